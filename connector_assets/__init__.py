@@ -1,0 +1,1 @@
+"""Dagster assets from connector specs."""

@@ -1,0 +1,136 @@
+"""Every error this package raises, named by what the caller should do about it.
+
+    ConnectorError
+    ├── SpecError            fix the document: `.faults` lists every fault at once
+    ├── ConfigError          give a value: a config value or a secret is missing or unusable
+    ├── BlockedError         the guard refused an address or an origin: allow it, or leave it
+    ├── RequestError         the server could not be reached, or answered with a failure
+    │   ├── AuthError        401 or 403: check the credentials
+    │   └── RateLimited      come back after `.retry_after_s` seconds
+    ├── ResponseError        the answer is not what the spec says: fix the spec
+    │   ├── PaginationLoop   the server sends the same page or cursor again
+    │   └── PageLimit        `maxPages` reached with more to come: raise it
+    ├── LoadError            the destination refused the rows
+    │   ├── SchemaError      a column changed and `schemaPolicy` forbids it
+    │   └── Busy             someone else holds the stream or the file: wait for them
+    └── Cancelled            the caller asked to stop
+
+A message reads `where: what; what to do`, in lower case. It quotes only what is proven harmless:
+a status, a method, a host and a path; never a query string, a header or a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ConnectorError(Exception):
+    """Base of the tree; `str()` of it is one line fit for a user.
+
+    >>> str(ConnectorError("401", where="GET api.stripe.com/v1/charges", fix='check "apiKey"'))
+    'GET api.stripe.com/v1/charges: 401; check "apiKey"'
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        self.what, self.where, self.fix = what, where, fix
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}; {self.fix}" if self.fix else head
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One thing wrong in a document: a dotted path, and where it stands (both 1-based, 0: unknown).
+
+    >>> str(Fault("auth.0.tokenUrl", "must be https://", 9, 15))
+    'auth.0.tokenUrl: must be https://'
+    """
+
+    path: str
+    message: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class SpecError(ConnectorError):
+    """A document that cannot be used; `faults` are in document order, `source` names the file."""
+
+    def __init__(self, faults: Sequence[Fault], *, source: str | None = None) -> None:
+        self.faults = list(faults)
+        self.source = source
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+    def __str__(self) -> str:
+        return self.what
+
+
+class ConfigError(ConnectorError):
+    """A config value or secret is missing or unusable; the message names the variable to set."""
+
+
+class BlockedError(ConnectorError):
+    """The guard refused to connect, or to send credentials; nothing was sent."""
+
+
+class RequestError(ConnectorError):
+    """The request failed: `status` is None when no answer came; `retryable` if another try may do."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        fix: str = "",
+        status: int | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.status, self.retryable = status, retryable
+
+
+class AuthError(RequestError):
+    """401 or 403, or a token endpoint that refuses."""
+
+
+class RateLimited(RequestError):
+    """The server asks for a longer wait than the spec accepts."""
+
+    def __init__(
+        self, what: str, *, retry_after_s: float, where: str = "", fix: str = ""
+    ) -> None:
+        super().__init__(what, where=where, fix=fix, status=429)
+        self.retry_after_s = retry_after_s
+
+
+class ResponseError(ConnectorError):
+    """An answer that came whole but is not what the spec says it is."""
+
+
+class PaginationLoop(ResponseError):
+    """A cursor or a non-empty page came twice: the server would go on for ever."""
+
+
+class PageLimit(ResponseError):
+    """`maxPages` pages were read and the server has more."""
+
+
+class LoadError(ConnectorError):
+    """The destination refused the rows; the table is as it was."""
+
+
+class SchemaError(LoadError):
+    """A column appeared, changed or cannot hold a value, and the policy forbids to adapt."""
+
+
+class Busy(LoadError):
+    """A lock is held by someone else; the message says by whom."""
+
+
+class Cancelled(ConnectorError):
+    """The caller set the cancel event; what was staged stays for the next run."""

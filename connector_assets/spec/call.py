@@ -1,0 +1,130 @@
+"""The next request, as data: frozen, serialisable and free of secrets, so it is the checkpoint.
+
+A paginator keeps no state of its own. What it must remember (rows so far, the server's true page
+size) rides in the `Call`, so a run that was killed goes on from the last `Call` on disk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+Place = Literal["query", "header", "body"]
+Encoding = Literal["json", "form", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A template that reads secrets: it stays source until the request is sent."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to be made.
+
+    `params`, `headers` and `body` hold plain values or `Deferred` templates. `page` counts from 1;
+    `rows_before` counts the rows of earlier pages; `page_size` is what the first page proved the
+    server gives, once known. `followed` marks a URL the server gave: it is used as it stands, and
+    `params` then holds nothing of the endpoint's.
+    """
+
+    method: str
+    url: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+    encoding: Encoding = "json"
+    page: int = 1
+    rows_before: int = 0
+    page_size: int | None = None
+    followed: bool = False
+
+    def get(self, name: str, place: Place = "query") -> Any:
+        """The value now at `name`; in a body, `name` is a dotted path."""
+        if place == "query":
+            return self.params.get(name)
+        if place == "header":
+            return self.headers.get(name)
+        value = self.body
+        for key in name.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    def put(self, name: str, value: Any, place: Place = "query") -> Call:
+        """This call with `value` at `name`; in a body, `name` is a dotted path.
+
+        >>> Call("POST", "u").put("variables.after", "c1", "body").body
+        {'variables': {'after': 'c1'}}
+        """
+        if place == "query":
+            return replace(self, params={**self.params, name: value})
+        if place == "header":
+            return replace(self, headers={**self.headers, name: value})
+        return replace(self, body=_put(self.body, name.split("."), value))
+
+    def follow(self, url: str) -> Call:
+        """This call at a URL the server gave, without the endpoint's own parameters."""
+        return replace(self, url=url, params={}, followed=True)
+
+    def after(self, rows: int) -> Call:
+        """The bookkeeping of one page passed, whatever is then changed for the next."""
+        return replace(self, page=self.page + 1, rows_before=self.rows_before + rows)
+
+    def dumps(self) -> str:
+        return json.dumps(asdict(self, dict_factory=_plain), separators=(",", ":"))
+
+    @classmethod
+    def loads(cls, text: str) -> Call:
+        data = json.loads(text)
+        for name in ("params", "headers", "body"):
+            data[name] = _revive(data[name])
+        return cls(**data)
+
+
+class Page(Protocol):
+    """What a paginator may ask of an answer; paths are JMESPath."""
+
+    @property
+    def count(self) -> int:
+        """Rows as the server sent them, before any filter."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """The URL that answered, after redirects."""
+        ...
+
+    def field(self, path: str) -> Any:
+        """The value at `path` in the body, None where it is absent."""
+        ...
+
+    def header(self, name: str) -> str | None: ...
+
+    def last(self, path: str) -> Any:
+        """The value at `path` in the last row, None without rows."""
+        ...
+
+
+def _put(tree: Any, path: list[str], value: Any) -> dict[str, Any]:
+    node = dict(tree) if isinstance(tree, Mapping) else {}
+    node[path[0]] = value if len(path) == 1 else _put(node.get(path[0]), path[1:], value)
+    return node
+
+
+_DEFERRED = "$deferred"
+
+
+def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {_DEFERRED: pairs[0][1]} if [k for k, _ in pairs] == ["source"] else dict(pairs)
+
+
+def _revive(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {_DEFERRED}:
+            return Deferred(value[_DEFERRED])
+        return {key: _revive(item) for key, item in value.items()}
+    return [_revive(item) for item in value] if isinstance(value, list) else value

@@ -29,7 +29,8 @@ class Call:
     `params`, `headers` and `body` hold plain values or `Deferred` templates. `page` counts from 1;
     `rows_before` counts the rows of earlier pages; `page_size` is what the first page proved the
     server gives, once known. `followed` marks a URL the server gave: it is used as it stands, and
-    `params` then holds nothing of the endpoint's.
+    `params` then holds nothing of the endpoint's. `probe` marks a request made only to make sure
+    that a short first page was the last.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Call:
     rows_before: int = 0
     page_size: int | None = None
     followed: bool = False
+    probe: bool = False
 
     def get(self, name: str, place: Place = "query") -> Any:
         """The value now at `name`; in a body, `name` is a dotted path."""
@@ -72,7 +74,7 @@ class Call:
 
     def after(self, rows: int) -> Call:
         """The bookkeeping of one page passed, whatever is then changed for the next."""
-        return replace(self, page=self.page + 1, rows_before=self.rows_before + rows)
+        return replace(self, page=self.page + 1, rows_before=self.rows_before + rows, probe=False)
 
     def dumps(self) -> str:
         return json.dumps(asdict(self, dict_factory=_plain), separators=(",", ":"))

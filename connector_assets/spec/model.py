@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+Item = TypeVar("Item")
+Many = Annotated[tuple[Item, ...], Field(strict=False)]
+"""A tuple that YAML writes as a list."""
 
 
 class Model(BaseModel):
@@ -19,3 +26,11 @@ class Model(BaseModel):
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
+
+
+def fault(at: str, message: str) -> PydanticCustomError:
+    """An error at a key below the model being validated: `raise fault("cursorField", "is required")`.
+
+    `at` is a dotted path of YAML keys; `spec.document` appends it to the model's own path.
+    """
+    return PydanticCustomError("fault", "{message}", {"at": at, "message": message})

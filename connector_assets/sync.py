@@ -1,0 +1,98 @@
+"""One stream, from its connector to its table: what materializing and `load` both do.
+
+Read a batch, stage it with the checkpoint that follows it, and when the last batch is safely on
+disk load everything in one transaction. A run that dies leaves the table as it was and the staging
+for the next run, which goes on after the last staged batch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connector_assets.connection import Connection
+from connector_assets.connector import ReadContext
+from connector_assets.errors import ResponseError
+from connector_assets.load.staging import Staging
+from connector_assets.load.table import Cursor, Destination, Loaded, Table
+from connector_assets.runtime.stats import Stats
+from connector_assets.spec.connector import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What one sync did; `resumed_rows` came from an earlier run's staging."""
+
+    table: Table
+    loaded: Loaded
+    stats: Stats
+    cursor_before: Any = None
+    cursor_after: Any = None
+    resumed_rows: int = 0
+
+
+def sync(
+    connection: Connection,
+    stream: str,
+    destination: Destination,
+    *,
+    staging: Path,
+    config: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    full: bool = False,
+    cancel: threading.Event | None = None,
+    on_progress: Callable[[Stats], None] | None = None,
+    fence: Callable[[], None] | None = None,
+) -> Synced:
+    """Read `stream` and load it into `destination`.
+
+    `full` ignores the stored cursor and what an earlier run staged. `on_progress` is called after
+    each batch. `fence` runs inside the transaction before it commits and may raise to abort it.
+    Raises a ConnectorError; the table is then as it was.
+    """
+    reading = connection.open(stream, config=config, secrets=secrets, cancel=cancel)
+    table = table_of(connection, reading.stream)
+    with Staging(
+        staging,
+        connection=connection.id,
+        stream=stream,
+        partition=None,
+        fingerprint=connection.fingerprint(reading),
+    ) as staged:
+        if full:
+            staged.clear()
+        resumed = staged.rows
+        if staged.note:
+            reading.stats.note(staged.note)
+        if not staged.complete:
+            _read(connection, reading.resuming(staged.resume), staged, on_progress)
+        loaded = destination.load(
+            table, staged.segments(), reading.stream.write_mode, None, fence=fence
+        )
+        staged.clear()
+    return Synced(table, loaded, reading.stats, resumed_rows=resumed)
+
+
+def table_of(connection: Connection, stream: Stream) -> Table:
+    """The table a stream is loaded into: schema = connection id, table = stream name."""
+    return Table(connection.id, stream.name, tuple(stream.primary_key), stream.columns)
+
+
+def _read(
+    connection: Connection,
+    reading: ReadContext[Any],
+    staged: Staging,
+    on_progress: Callable[[Stats], None] | None,
+) -> None:
+    for batch in connection.connector.read(reading):
+        staged.append(
+            batch.rows, batch.count, batch.checkpoint, complete=batch.complete, cursor=batch.cursor
+        )
+        if on_progress:
+            on_progress(reading.stats)
+    if not staged.complete:
+        raise ResponseError("the connector stopped before its last batch", where=connection.id)
+    _ = Cursor

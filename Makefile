@@ -14,13 +14,13 @@ help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Real data through Dagster into a DuckDB file, in under three minutes
-	@$(BIN)/python -m demo load
+	@$(BIN)/python -m demo load $(ARGS)
 
 ui: $(VENV)/.demo ## The demo's API server and Dagster's UI, until Ctrl-C
-	@$(BIN)/python -m demo ui
+	@$(BIN)/python -m demo ui $(if $(PORT),--port $(PORT)) $(ARGS)
 
 serve: $(VENV)/.demo ## Only the demo's API server, for the tutorial, until Ctrl-C
-	@$(BIN)/python -m demo serve
+	@$(BIN)/python -m demo serve $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: $(VENV)/.dev ## The tests that CI runs
 	$(BIN)/python -m pytest $(ARGS)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -118,18 +116,16 @@ def _compare(database: Path, counted: dict[str, int]) -> list[str]:
     with duckdb.connect(str(database), read_only=True) as tables:
         print(f"   {'table':10}{'API':>10}" + "".join(f"{s:>12}" for s in CONNECTORS.values()))
         for table, expected in counted.items():
-            held = [_count(tables, f"{connector}.{table}") for connector in CONNECTORS]
-            print(f"   {table:10}{expected:10,}" + "".join(f"{rows:12,}" for rows in held))
-            wrong += [
-                f"{c}.{table}" for c, rows in zip(CONNECTORS, held, strict=True) if rows != expected
-            ]
+            held = {name: _count(tables, name, table) for name in CONNECTORS}
+            print(f"   {table:10}{expected:10,}" + "".join(f"{n:12,}" for n in held.values()))
+            wrong += [f"{name}.{table}" for name, rows in held.items() if rows != expected]
         print(f"\n   The busiest routes, from {database.name}:\n")
         tables.sql(BUSIEST).show()
     return wrong
 
 
-def _count(tables: Any, name: str) -> int:
-    return int(tables.execute(f"select count(*) from {name}").fetchall()[0][0])
+def _count(tables: Any, schema: str, table: str) -> int:
+    return int(tables.execute(f"select count(*) from {schema}.{table}").fetchall()[0][0])
 
 
 def _script(name: str) -> str:

@@ -6,9 +6,8 @@ import json
 import socket
 import sys
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from demo.data import build
 from demo.process import running
 
 _START_S = 60.0
+# A proxy in the environment knows nothing of this machine's loopback.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def serving(folder: Path, *, port: int = 0, most: int | None = None) -> Iterator
     """
     database = folder / "nycflights.db"
     build(database, most=most)
-    port = port or _free_port()
+    port = _free_port(port)
     base_url = f"http://127.0.0.1:{port}"
     command = [
         *(sys.executable, "-m", "datasette", "serve", "--immutable", database),
@@ -43,26 +44,27 @@ def serving(folder: Path, *, port: int = 0, most: int | None = None) -> Iterator
 
 def count(base_url: str, table: str) -> int:
     """How many rows the API itself says that `table` has."""
-    with urllib.request.urlopen(
-        f"{base_url}/nycflights/{table}.json?_size=0", timeout=60
-    ) as answer:
+    with _DIRECT.open(f"{base_url}/nycflights/{table}.json?_size=0", timeout=60) as answer:
         return int(json.load(answer)["filtered_table_rows_count"])
 
 
-def _free_port() -> int:
+def _free_port(wanted: int) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        # Without it, a port whose last connection ended a moment ago counts as taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            raise SystemExit(f"port {wanted} is taken; end what uses it, or set PORT") from None
         return int(probe.getsockname()[1])
 
 
-def _wait(base_url: str, ended: object, log: Path) -> None:
+def _wait(base_url: str, exit_code: Callable[[], int | None], log: Path) -> None:
     deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        if callable(ended) and ended() is not None:
-            break
+    while time.monotonic() < deadline and exit_code() is None:
         try:
-            with urllib.request.urlopen(f"{base_url}/-/versions.json", timeout=5):
+            with _DIRECT.open(f"{base_url}/-/versions.json", timeout=5):
                 return
-        except urllib.error.URLError:
+        except OSError:
             time.sleep(0.1)
     raise SystemExit(f"datasette did not start at {base_url}; it said:\n{log.read_text()}")

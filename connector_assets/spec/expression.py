@@ -1,0 +1,407 @@
+"""One `{{ … }}`: Jinja2's parser reads it, a whitelist of node types decides what it may say.
+
+Jinja2 only parses. Nothing of its renderer runs: each allowed node becomes a small function of the
+scope, and every other node is an error when the document is read. Values are plain data; a field is
+a key of a mapping, never a Python attribute.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from connector_assets.errors import ConfigError
+from connector_assets.spec.functions import FILTERS, FUNCTIONS, as_text, bounded, plain
+from connector_assets.spec.operators import ARITHMETIC, COMPARISONS, subtract
+
+if TYPE_CHECKING:
+    import jinja2
+    from jinja2 import nodes
+
+MAX_LENGTH = 4_096
+"""The longest expression, in characters."""
+
+MAX_DEPTH = 32
+"""How deep an expression may nest."""
+
+MAX_NODES = 200
+"""How many names, literals, operators and calls an expression may hold."""
+
+CLOCK = "now()"
+"""The scope's key for the function that `now()` and `today()` ask; no template can name it."""
+
+ALLOW_EMPTY = "secrets may be empty"
+"""The scope's key under which an empty secret is a value; no template can name it."""
+
+Scope = Mapping[str, Any]
+Evaluate = Callable[[Scope], Any]
+Key = str | int
+
+_PLAIN = re.compile(r"\s*([a-zA-Z_]\w*(?:\.[a-zA-Z_]\w*)*)\s*", re.ASCII)
+_WORDS = frozenset(
+    ("and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None")
+)
+_STRING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
+_ESCAPE = re.compile(r"""\\(?:[\\'"nrt]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|(.))""", re.DOTALL)
+
+_ALLOWED = "use names, fields, literals, comparisons, and/or/not, if/else, + - ~, filters"
+_REFUSED = {
+    "Test": '"is"',
+    "Tuple": "a list without brackets",
+    "Slice": "a slice",
+    "Mul": '"*"',
+    "Div": '"/"',
+    "FloorDiv": '"//"',
+    "Mod": '"%"',
+    "Pow": '"**"',
+    "Pos": "a plus sign before a value",
+}
+
+
+class TemplateError(ValueError):
+    """A template that cannot be read; `offset` is where in its source, from 0."""
+
+    def __init__(self, message: str, offset: int = 0) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class NoValue(ConfigError):
+    """A name that nothing is bound to; `name` is it in full. The filter `default` catches this."""
+
+    def __init__(self, name: str, what: str = "has no value") -> None:
+        first, _, rest = name.partition(".")
+        fix = f'set the secret "{rest}"' if first == "secrets" else "give one, or use default(...)"
+        super().__init__(f'"{name}" {what}', fix=fix)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expression:
+    """A parsed expression and the names it reads.
+
+    `required` leaves out the names that stand only under a `default`. `label` names it in errors.
+    """
+
+    names: frozenset[str]
+    required: frozenset[str]
+    label: str
+    _run: Evaluate
+
+    def value(self, scope: Scope) -> Any:
+        """Its value; a ConfigError names the variable and never shows what it holds."""
+        try:
+            return self._run(scope)
+        except NoValue:
+            raise
+        except ConfigError as error:
+            raise ConfigError(error.what, where=self.label, fix=error.fix) from None
+        except (ArithmeticError, RecursionError, TypeError, ValueError):
+            # Python's own words quote the value, which may be a secret.
+            raise ConfigError("cannot be computed from such a value", where=self.label) from None
+
+
+def parse(source: str) -> Expression:
+    """The expression in `source`, which is what stands between the braces."""
+    if len(source) > MAX_LENGTH:
+        raise TemplateError(f"an expression may have {MAX_LENGTH:,} characters; make it shorter")
+    reader = _Reader()
+    found = _PLAIN.fullmatch(source)
+    # A plain name is what most templates are: it needs no parser, so no import of one (50 ms).
+    if found and not _WORDS.intersection(keys := found[1].split(".")):
+        run = reader.lookup([*keys])
+    else:
+        run = reader.read(_syntax_tree(source))
+    label = ", ".join(f'"{name}"' for name in sorted(reader.names)) or "an expression"
+    return Expression(frozenset(reader.names), frozenset(reader.required), label, run)
+
+
+def _syntax_tree(source: str) -> nodes.Node:
+    from jinja2 import TemplateSyntaxError
+    from jinja2.parser import Parser
+
+    source = _STRING.sub(lambda text: _ESCAPE.sub(_keep_backslash, text[0]), source)
+    try:
+        parser = Parser(_environment(), source, state="variable")
+        tree = parser.parse_expression()
+        end = parser.stream.current
+    except TemplateSyntaxError as error:
+        raise TemplateError(f"not an expression: {error.message}") from None
+    except (ValueError, RecursionError):
+        raise TemplateError("not an expression: too long a number, or nested too deep") from None
+    if end.type != "eof":
+        raise TemplateError(f'not one expression: unexpected "{end.value}"')
+    return tree
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    return jinja2.Environment()  # noqa: S701 - it only parses, nothing is rendered by it
+
+
+def _keep_backslash(escape: re.Match[str]) -> str:
+    r"""Python would read `\b` as a backspace and warn at `\d`; regular expressions mean neither."""
+    return rf"\\{escape[1]}" if escape[1] else escape[0]
+
+
+class _Reader:
+    """Turns a syntax tree into nested functions, and notes the names on the way."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.required: set[str] = set()
+        self._nodes = self._depth = self._defaults = 0
+
+    def read(self, node: nodes.Node) -> Evaluate:
+        kind_of_node = type(node).__name__
+        rule = _RULES.get(kind_of_node)
+        if rule is None:
+            what = _REFUSED.get(kind_of_node, f"a {kind_of_node.lower()}")
+            raise TemplateError(f"{what} is not part of a template; {_ALLOWED}")
+        self._nodes += 1
+        self._depth += 1
+        if self._nodes > MAX_NODES or self._depth > MAX_DEPTH:
+            raise TemplateError("the expression is too large; compute less in it")
+        run = rule(self, node)
+        self._depth -= 1
+        return run
+
+    def lookup(self, keys: list[Key]) -> Evaluate:
+        """The value at a path that starts at a name of the scope."""
+        for key in keys:
+            if isinstance(key, str) and len(key) > 4 and key[:2] == key[-2:] == "__":  # noqa: PLR2004
+                raise TemplateError(f'"{key}" is not data; a template reads names and fields only')
+        named = keys[: next((at for at, key in enumerate(keys) if isinstance(key, int)), None)]
+        name = ".".join(map(str, named))
+        if keys[0] == "secrets" and (len(keys) != 2 or keys != named):  # noqa: PLR2004
+            raise TemplateError("a secret is written secrets.name; nothing else of it can be read")
+        self.names.add(name)
+        if not self._defaults:
+            self.required.add(name)
+        return _secret(keys, name) if keys[0] == "secrets" else _path(keys, name)
+
+    def name(self, node: nodes.Name) -> Evaluate:
+        return self.lookup([node.name])
+
+    def field(self, node: nodes.Getattr) -> Evaluate:
+        keys = _keys(node)
+        if keys:
+            return self.lookup(keys)
+        inner, key = self.read(node.node), node.attr
+        return lambda scope: _step(inner(scope), key, key)
+
+    def item(self, node: nodes.Getitem) -> Evaluate:
+        keys = _keys(node)
+        if keys:
+            return self.lookup(keys)
+        inner, index = self.read(node.node), self.read(node.arg)
+        return lambda scope: _step(inner(scope), index(scope), "the item in [ ]")
+
+    def literal(self, node: nodes.Const) -> Evaluate:
+        value = node.value
+        return lambda _: value
+
+    def items(self, node: nodes.List) -> Evaluate:
+        items = [self.read(item) for item in node.items]
+        return lambda scope: [plain(item(scope)) for item in items]
+
+    def pairs(self, node: nodes.Dict) -> Evaluate:
+        pairs = [(self.read(pair.key), self.read(pair.value)) for pair in node.items]
+        return lambda scope: {as_text(key(scope)): plain(value(scope)) for key, value in pairs}
+
+    def both(self, node: nodes.And) -> Evaluate:
+        left, right = self.read(node.left), self.read(node.right)
+        return lambda scope: left(scope) and right(scope)
+
+    def either(self, node: nodes.Or) -> Evaluate:
+        left, right = self.read(node.left), self.read(node.right)
+        return lambda scope: left(scope) or right(scope)
+
+    def negation(self, node: nodes.Not) -> Evaluate:
+        inner = self.read(node.node)
+        return lambda scope: not inner(scope)
+
+    def minus(self, node: nodes.Neg) -> Evaluate:
+        inner = self.read(node.node)
+        return lambda scope: subtract(0, inner(scope))
+
+    def condition(self, node: nodes.CondExpr) -> Evaluate:
+        test, then = self.read(node.test), self.read(node.expr1)
+        otherwise = self.read(node.expr2) if node.expr2 else _null
+        return lambda scope: then(scope) if test(scope) else otherwise(scope)
+
+    def comparison(self, node: nodes.Compare) -> Evaluate:
+        first = self.read(node.expr)
+        rest = [(COMPARISONS[op.op], self.read(op.expr)) for op in node.ops]
+
+        def run(scope: Scope) -> bool:
+            left = first(scope)
+            for holds, operand in rest:
+                right = operand(scope)
+                if not holds(left, right):
+                    return False
+                left = right
+            return True
+
+        return run
+
+    def arithmetic(self, node: nodes.Add | nodes.Sub) -> Evaluate:
+        left, right = self.read(node.left), self.read(node.right)
+        work = ARITHMETIC[node.operator]
+        return lambda scope: work(left(scope), right(scope))
+
+    def concatenation(self, node: nodes.Concat) -> Evaluate:
+        parts = [self.read(part) for part in node.nodes]
+        return lambda scope: bounded("".join([as_text(part(scope)) for part in parts]))
+
+    def filtered(self, node: nodes.Filter) -> Evaluate:
+        name = node.name
+        work, args = self._called("filter", FILTERS, name, node)
+        if name == "default":
+            return self._defaulted(node, args)
+        value = self.read(_operand(node))
+        return lambda scope: _apply(name, work, value(scope), args, scope)
+
+    def call(self, node: nodes.Call) -> Evaluate:
+        name = getattr(node.node, "name", "")
+        if name in FILTERS:
+            raise TemplateError(f'"{name}" is a filter; write value | {name}')
+        work, args = self._called("function", FUNCTIONS, name, node)
+        return lambda scope: _apply(name, work, scope.get(CLOCK, _system_time), args, scope)
+
+    def _defaulted(self, node: nodes.Filter, args: list[Evaluate]) -> Evaluate:
+        self._defaults += 1
+        value = self.read(_operand(node))
+        self._defaults -= 1
+        otherwise = args[0]
+
+        def run(scope: Scope) -> Any:
+            try:
+                found = value(scope)
+            except NoValue:
+                found = None
+            return otherwise(scope) if found is None else found
+
+        return run
+
+    def _called(
+        self,
+        what: str,
+        table: Mapping[str, Callable[..., Any]],
+        name: str,
+        node: nodes.Filter | nodes.Call,
+    ) -> tuple[Callable[..., Any], list[Evaluate]]:
+        """A function and its arguments, their number checked when the document is read."""
+        if name not in table:
+            raise TemplateError(f'{what} "{name}" is not known; use one of {", ".join(table)}')
+        if node.kwargs or node.dyn_args or node.dyn_kwargs:
+            raise TemplateError(f"{name} takes its arguments by position only")
+        work = table[name]
+        most = work.__code__.co_argcount - 1  # the first is the value, or the clock
+        least = most - len(work.__defaults__ or ())
+        if not least <= len(node.args) <= most:
+            count = str(most) if least == most else f"{least} to {most}"
+            raise TemplateError(f"{name} takes {count} arguments; it has {len(node.args)}")
+        return work, [self.read(arg) for arg in node.args]
+
+
+_RULES: dict[str, Callable[[_Reader, Any], Evaluate]] = {
+    "Name": _Reader.name,
+    "Getattr": _Reader.field,
+    "Getitem": _Reader.item,
+    "Const": _Reader.literal,
+    "List": _Reader.items,
+    "Dict": _Reader.pairs,
+    "And": _Reader.both,
+    "Or": _Reader.either,
+    "Not": _Reader.negation,
+    "Neg": _Reader.minus,
+    "CondExpr": _Reader.condition,
+    "Compare": _Reader.comparison,
+    "Add": _Reader.arithmetic,
+    "Sub": _Reader.arithmetic,
+    "Concat": _Reader.concatenation,
+    "Filter": _Reader.filtered,
+    "Call": _Reader.call,
+}
+
+
+def _operand(node: nodes.Filter) -> nodes.Expr:
+    if node.node is None:
+        raise TemplateError("a filter needs a value before it")
+    return node.node
+
+
+def _keys(node: Any) -> list[Key] | None:
+    """The path of a chain such as `a.b['c'][0]`; None if it is not one that can be read ahead."""
+    keys: list[Key] = []
+    while (named := type(node).__name__) in ("Getattr", "Getitem"):
+        key = node.attr if named == "Getattr" else getattr(node.arg, "value", None)
+        if isinstance(key, bool) or not isinstance(key, str | int):
+            return None
+        keys.append(key)
+        node = node.node
+    return [node.name, *reversed(keys)] if named == "Name" else None
+
+
+def _path(keys: list[Key], name: str) -> Evaluate:
+    if len(keys) == 1:
+        return lambda scope: _step(scope, name, name)
+
+    def run(scope: Scope) -> Any:
+        value: Any = scope
+        for key in keys:
+            value = _step(value, key, name)
+        return value
+
+    return run
+
+
+def _secret(keys: list[Key], name: str) -> Evaluate:
+    secret = keys[1]
+
+    def run(scope: Scope) -> Any:
+        value = scope.get("secrets", {}).get(secret)
+        if value is None:
+            raise NoValue(name)
+        if value == "" and ALLOW_EMPTY not in scope:
+            raise NoValue(name, "is empty")
+        return value
+
+    return run
+
+
+def _step(value: Any, key: Any, name: str) -> Any:
+    if isinstance(value, Mapping):
+        if isinstance(key, str) and key in value:
+            return value[key]
+    elif (
+        isinstance(value, list | tuple) and isinstance(key, int) and -len(value) <= key < len(value)
+    ):
+        return value[key]
+    raise NoValue(name)
+
+
+def _apply(
+    name: str, work: Callable[..., Any], first: Any, args: list[Evaluate], scope: Scope
+) -> Any:
+    rest = [arg(scope) for arg in args]
+    try:
+        result = work(first, *rest)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error.what}", fix=error.fix) from None
+    return bounded(result) if isinstance(result, str) else result
+
+
+def _null(_: Scope) -> None:
+    return None
+
+
+def _system_time() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,316 @@
+"""The functions and filters of templates, in one table: the evaluator and the docs both read it.
+
+They take and give plain data, their work is bounded by `MAX_TEXT`, and their errors say what kind
+of value was wrong, never the value: it may be a secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from connector_assets.errors import ConfigError
+from connector_assets.spec import dates
+
+MAX_TEXT = 262_144
+"""The longest text, in characters, that an expression may compute."""
+
+MAX_DIGITS = 1_000
+"""The longest integer, in digits, that becomes text or comes from it."""
+
+MAX_PATTERN = 256
+"""The longest regular expression, in characters."""
+
+Clock = Callable[[], datetime]
+
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (str, "text"),
+    (bool, "true or false"),
+    ((int, float, Decimal), "a number"),
+    (date, "a date"),
+    (dates.Duration, "a duration"),
+    ((list, tuple), "a list"),
+    (Mapping, "an object"),
+)
+
+
+def kind(value: Any) -> str:
+    """What a user would call the type of `value`."""
+    if value is None:
+        return "null"
+    return next((name for types, name in _KINDS if isinstance(value, types)), "no plain value")
+
+
+def as_text(value: Any) -> str:
+    """As a URL or header writes `value`; null, lists and objects are errors."""
+    if isinstance(value, str):
+        return sound(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() <= MAX_DIGITS * 3:
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return repr(value)
+    if isinstance(value, date):
+        return dates.iso(value)
+    if isinstance(value, Decimal | UUID):
+        return str(value)
+    if isinstance(value, int | float):
+        raise ConfigError("a number that is too long, infinite or NaN cannot be text")
+    raise ConfigError(
+        f"{kind(value)} is not text", fix=_FIXES.get(kind(value), "use another value")
+    )
+
+
+_FIXES = {
+    "null": "give a value, or use default(...)",
+    "a list": "use join(...) or json",
+    "an object": "name one of its fields, or use json",
+}
+
+
+def sound(text: str) -> str:
+    """`text`, unless half a surrogate pair is in it: that has no form in any encoding."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ConfigError("the text holds half a character (a lone surrogate)") from None
+    return text
+
+
+def bounded(text: str) -> str:
+    _fits(len(text))
+    return text
+
+
+def _fits(length: int) -> None:
+    if length > MAX_TEXT:
+        raise ConfigError(f"the text grows past {MAX_TEXT:,} characters")
+
+
+def now(clock: Clock) -> datetime:
+    """The current time, UTC.
+
+    `{{ now() - duration('P1D') }}` is this time yesterday.
+    """
+    return clock()
+
+
+def today(clock: Clock) -> date:
+    """The current date, UTC."""
+    return clock().astimezone(UTC).date()
+
+
+def duration(_clock: Clock, text: Any) -> dates.Duration:
+    """A span of time to add to or take from a date or time: `duration('P1M')`, `duration('PT15M')`.
+
+    ISO 8601: years, months, weeks, days, then `T` with hours, minutes, seconds. A month later
+    than January 31 is the last day of February.
+    """
+    return dates.duration(as_text(text))
+
+
+def default(value: Any, otherwise: Any) -> Any:
+    """`otherwise`, where the name or field is absent, null, or an empty secret."""
+    return otherwise if value is None else value
+
+
+def to_int(value: Any) -> int:
+    """A whole number from text, a number (the fraction is cut off) or true and false (1 and 0)."""
+    if isinstance(value, str):
+        digits = value.strip().removeprefix("-").removeprefix("+")
+        if digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS:
+            return int(value)
+    elif isinstance(value, bool | int) or (
+        isinstance(value, float | Decimal) and math.isfinite(value)
+    ):
+        return int(value)
+    raise ConfigError(
+        f"{kind(value)} that is no whole number" if value is not None else "null is no number"
+    )
+
+
+def to_float(value: Any) -> float:
+    """A number from text or a number."""
+    try:
+        number = float(value) if isinstance(value, str | int | float | Decimal) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"{kind(value)} that is no finite number")
+    return number
+
+
+def string(value: Any) -> str:
+    """The value as text: `true`, `12`, `1.1`, `2024-01-31T12:00:00Z`."""
+    return as_text(value)
+
+
+def lower(value: Any) -> str:
+    """Text in lower case."""
+    return as_text(value).lower()
+
+
+def upper(value: Any) -> str:
+    """Text in upper case."""
+    return as_text(value).upper()
+
+
+def trim(value: Any) -> str:
+    """Without white space at both ends."""
+    return as_text(value).strip()
+
+
+def replace(value: Any, old: Any, new: Any) -> str:
+    """With every `old` replaced by `new`."""
+    text, old, new = as_text(value), as_text(old), as_text(new)
+    if not old:
+        raise ConfigError("the text to replace is empty")
+    # Counted first: the result could be MAX_TEXT times longer than what it is made from.
+    _fits(len(text) + text.count(old) * (len(new) - len(old)))
+    return text.replace(old, new)
+
+
+def join(value: Any, separator: Any = ",") -> str:
+    """A list as one text, its items parted by `separator` (a comma)."""
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{kind(value)} where a list is needed")
+    items, between = [as_text(item) for item in value], as_text(separator)
+    _fits(sum(map(len, items)) + len(between) * len(items))
+    return between.join(items)
+
+
+def split(value: Any, separator: Any = ",") -> list[str]:
+    """Text as a list, cut at each `separator` (a comma)."""
+    separator = as_text(separator)
+    if not separator:
+        raise ConfigError("the separator is empty")
+    return as_text(value).split(separator)
+
+
+def format_date(value: Any, format: Any) -> str:  # noqa: A002 - the name users read in the reference
+    """A date or time by a strftime pattern, UTC: `{{ today() | date('%Y/%m/%d') }}`.
+
+    Takes ISO 8601 text, seconds since 1970, a date or a time.
+    """
+    return dates.formatted(dates.moment(value), as_text(format))
+
+
+def epoch(value: Any) -> int:
+    """Whole seconds since 1970, from ISO 8601 text, a date or a time."""
+    return dates.epoch(dates.instant(value), timedelta(seconds=1))
+
+
+def epoch_ms(value: Any) -> int:
+    """Whole milliseconds since 1970, from ISO 8601 text, a date or a time."""
+    return dates.epoch(dates.instant(value), timedelta(milliseconds=1))
+
+
+def iso(value: Any, precision: Any = "auto") -> str:
+    """A time as ISO 8601, UTC: `2024-01-31T12:00:00Z`.
+
+    `precision` is `seconds`, `milliseconds` or `microseconds`; `auto` writes a fraction only where
+    there is one. A date stays a date under `auto` and is its midnight otherwise.
+    """
+    when = dates.moment(value) if precision == "auto" else dates.instant(value)
+    return dates.iso(when, as_text(precision))
+
+
+def to_base64(value: Any) -> str:
+    """The text's UTF-8 bytes in base64, as basic authentication wants them."""
+    return base64.b64encode(as_text(value).encode()).decode()
+
+
+def sha256(value: Any) -> str:
+    """The SHA-256 of the text's UTF-8 bytes, in hexadecimal."""
+    return hashlib.sha256(as_text(value).encode()).hexdigest()
+
+
+def urlencode(value: Any) -> str:
+    """Percent-encoded, for a URL inside a value; a place's own encoding still comes on top."""
+    return quote(as_text(value), safe="")
+
+
+def to_json(value: Any) -> str:
+    """The value as compact JSON text."""
+    return sound(
+        json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    )
+
+
+def regex_search(value: Any, pattern: Any) -> str | None:
+    r"""The part that `pattern` finds: its first group if it has one, else all; null if nothing.
+
+    `{{ headers.link | regex_search('[?&]page=(\d+)') }}`. RE2 syntax, which takes time linear in
+    the text and therefore has no look-around and no back-references.
+    """
+    found = _pattern(as_text(pattern)).search(as_text(value))
+    if not found:
+        return None
+    result: str | None = found[1] if found.re.groups else found[0]
+    return result
+
+
+@lru_cache(maxsize=256)
+def _pattern(pattern: str) -> Any:
+    import re2  # type: ignore[import-untyped]  # ships no types
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 1 << 20
+    if len(pattern) > MAX_PATTERN:
+        raise ConfigError(f"a regular expression may have {MAX_PATTERN} characters")
+    try:
+        return re2.compile(pattern, options)
+    except re2.error:
+        raise ConfigError("not a regular expression of RE2", fix="see its syntax page") from None
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON data: dates become ISO text, the rest of what is not JSON is an error."""
+    if isinstance(value, str):
+        return sound(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {as_text(key): plain(item) for key, item in value.items()}
+    if isinstance(value, date | Decimal | UUID):
+        return as_text(value)
+    raise ConfigError(f"{kind(value)} cannot be sent")
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {"now": now, "today": today, "duration": duration}
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "default": default,
+    "int": to_int,
+    "float": to_float,
+    "string": string,
+    "lower": lower,
+    "upper": upper,
+    "trim": trim,
+    "replace": replace,
+    "join": join,
+    "split": split,
+    "date": format_date,
+    "epoch": epoch,
+    "epoch_ms": epoch_ms,
+    "iso": iso,
+    "base64": to_base64,
+    "sha256": sha256,
+    "urlencode": urlencode,
+    "json": to_json,
+    "regex_search": regex_search,
+}

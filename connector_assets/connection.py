@@ -7,19 +7,21 @@ are missing still lists its streams.
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
+import json
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from connector_assets.connector import Connector, ReadContext
+from connector_assets.connector import Connector, Needs, ReadContext, YamlConnector
 from connector_assets.errors import ConfigError
 from connector_assets.redact import Secrets
-from connector_assets.runtime.stats import Stats
+from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import Stream
 
 
@@ -33,13 +35,25 @@ class Connection:
 
     id: str
     connector: Connector[Any]
-    document: Any = None
+    document: ConnectionDocument | None = None
     source: Path | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     def streams(self) -> Sequence[Stream]:
         """The streams this connection reads, with its overrides; needs no values."""
-        raise NotImplementedError
+        known = self.connector.streams()
+        if self.document is None or not self.document.streams:
+            return known
+        by_name = {stream.name: stream for stream in known}
+        return [self._override(by_name[name]) for name in self.document.streams if name in by_name]
+
+    def stream(self, name: str) -> Stream:
+        """The stream called `name`; ConfigError lists those there are."""
+        streams = {stream.name: stream for stream in self.streams()}
+        if name not in streams:
+            known = ", ".join(streams)
+            raise ConfigError(f'"{name}" is not a stream', where=self.id, fix=f"use one of {known}")
+        return streams[name]
 
     def open(
         self,
@@ -47,15 +61,114 @@ class Connection:
         *,
         config: Mapping[str, Any] | None = None,
         secrets: Mapping[str, str] | None = None,
+        auth: str | int | None = None,
         cancel: threading.Event | None = None,
         preview: bool = False,
     ) -> ReadContext[Any]:
         """All that reading `stream` needs; ConfigError names every variable that is missing."""
-        raise NotImplementedError
+        found = self.stream(stream)
+        auth = self._auth() if auth is None else auth
+        needs = self.connector.needs(found, auth)
+        values = {**self._config(needs), **(config or {})}
+        given = {**self._secrets(needs), **(secrets or {})}
+        own = self._vars(stream)
+        self._refuse_missing(needs, {*values, *own}, given)
+        return ReadContext(
+            connection=self.id,
+            config=values,
+            stream=found,
+            secrets=Secrets(given),
+            vars=own,
+            auth=auth,
+            cancel=cancel or threading.Event(),
+            preview=preview,
+        )
+
+    def missing(self, stream: str) -> list[str]:
+        """The environment variables that reading `stream` still needs, in order of name."""
+        try:
+            self.open(stream)
+        except MissingValues as error:
+            return error.variables
+        return []
+
+    def with_runtime(self, runtime: HttpRuntime) -> Connection:
+        """This connection, its requests made by `runtime`; a plugin's stays as it is."""
+        if not isinstance(self.connector, YamlConnector):
+            return self
+        return replace(self, connector=YamlConnector(self.connector.spec, runtime))
 
     def fingerprint(self, reading: ReadContext[Any]) -> str:
         """A digest of what decides the rows: staging of another fingerprint is not resumed."""
-        raise NotImplementedError
+        values = [self.connector.fingerprint(reading.stream), reading.auth]
+        values += [_plain(reading.config), _plain(reading.vars), reading.cursor]
+        return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
+
+    def _override(self, stream: Stream) -> Stream:
+        override = self.document.override(stream.name) if self.document else {}
+        return stream.model_copy(update=override)
+
+    def _auth(self) -> str | int | None:
+        return self.document.auth if self.document else None
+
+    def _config(self, needs: Needs) -> dict[str, Any]:
+        values: dict[str, Any] = dict(self.document.config) if self.document else {}
+        for name in needs.config | needs.optional:
+            value = self._from_environment(name)
+            if value is not None:
+                values[name] = value
+        return values
+
+    def _vars(self, stream: str) -> dict[str, Any]:
+        return self.document.vars_of(stream) if self.document else {}
+
+    def _secrets(self, needs: Needs) -> dict[str, str]:
+        values = {}
+        for name in frozenset().union(*needs.secrets):
+            value = self._from_document(name)
+            value = self._from_environment(name) if value is None else value
+            if value:
+                values[name] = value
+        return values
+
+    def _from_document(self, name: str) -> str | None:
+        source = self.document.secrets.get(name) if self.document else None
+        if source is None:
+            return None
+        if source.env is not None:
+            return self.environ.get(source.env)
+        try:
+            return Path(source.file or "").read_text().rstrip("\n")
+        except OSError as error:
+            raise ConfigError(
+                f'the file of secret "{name}" cannot be read ({error.strerror})', where=self.id
+            ) from None
+
+    def _from_environment(self, name: str) -> str | None:
+        given = (self.environ.get(variable) for variable in variable_names(self.id, name))
+        return next((value for value in given if value is not None), None)
+
+    def _refuse_missing(
+        self, needs: Needs, config: Collection[str], secrets: Mapping[str, str]
+    ) -> None:
+        missing = [self._variable(name) for name in sorted(needs.config.difference(config))]
+        if needs.secrets and not any(one <= secrets.keys() for one in needs.secrets):
+            nearest = min(needs.secrets, key=lambda one: len(one - secrets.keys()))
+            missing += [self._variable(name) for name in sorted(nearest - secrets.keys())]
+        if missing:
+            raise MissingValues(self.id, missing)
+
+    def _variable(self, name: str) -> str:
+        source = self.document.secrets.get(name) if self.document else None
+        return (source and (source.env or source.file)) or variable_names(self.id, name)[0]
+
+
+class MissingValues(ConfigError):
+    """Values are missing; `variables` are the environment variables to set."""
+
+    def __init__(self, where: str, variables: list[str]) -> None:
+        self.variables = variables
+        super().__init__("values are missing", where=where, fix=f"set {', '.join(variables)}")
 
 
 def variable_names(connection_id: str, name: str) -> tuple[str, ...]:
@@ -69,4 +182,5 @@ def variable_names(connection_id: str, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{prefix}__{form}" for form in (spaced, name.upper())))
 
 
-_ = (Callable, ConfigError, Secrets, Stats, dataclasses)
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: getattr(value, "source", value) for name, value in values.items()}

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from connector_assets.errors import ConnectorError
 from connector_assets.redact import Secrets
+from connector_assets.runtime.paginate import Step
+from connector_assets.runtime.runtime import HttpRuntime, Values
 from connector_assets.runtime.stats import Stats
-from connector_assets.spec.connector import Stream
+from connector_assets.spec.auth import alternatives
+from connector_assets.spec.call import Call
+from connector_assets.spec.connector import ConnectorSpec, Stream
+from connector_assets.spec.fingerprint import fingerprint
+from connector_assets.spec.values import endpoint_names, template_names
 
-Config_contra = TypeVar("Config_contra", contravariant=True)
 Config = TypeVar("Config")
+COMPLETE = "complete"
+"""The checkpoint after the last page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +44,11 @@ class Batch:
 class ReadContext(Generic[Config]):
     """All that one read of one stream may know.
 
-    `resume` is the checkpoint of the last batch that is safely staged; `cursor` is the position
+    `connection` is the connection's id. `resume` is the checkpoint of the last batch that is safely staged; `cursor` is the position
     stored with the table; `vars` are the connection's. `on_request` is told each request's line.
     """
 
+    connection: str
     config: Config
     stream: Stream
     secrets: Secrets = field(default_factory=Secrets)
@@ -61,6 +71,18 @@ class Check:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The names of the values that reading a stream takes.
+
+    `secrets` lists alternatives, each a set of names of which all are needed; any one will do.
+    """
+
+    config: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+    secrets: tuple[frozenset[str], ...] = ()
+
+
 class Connector(Protocol[Config]):
     """YAML specs and plugins meet here."""
 
@@ -70,8 +92,88 @@ class Connector(Protocol[Config]):
     @property
     def display_name(self) -> str: ...
 
-    def streams(self, config: Config) -> Sequence[Stream]: ...
+    def streams(self) -> Sequence[Stream]: ...
+
+    def needs(self, stream: Stream, auth: str | int | None = None) -> Needs: ...
+
+    def fingerprint(self, stream: Stream) -> str:
+        """A digest of what decides the stream's rows, beside the connection's values."""
+        ...
 
     def read(self, ctx: ReadContext[Config]) -> Iterator[Batch]: ...
 
     def check(self, ctx: ReadContext[Config]) -> Check: ...
+
+
+class YamlConnector:
+    """A connector spec, read through an HTTP runtime."""
+
+    def __init__(self, spec: ConnectorSpec, runtime: HttpRuntime) -> None:
+        self.spec, self.runtime = spec, runtime
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    @property
+    def display_name(self) -> str:
+        return self.spec.display_name
+
+    def streams(self) -> Sequence[Stream]:
+        return self.spec.streams
+
+    def needs(self, stream: Stream, auth: str | int | None = None) -> Needs:
+        """What the templates of the stream's endpoint and its auth read."""
+        endpoint = self.spec.endpoint_of(stream)
+        names = endpoint_names(endpoint) | {
+            n for v in stream.vars.values() for n in template_names(v)
+        }
+        secrets = frozenset(n.split(".")[1] for n in names if n.startswith("secrets."))
+        auths = alternatives(endpoint.auth or self.spec.auth, auth)
+        declared = self.spec.config
+        bound = {"stream", "resourceType", *stream.vars}
+        bare = {
+            n.removeprefix("config.").split(".")[0] for n in names if not n.startswith("secrets.")
+        }
+        return Needs(
+            config=frozenset(n for n in bare - bound if n not in declared or declared[n].needed),
+            optional=frozenset(declared),
+            secrets=tuple(secrets | one.required_secrets() for one in auths) or (secrets,),
+        )
+
+    def fingerprint(self, stream: Stream) -> str:
+        return fingerprint(self.spec, stream)
+
+    def read(self, ctx: ReadContext[Any]) -> Iterator[Batch]:
+        """One batch a page; the checkpoint is the call that follows it, with secrets sealed."""
+        if ctx.resume == COMPLETE:
+            return
+        start = Call.loads(ctx.secrets.unseal(ctx.resume)) if ctx.resume else None
+        for step in self._steps(ctx, start):
+            following = step.following
+            complete = following is None or step.truncated
+            checkpoint = COMPLETE if following is None else ctx.secrets.seal(following.dumps())
+            yield Batch(step.page.ndjson(), step.page.count, checkpoint, complete)
+
+    def check(self, ctx: ReadContext[Any]) -> Check:
+        """Ask for one page of the stream."""
+        try:
+            for step in self._steps(dataclasses.replace(ctx, max_pages=1), None):
+                return Check(ok=True, message=f"{step.page.count} rows on the first page")
+        except ConnectorError as error:
+            return Check(ok=False, message=str(error))
+        return Check(ok=True)
+
+    def _steps(self, ctx: ReadContext[Any], start: Call | None) -> Iterator[Step]:
+        values = Values(ctx.connection, ctx.config, ctx.secrets, ctx.vars, ctx.auth)
+        return self.runtime.steps(
+            self.spec,
+            ctx.stream,
+            values,
+            stats=ctx.stats,
+            start=start,
+            max_pages=ctx.max_pages,
+            truncate=ctx.preview,
+            cancel=ctx.cancel,
+            on_request=ctx.on_request,
+        )

@@ -21,8 +21,9 @@ a status, a method, a host and a path; never a query string, a header or a secre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 
 class ConnectorError(Exception):
@@ -35,6 +36,17 @@ class ConnectorError(Exception):
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         self.what, self.where, self.fix = what, where, fix
         super().__init__(what)
+
+    def at(self, where: str) -> Self:
+        """This error, placed at `where` unless it already says where it happened."""
+        self.where = self.where or where
+        return self
+
+    def masked(self, mask: Callable[[str], str]) -> Self:
+        """This error with secrets masked in all that it says."""
+        self.what, self.where, self.fix = mask(self.what), mask(self.where), mask(self.fix)
+        self.args = (self.what,)
+        return self
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
@@ -101,9 +113,7 @@ class AuthError(RequestError):
 class RateLimited(RequestError):
     """The server asks for a longer wait than the spec accepts."""
 
-    def __init__(
-        self, what: str, *, retry_after_s: float, where: str = "", fix: str = ""
-    ) -> None:
+    def __init__(self, what: str, *, retry_after_s: float, where: str = "", fix: str = "") -> None:
         super().__init__(what, where=where, fix=fix, status=429)
         self.retry_after_s = retry_after_s
 

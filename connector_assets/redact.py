@@ -29,6 +29,7 @@ class Secrets(Mapping[str, str]):
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = dict(values or {})
+        self._learned: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
         return self._values[name]
@@ -42,15 +43,42 @@ class Secrets(Mapping[str, str]):
     def __repr__(self) -> str:
         return f"Secrets({', '.join(sorted(self._values))})"
 
+    def learn(self, name: str, value: str) -> None:
+        """Mask `value` too: a token that was obtained on the way, such as an access token."""
+        if value and value not in self._learned:
+            self._learned[value] = name
+            for cached in ("_forms", "_pattern"):
+                self.__dict__.pop(cached, None)
+
     def mask(self, text: str) -> str:
         """`text` with every form of every value replaced by `[secret:name]`."""
         if not self._pattern or not text:
             return text
         return self._pattern.sub(lambda found: f"[secret:{self._forms[found[0]]}]", text)
 
+    def seal(self, text: str) -> str:
+        """`text` fit to be stored: each value becomes a placeholder that `unseal` turns back.
+
+        Forms other than the value itself and its percent-encoding cannot come back and are masked.
+        """
+        for name, value in self._values.items():
+            for kind, form in _sealed_forms(value).items():
+                text = (
+                    text.replace(form, f"[sealed:{kind}:{name}]") if len(form) >= _SHORT else text
+                )
+        return self.mask(text)
+
+    def unseal(self, text: str) -> str:
+        """What `seal` was given, with the values of now."""
+        for name, value in self._values.items():
+            for kind, form in _sealed_forms(value).items():
+                text = text.replace(f"[sealed:{kind}:{name}]", form)
+        return text
+
     @cached_property
     def _forms(self) -> dict[str, str]:
-        return {form: name for name, value in self._values.items() for form in _forms(value)}
+        known = [*self._learned.items(), *((value, name) for name, value in self._values.items())]
+        return {form: name for value, name in known for form in _forms(value)}
 
     @cached_property
     def _pattern(self) -> re.Pattern[str] | None:
@@ -60,6 +88,11 @@ class Secrets(Mapping[str, str]):
             for form in forms
         ]
         return re.compile("|".join(parts)) if parts else None
+
+
+def _sealed_forms(value: str) -> dict[str, str]:
+    """The forms that a server echoes into a URL or a cursor, as they stand in JSON."""
+    return {"value": json.dumps(value)[1:-1], "percent": quote(value, safe="", errors="replace")}
 
 
 def _forms(value: str) -> set[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from connector_assets.connection import Connection
 from connector_assets.connector import ReadContext
 from connector_assets.errors import ResponseError
 from connector_assets.load.staging import Staging
-from connector_assets.load.table import Cursor, Destination, Loaded, Table
+from connector_assets.load.table import Destination, Loaded, Table
 from connector_assets.runtime.stats import Stats
 from connector_assets.spec.connector import Stream
 
@@ -42,6 +42,8 @@ def sync(
     staging: Path,
     config: Mapping[str, Any] | None = None,
     secrets: Mapping[str, str] | None = None,
+    auth: str | int | None = None,
+    schema: str | None = None,
     full: bool = False,
     cancel: threading.Event | None = None,
     on_progress: Callable[[Stats], None] | None = None,
@@ -53,8 +55,8 @@ def sync(
     each batch. `fence` runs inside the transaction before it commits and may raise to abort it.
     Raises a ConnectorError; the table is then as it was.
     """
-    reading = connection.open(stream, config=config, secrets=secrets, cancel=cancel)
-    table = table_of(connection, reading.stream)
+    reading = connection.open(stream, config=config, secrets=secrets, auth=auth, cancel=cancel)
+    table = table_of(connection, reading.stream, schema)
     with Staging(
         staging,
         connection=connection.id,
@@ -68,7 +70,7 @@ def sync(
         if staged.note:
             reading.stats.note(staged.note)
         if not staged.complete:
-            _read(connection, reading.resuming(staged.resume), staged, on_progress)
+            _read(connection, replace(reading, resume=staged.resume), staged, on_progress)
         loaded = destination.load(
             table, staged.segments(), reading.stream.write_mode, None, fence=fence
         )
@@ -76,9 +78,9 @@ def sync(
     return Synced(table, loaded, reading.stats, resumed_rows=resumed)
 
 
-def table_of(connection: Connection, stream: Stream) -> Table:
+def table_of(connection: Connection, stream: Stream, schema: str | None = None) -> Table:
     """The table a stream is loaded into: schema = connection id, table = stream name."""
-    return Table(connection.id, stream.name, tuple(stream.primary_key), stream.columns)
+    return Table(schema or connection.id, stream.name, tuple(stream.primary_key), stream.columns)
 
 
 def _read(
@@ -95,4 +97,3 @@ def _read(
             on_progress(reading.stats)
     if not staged.complete:
         raise ResponseError("the connector stopped before its last batch", where=connection.id)
-    _ = Cursor

@@ -1,0 +1,173 @@
+"""A project's files: every spec and connection of its folders, the broken ones beside the good."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from connector_assets.connection import Connection
+from connector_assets.connector import Connector, YamlConnector
+from connector_assets.errors import Fault, SpecError
+from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.spec.connection import ConnectionDocument
+from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.document import parse_connection, parse_connector
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A file that cannot be used; `error` says why."""
+
+    path: Path
+    error: SpecError
+
+
+@dataclass(frozen=True)
+class Project:
+    """What `discover` found; `connections` have unique ids, in order of their files."""
+
+    connections: tuple[Connection, ...] = ()
+    broken: tuple[Broken, ...] = ()
+
+    def connection(self, connection_id: str) -> Connection | None:
+        return next((one for one in self.connections if one.id == connection_id), None)
+
+
+@dataclass
+class _Finder:
+    runtime: HttpRuntime
+    environ: Mapping[str, str]
+    plugins: Mapping[str, Connector[Any]]
+    specs: dict[str, tuple[ConnectorSpec, Path]] = field(default_factory=dict)
+    connections: dict[str, Connection] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    broken: list[Broken] = field(default_factory=list)
+
+    def add_spec(self, path: Path) -> None:
+        try:
+            spec = parse_connector(path.read_bytes(), source=str(path))
+            if spec.id in self.specs or spec.id in self.plugins:
+                other = self.specs[spec.id][1] if spec.id in self.specs else "a plugin"
+                raise SpecError([Fault("id", f"is the id of {other} too")], source=str(path))
+        except SpecError as error:
+            self.broken.append(Broken(path, error))
+        else:
+            self.specs[spec.id] = spec, path
+
+    def add_connection(self, path: Path) -> None:
+        try:
+            document = parse_connection(path.read_bytes(), source=str(path))
+            connection = self.bind(document, path)
+            if connection.id in self.connections:
+                other = self.connections[connection.id].source
+                raise SpecError([Fault("id", f"is the id of {other} too")], source=str(path))
+        except SpecError as error:
+            self.broken.append(Broken(path, error))
+        else:
+            self.connections[connection.id] = connection
+            self.used.add(connection.connector.id)
+
+    def bind(self, document: ConnectionDocument, path: Path) -> Connection:
+        """A connection document with its connector; SpecError where they do not fit."""
+        connector = self._connector(document.connector, path)
+        unknown = set(document.streams or ()) - {stream.name for stream in connector.streams()}
+        if unknown:
+            known = ", ".join(stream.name for stream in connector.streams())
+            raise SpecError(
+                [
+                    Fault(f"streams.{name}", f"is not a stream; use one of {known}")
+                    for name in sorted(unknown)
+                ],
+                source=str(path),
+            )
+        return Connection(document.id, connector, document, path, self.environ)
+
+    def _connector(self, name: str, path: Path) -> Connector[Any]:
+        if name in self.plugins:
+            return self.plugins[name]
+        if name in self.specs:
+            return YamlConnector(self.specs[name][0], self.runtime)
+        target = path.parent / name
+        if name.endswith(SUFFIXES) and target.is_file():
+            spec = parse_connector(target.read_bytes(), source=str(target))
+            return YamlConnector(spec, self.runtime)
+        known = ", ".join([*self.specs, *self.plugins]) or "none"
+        raise SpecError(
+            [Fault("connector", f'"{name}" is not a connector; known are: {known}')],
+            source=str(path),
+        )
+
+    def defaults(self) -> Iterator[Connection]:
+        for spec, path in self.specs.values():
+            if spec.id not in self.used and spec.id not in self.connections:
+                connector = YamlConnector(spec, self.runtime)
+                yield Connection(spec.id, connector, None, path, self.environ)
+        for plugin in self.plugins.values():
+            if plugin.id not in self.used and plugin.id not in self.connections:
+                yield Connection(plugin.id, plugin, None, None, self.environ)
+
+
+def discover(
+    specs: Path,
+    connections: Path | None = None,
+    *,
+    runtime: HttpRuntime | None = None,
+    environ: Mapping[str, str] | None = None,
+    plugins: Mapping[str, Connector[Any]] | None = None,
+) -> Project:
+    """Every connection of a project; a folder that does not exist is an empty one.
+
+    A spec or plugin that no connection document names gets a default connection with its own id.
+    """
+    finder = _Finder(
+        runtime or HttpRuntime(), os.environ if environ is None else environ, plugins or {}
+    )
+    for path in documents(specs):
+        finder.add_spec(path)
+    for path in documents(connections) if connections else ():
+        finder.add_connection(path)
+    found = (*finder.connections.values(), *finder.defaults())
+    return Project(found, tuple(finder.broken))
+
+
+def connection_from_file(
+    path: Path,
+    *,
+    runtime: HttpRuntime | None = None,
+    environ: Mapping[str, str] | None = None,
+    specs: Path | None = None,
+    plugins: Mapping[str, Connector[Any]] | None = None,
+) -> Connection:
+    """The connection a spec file or a connection document stands for; raises SpecError."""
+    finder = _Finder(
+        runtime or HttpRuntime(), os.environ if environ is None else environ, plugins or {}
+    )
+    text = path.read_bytes()
+    if b"connection" in text and is_connection(text):
+        for other in documents(specs) if specs else ():
+            finder.add_spec(other)
+        return finder.bind(parse_connection(text, source=str(path)), path)
+    spec = parse_connector(text, source=str(path))
+    connector = YamlConnector(spec, finder.runtime)
+    return Connection(spec.id, connector, None, path, finder.environ)
+
+
+def is_connection(text: bytes) -> bool:
+    """Whether a document says `kind: connection`; what it says wrong is the parser's to tell."""
+    return any(line.split() == [b"kind:", b"connection"] for line in text.splitlines())
+
+
+def documents(folder: Path) -> list[Path]:
+    """The YAML files of a folder, in order of name; hidden files are left out."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix in SUFFIXES and path.is_file() and not path.name.startswith(".")
+    )

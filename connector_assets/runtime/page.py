@@ -1,0 +1,247 @@
+"""One answer, parsed only as deep as it takes to find the rows; the rows stay bytes.
+
+The body decides, not the content type it claims: it must be JSON in UTF-8, or in the charset the
+server declares. Sources: RFC 8259; SPEC_FORMAT "Rows".
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import Any
+
+import msgspec
+
+from connector_assets.errors import ResponseError
+from connector_assets.runtime.client import Answer
+from connector_assets.spec.paths import MISSING, Path
+
+_OBJECT, _ARRAY, _QUOTE = ord("{"), ord("["), ord('"')
+_CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]{1,40})", re.IGNORECASE)
+_SHOWN_KEYS = 12
+
+_envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_rows = msgspec.json.Decoder(list[msgspec.Raw])
+# Numbers keep their digits on the way through Python: 1.10 stays 1.10, 1e400 stays a number.
+_exact = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class Page:
+    """What came for one call.
+
+    `root_key` is the array that an earlier page of the same walk took for its rows (root rule).
+    Raises ResponseError, without a place: the caller knows the request.
+    """
+
+    def __init__(
+        self, answer: Answer, rows_path: Path | None = None, root_key: str | None = None
+    ) -> None:
+        self.answer = answer
+        self.url = answer.url
+        self.root_key = root_key
+        self._body = json_text(answer)
+        self.rows: Sequence[msgspec.Raw | bytes] = self._find_rows(rows_path)
+
+    @classmethod
+    def empty(cls, answer: Answer) -> Page:
+        """A page without rows, whatever the body says."""
+        page = cls.__new__(cls)
+        page.answer, page.url, page.root_key = answer, answer.url, None
+        page._body, page.rows = b"", ()
+        return page
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
+
+    def ndjson(self) -> bytes:
+        """The rows, one object a line; a row that is not an object becomes `{"value": …}`."""
+        if not self.rows:
+            return b""
+        lines = [bytes(row) for row in self.rows]
+        if b"\n" in self._body or b"\r" in self._body:
+            # Raw line ends are white space between tokens: inside a JSON string they are escaped.
+            lines = [line.replace(b"\n", b" ").replace(b"\r", b" ") for line in lines]
+        lines = [line if line[0] == _OBJECT else b'{"value":%b}' % line for line in lines]
+        return b"\n".join(lines) + b"\n"
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as Python objects, for people and for streams that compute on records."""
+        return [msgspec.json.decode(line) for line in self.ndjson().splitlines()]
+
+    def field(self, path: str) -> Any:
+        """The value at `path` in the body, None where it is absent."""
+        return _get(self._body, path)
+
+    def last(self, path: str) -> Any:
+        """The value at `path` in the last row, None without rows."""
+        return _get(bytes(self.rows[-1]), path) if self.rows else None
+
+    def header(self, name: str) -> str | None:
+        return self.answer.headers.get(name)
+
+    @cached_property
+    def digest(self) -> int:
+        """Equal for equal bodies."""
+        return hash(bytes(self._body))
+
+    def _find_rows(self, path: Path | None) -> Sequence[msgspec.Raw | bytes]:
+        if self.answer.status == 204:  # noqa: PLR2004 - No Content
+            return ()
+        if not self._body.strip():
+            raise ResponseError("the body is empty", fix="expected JSON")
+        if path is None:
+            return self._root_rows()
+        if path.keys is None:
+            return _computed(self._body, path)
+        return _listed(self._walk(path), str(path))
+
+    def _walk(self, path: Path) -> bytes:
+        at: bytes = self._body
+        assert path.keys is not None
+        for key in path.keys:
+            parent = _members(at)
+            if key not in parent:
+                raise ResponseError(
+                    f'"{path}" is absent; {_there(at, parent)}', fix="correct responseRowsPath"
+                )
+            at = bytes(parent[key])
+        return at
+
+    def _root_rows(self) -> Sequence[msgspec.Raw | bytes]:
+        if _first(self._body) != _OBJECT:
+            return _listed(self._body, "the root")
+        members = _members(self._body)
+        if self.answer.status == 202:  # noqa: PLR2004 - Accepted: a promise, not rows
+            raise ResponseError("202: accepted, but there are no rows yet", fix="ask again later")
+        self.root_key = self.root_key or _only_array(members)
+        if self.root_key in members:
+            return _listed(bytes(members[self.root_key]), self.root_key)
+        return (self._body.strip(),)
+
+
+def json_text(answer: Answer) -> bytes:
+    """The body in UTF-8; ResponseError when it is in no charset that the server admits to."""
+    body = answer.body
+    if body.startswith(codecs.BOM_UTF8):
+        body = body[3:]
+    if body.isascii():
+        return body
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _transcode(body, "utf-16")
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        declared = _CHARSET.search(answer.headers.get("content-type", ""))
+        if declared and declared[1].lower() not in ("utf-8", "utf8"):
+            return _transcode(body, declared[1])
+        raise ResponseError(
+            f"the body is not UTF-8 (byte {error.start}) and the server declares no other charset",
+            fix="tell the vendor, or read it with a plugin",
+        ) from None
+    return body
+
+
+def _transcode(body: bytes, charset: str) -> bytes:
+    try:
+        return body.decode(charset).encode()
+    except (LookupError, UnicodeError):
+        raise ResponseError(f"the body is not in its declared charset {charset[:40]}") from None
+
+
+def _first(body: bytes) -> int:
+    stripped = body.lstrip()
+    return stripped[0] if stripped else 0
+
+
+def _decode(decoder: Any, body: bytes) -> Any:
+    try:
+        return decoder.decode(body)
+    except RecursionError:
+        raise ResponseError("the JSON is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as error:
+        raise ResponseError(not_json(body, error), fix="check the URL and the account") from None
+
+
+def not_json(body: bytes, error: Exception) -> str:
+    """What is wrong with a body that should be JSON, in our own words."""
+    if _first(body) == ord("<"):
+        return "the body is not JSON but a markup page (HTML or XML)"
+    text = str(error)
+    if "truncated" in text:
+        return "the body is not JSON: it ends in the middle"
+    at = re.search(r"\(byte (\d+)\)", text)
+    return f"the body is not JSON{f' (at byte {at[1]})' if at else ''}"
+
+
+def _members(body: bytes) -> dict[str, msgspec.Raw]:
+    if _first(body) != _OBJECT:
+        _decode(_exact, body)
+        return {}
+    members: dict[str, msgspec.Raw] = _decode(_envelope, body)
+    return members
+
+
+def _there(body: bytes, members: dict[str, msgspec.Raw]) -> str:
+    if members:
+        keys = ", ".join(f'"{key[:40]}"' for key in list(members)[:_SHOWN_KEYS])
+        return f"the keys there are {keys}"
+    kinds = {_OBJECT: "an empty object", _ARRAY: "a list", _QUOTE: "a text"}
+    return f"there is {kinds.get(_first(body), 'no object')} instead"
+
+
+def _listed(value: bytes, name: str) -> Sequence[msgspec.Raw | bytes]:
+    first = _first(value)
+    if first == _ARRAY:
+        rows: list[msgspec.Raw] = _decode(_rows, value)
+        return rows
+    if first == _OBJECT:
+        _decode(_envelope, value)
+        return (value.strip(),)
+    if _decode(_exact, value) is None:
+        return ()
+    raise ResponseError(
+        f'"{name}" is neither a list nor an object', fix="point responseRowsPath at the rows"
+    )
+
+
+def _only_array(members: dict[str, msgspec.Raw]) -> str | None:
+    """The one array of objects among `members`; failing that the one empty array."""
+    arrays = {k: _decode(_rows, bytes(v)) for k, v in members.items() if _first(bytes(v)) == _ARRAY}
+    full = [k for k, rows in arrays.items() if rows and all(bytes(r)[0] == _OBJECT for r in rows)]
+    if full:
+        return full[0] if len(full) == 1 else None
+    empty = [key for key, rows in arrays.items() if not rows]
+    return empty[0] if len(empty) == 1 and len(arrays) == 1 else None
+
+
+def _computed(body: bytes, path: Path) -> Sequence[bytes]:
+    found = path.find(_decode(_exact, body))
+    if found is MISSING:
+        raise ResponseError(f'"{path}" finds nothing', fix="correct responseRowsPath")
+    rows = found if isinstance(found, list) else [found]
+    return [_encoder.encode(row) for row in rows]
+
+
+@lru_cache(maxsize=4096)
+def _path(source: str) -> Path:
+    return Path(source)
+
+
+def _get(body: bytes, source: str) -> Any:
+    """The value at a path, decoding only what a dotted path leads through."""
+    path = _path(source)
+    if path.keys is None:
+        return path.get(_decode(_exact, body)) if body else None
+    for key in path.keys:
+        if _first(body) != _OBJECT:
+            return None
+        members = _members(body)
+        if key not in members:
+            return None
+        body = bytes(members[key])
+    return _decode(_exact, body) if body else None

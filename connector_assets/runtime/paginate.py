@@ -1,0 +1,89 @@
+"""The driver of every pagination: it asks, proves progress, and never stops short in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from connector_assets.errors import PageLimit, PaginationLoop
+from connector_assets.runtime.page import Page
+from connector_assets.spec.call import Call
+from connector_assets.spec.pagination import Paginates
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A page and the call that follows it; None: the list is complete.
+
+    `truncated` says that the list goes on, but a cap that may cut it was reached.
+    """
+
+    page: Page
+    following: Call | None
+    truncated: bool = False
+
+
+def walk(
+    pagination: Paginates,
+    call: Call,
+    fetch: Callable[[Call], Page],
+    *,
+    max_pages: int | None = None,
+    truncate: bool = False,
+) -> Iterator[Step]:
+    """Fetch from `call` to the end of the list.
+
+    Raises PaginationLoop when a call or a non-empty body comes a second time, and PageLimit after
+    `max_pages` pages with more to come, unless `truncate`.
+    """
+    proof = _Proof()
+    walker = pagination.pages(call)
+    call = next(walker)
+    while True:
+        proof.of_call(call)
+        page = fetch(call)
+        proof.of_page(page)
+        try:
+            following = walker.send(page)
+        except StopIteration:
+            yield Step(page, None)
+            return
+        at_cap = max_pages is not None and following.page > max_pages
+        yield Step(page, following, truncated=at_cap and truncate)
+        if at_cap and truncate:
+            return
+        if at_cap:
+            raise PageLimit(
+                f"{max_pages} pages were read and there are more",
+                fix="raise pagination.maxPages, or set it to unlimited",
+            )
+        call = following
+
+
+class _Proof:
+    """Remembers every request and every non-empty body as eight bytes each."""
+
+    def __init__(self) -> None:
+        self._calls: set[int] = set()
+        self._bodies: set[int] = set()
+
+    def of_call(self, call: Call) -> None:
+        # What differs from page to page by itself is left out: a place asked twice is a loop.
+        place = replace(call, page=1, rows_before=0, page_size=None, probe=False)
+        key = hash(place.dumps())
+        if key in self._calls:
+            raise PaginationLoop(
+                "the server gives a cursor it gave before",
+                fix="check the pagination's cursor path and parameter",
+            )
+        self._calls.add(key)
+
+    def of_page(self, page: Page) -> None:
+        if not page.count:
+            return
+        if page.digest in self._bodies:
+            raise PaginationLoop(
+                "the server sends a page it sent before",
+                fix="check that the API knows the pagination's parameters",
+            )
+        self._bodies.add(page.digest)

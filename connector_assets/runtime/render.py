@@ -1,0 +1,165 @@
+"""An endpoint and its values become a `Call`; a `Call` and the secrets become a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import httpx
+import msgspec
+
+from connector_assets.errors import ConfigError
+from connector_assets.spec.call import Call, Deferred, Encoding
+from connector_assets.spec.connector import Body, Endpoint
+from connector_assets.spec.template import Template
+
+Scope = Mapping[str, Any]
+USER_AGENT = "connector-assets"
+_CONTENT_TYPES = {
+    "json": "application/json",
+    "form": "application/x-www-form-urlencoded",
+    "text": "text/plain; charset=utf-8",
+}
+
+
+def first_call(endpoint: Endpoint, scope: Scope) -> Call:
+    """The first call of `endpoint`; templates that read secrets stay `Deferred`.
+
+    A parameter that renders to null is left out. Raises ConfigError for a name without a value.
+    """
+    encoding, body = _body(endpoint.body, scope)
+    params = {name: _render(value, scope) for name, value in endpoint.params.items()}
+    headers = {name: _header(value, scope) for name, value in endpoint.headers.items()}
+    return Call(
+        method=endpoint.method,
+        url=endpoint_url(endpoint, scope),
+        params={name: value for name, value in params.items() if value is not None},
+        headers={name: value for name, value in headers.items() if value is not None},
+        body=body,
+        encoding=encoding,
+    )
+
+
+def endpoint_url(endpoint: Endpoint, scope: Scope) -> str:
+    """The endpoint's address, below `baseUrl` where it begins with a slash."""
+    source = endpoint.url.source
+    if source.startswith("/") and endpoint.base_url is not None:
+        return Template(endpoint.base_url.source.rstrip("/") + source).url(scope)
+    return endpoint.url.url(scope)
+
+
+def request_of(call: Call, scope: Scope) -> httpx.Request:
+    """The request as it goes out, with its secrets; never log it."""
+    call = replace(
+        call,
+        params=_reveal(call.params, scope),
+        headers={
+            name: Template(value.source).header(scope) if isinstance(value, Deferred) else value
+            for name, value in call.headers.items()
+        },
+        body=_reveal(call.body, scope),
+    )
+    content = _content(call)
+    headers = {"accept": "application/json", "user-agent": USER_AGENT}
+    if content is not None:
+        headers["content-type"] = _CONTENT_TYPES[call.encoding]
+    given = {name.lower(): str(value) for name, value in call.headers.items() if value is not None}
+    return httpx.Request(
+        call.method, _with_query(call), headers={**headers, **given}, content=content
+    )
+
+
+def _body(body: Body | None, scope: Scope) -> tuple[Encoding, Any]:
+    if body is None:
+        return "json", None
+    if body.form is not None:
+        form = {name: _render(value, scope) for name, value in body.form.items()}
+        return "form", {name: value for name, value in form.items() if value is not None}
+    if body.text is not None:
+        return "text", _render(body.text, scope)
+    if body.graphql is not None:
+        tree = {"query": body.graphql.query, "variables": body.graphql.variables}
+        return "json", _tree(tree, scope)
+    return "json", _tree(body.json_, scope)
+
+
+def _tree(value: Any, scope: Scope) -> Any:
+    """A JSON tree with every text in it rendered; whole-value templates keep their type."""
+    if isinstance(value, dict):
+        return {key: _tree(item, scope) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_tree(item, scope) for item in value]
+    return _render(Template(value), scope) if isinstance(value, str) else value
+
+
+def _render(value: Any, scope: Scope) -> Any:
+    if isinstance(value, tuple):
+        return [_render(item, scope) for item in value]
+    if not isinstance(value, Template):
+        return value
+    return Deferred(value.source) if value.uses_secrets else value.value(scope)
+
+
+def _header(value: Template, scope: Scope) -> Any:
+    return Deferred(value.source) if value.uses_secrets else value.header(scope)
+
+
+def _reveal(value: Any, scope: Scope) -> Any:
+    if isinstance(value, Deferred):
+        return Template(value.source).value(scope)
+    if isinstance(value, Mapping):
+        return {key: _reveal(item, scope) for key, item in value.items()}
+    return [_reveal(item, scope) for item in value] if isinstance(value, list) else value
+
+
+def _content(call: Call) -> bytes | None:
+    if call.body is None:
+        return None
+    try:
+        if call.encoding == "form":
+            return urlencode(_pairs(call.body), quote_via=quote).encode()
+        if call.encoding == "text":
+            return str(call.body).encode()
+        return msgspec.json.encode(call.body)
+    except (UnicodeError, TypeError):
+        raise ConfigError("the body holds a value that cannot be sent", where=call.url) from None
+
+
+def _with_query(call: Call) -> str:
+    """The URL with `params`; one of them replaces a parameter of its name in the URL."""
+    if not call.params:
+        return call.url
+    parts = urlsplit(call.url)
+    kept = [pair for pair in parts.query.split("&") if pair and _name(pair) not in call.params]
+    try:
+        added = [urlencode(_pairs(call.params), quote_via=quote)]
+    except UnicodeError:
+        raise ConfigError("a parameter holds a lone surrogate", where=parts.path) from None
+    return urlunsplit(parts._replace(query="&".join([*kept, *filter(None, added)])))
+
+
+def _name(pair: str) -> str:
+    parsed = parse_qsl(pair, keep_blank_values=True)
+    return parsed[0][0] if parsed else pair
+
+
+def _pairs(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (name, plain(item, name))
+        for name, value in params.items()
+        for item in (value if isinstance(value, list | tuple) else [value])
+        if item is not None
+    ]
+
+
+def plain(value: Any, name: str) -> str:
+    """A value as text in a query, form or header: `true`, `1.5`; ConfigError for a structure."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list | tuple):
+        raise ConfigError(
+            f'"{name}" is a structure and needs a plain value', fix="use the json filter"
+        )
+    return str(value)

@@ -1,0 +1,287 @@
+"""The HTTP runtime: connector specs become pages and rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from connector_assets.errors import ConfigError, ConnectorError
+from connector_assets.redact import Secrets
+from connector_assets.runtime.budget import Budget, budget_for
+from connector_assets.runtime.client import Client
+from connector_assets.runtime.clock import Clock
+from connector_assets.runtime.guard import Guard, Resolve, origin_of
+from connector_assets.runtime.page import Page
+from connector_assets.runtime.paginate import Step, walk
+from connector_assets.runtime.render import first_call
+from connector_assets.runtime.session import Session, place_of
+from connector_assets.runtime.stats import Stats
+from connector_assets.runtime.tokens import FileTokenStore
+from connector_assets.spec.auth import Auth, AuthContext, choose
+from connector_assets.spec.call import Call
+from connector_assets.spec.connector import ConnectorSpec, Endpoint, Stream
+from connector_assets.spec.template import CLOCK, Template
+from connector_assets.spec.values import config_values
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a connection brings to a spec; `id` names its budget and its tokens."""
+
+    id: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=Secrets)
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    auth: str | int | None = None
+
+
+@dataclass(frozen=True)
+class EndpointResult:
+    """What `execute_endpoint` gives: rows as they come, and the counters that fill meanwhile."""
+
+    rows: Iterable[dict[str, Any]]
+    stats: Stats
+
+
+class HttpRuntime:
+    """Executes the endpoints of connector specs; one per process is enough, threads may share it.
+
+    `allow_private` opens hosts the guard would refuse: `HOST`, `HOST:PORT` or a CIDR, as
+    `127.0.0.1:8001`. `resolver(host)` replaces DNS and `transport` the sockets, both for tests.
+    `state` is where tokens and rate budgets are shared: a folder, `redis://…` or `postgresql://…`;
+    None keeps them in this process. `verbose` lets errors quote the server's own words.
+
+    >>> with HttpRuntime() as runtime:
+    ...     result = runtime.execute_endpoint(spec, "query", params={"soql": "…"}, secrets={…})
+    ...     for row in result.rows: ...
+    """
+
+    def __init__(
+        self,
+        allow_private: Sequence[str] = (),
+        resolver: Resolve | None = None,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        clock: Clock | None = None,
+        state: str | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.allow_private = tuple(allow_private)
+        self.clock = clock or Clock()
+        self.state = state
+        self.verbose = verbose
+        self._resolver, self._transport = resolver, transport
+
+    def execute_endpoint(
+        self,
+        spec: ConnectorSpec,
+        endpoint_id: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        cancel: threading.Event | None = None,
+    ) -> EndpointResult:
+        """Every row of one endpoint, page by page as they are asked for.
+
+        Raises ConfigError for an unknown endpoint or a missing value at once, every other
+        ConnectorError while the rows are read.
+        """
+        stats = Stats()
+        endpoint = find_endpoint(spec, endpoint_id)
+        values = Values(spec.id, dict(params or {}), Secrets(secrets))
+        session, call = self._begin(spec, endpoint, None, values, stats, cancel=cancel)
+        steps = self._walk(session, call)
+        return EndpointResult((row for step in steps for row in step.page.records()), stats)
+
+    def steps(
+        self,
+        spec: ConnectorSpec,
+        stream: Stream,
+        values: Values,
+        *,
+        stats: Stats,
+        start: Call | None = None,
+        max_pages: int | None = None,
+        truncate: bool = False,
+        cancel: threading.Event | None = None,
+        on_request: Callable[[str], None] | None = None,
+    ) -> Iterator[Step]:
+        """The pages of `stream`, each with the call that follows it; `start` resumes there."""
+        endpoint = spec.endpoint_of(stream)
+        session, call = self._begin(
+            spec, endpoint, stream, values, stats, cancel=cancel, on_request=on_request
+        )
+        return self._walk(session, start or call, max_pages=max_pages, truncate=truncate)
+
+    def pages(self, spec: ConnectorSpec, stream: str, **given: Any) -> Iterator[Page]:
+        """The pages of the stream called `stream`; takes `params`, `secrets` and `cancel`."""
+        values = Values(spec.id, dict(given.pop("params", {})), Secrets(given.pop("secrets", None)))
+        for step in self.steps(spec, spec.stream(stream), values, stats=Stats(), **given):
+            yield step.page
+
+    def rows(self, spec: ConnectorSpec, stream: str, **given: Any) -> Iterator[dict[str, Any]]:
+        """The rows of the stream called `stream`, as `pages` gives them."""
+        for page in self.pages(spec, stream, **given):
+            yield from page.records()
+
+    def close(self) -> None:
+        """Close the pooled connections; the runtime opens new ones if it is used again."""
+        client = self.__dict__.pop("_client", None)
+        if client:
+            client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def _client(self) -> Client:
+        guard = Guard(self.allow_private, self._resolver)
+        return Client(guard=guard, transport=self._transport, clock=self.clock)
+
+    def _begin(
+        self,
+        spec: ConnectorSpec,
+        endpoint: Endpoint,
+        stream: Stream | None,
+        values: Values,
+        stats: Stats,
+        *,
+        cancel: threading.Event | None = None,
+        on_request: Callable[[str], None] | None = None,
+    ) -> tuple[Session, Call]:
+        scope = scope_of(spec, stream, values, self.clock)
+        try:
+            call = first_call(endpoint, scope)
+            auth = choose(endpoint.auth or spec.auth, values.auth, values.secrets)
+            origins = declared_origins(spec, endpoint, scope, call, auth)
+        except ConnectorError as error:
+            raise error.at(f"endpoint {endpoint.id}").masked(values.secrets.mask) from None
+        session = Session(
+            client=self._client,
+            endpoint=endpoint,
+            scope=scope,
+            secrets=values.secrets,
+            auth=auth.flow(self._auth_context(values, scope)),
+            origins=origins,
+            budgets=self._budgets(spec, endpoint, values.id),
+            clock=self.clock,
+            cancel=cancel or threading.Event(),
+            stats=stats,
+            secret_names=sorted(auth.required_secrets()),
+            on_request=on_request,
+            verbose=self.verbose,
+        )
+        return session, call
+
+    def _walk(
+        self,
+        session: Session,
+        call: Call,
+        *,
+        max_pages: int | None = None,
+        truncate: bool = False,
+    ) -> Iterator[Step]:
+        pagination = session.endpoint.pagination
+        cap = None if pagination.max_pages == "unlimited" else pagination.max_pages
+        if max_pages is not None:
+            cap, truncate = max_pages, True
+        elif pagination.on_max_pages:
+            truncate = pagination.on_max_pages == "truncate"
+        try:
+            for step in walk(pagination, call, session.fetch, max_pages=cap, truncate=truncate):
+                session.stats.truncated |= step.truncated
+                yield step
+        except ConnectorError as error:
+            raise error.at(place_of(call)).masked(session.secrets.mask) from None
+
+    def _auth_context(self, values: Values, scope: Mapping[str, Any]) -> AuthContext:
+        return AuthContext(
+            secrets=values.secrets,
+            scope=scope,
+            connection=values.id,
+            tokens=FileTokenStore.at(self.state),
+            clock=self.clock.time,
+            learn=values.secrets.learn,
+        )
+
+    def _budgets(self, spec: ConnectorSpec, endpoint: Endpoint, key: str) -> list[Budget]:
+        limits = {key: spec.rate_limit, f"{key}/{endpoint.id}": endpoint.rate_limit}
+        return [
+            budget_for(name, limit, clock=self.clock, store=self.state)
+            for name, limit in limits.items()
+            if limit is not None
+        ]
+
+
+def find_endpoint(spec: ConnectorSpec, endpoint_id: str) -> Endpoint:
+    """The endpoint with the spec's defaults under it; ConfigError lists those there are."""
+    try:
+        return spec.endpoint(endpoint_id)
+    except KeyError:
+        known = ", ".join(endpoint.id for endpoint in spec.endpoints)
+        raise ConfigError(
+            f'"{endpoint_id}" is not an endpoint', where=spec.id, fix=f"use one of {known}"
+        ) from None
+
+
+def scope_of(
+    spec: ConnectorSpec, stream: Stream | None, values: Values, clock: Clock
+) -> dict[str, Any]:
+    """What templates may name: config and vars bare, `config.x`, `secrets.x`, `stream`.
+
+    A bare name never finds a secret. Vars win over config, a connection's over the spec's.
+    """
+    try:
+        config = config_values(spec, values.params)
+    except ValueError as error:
+        raise ConfigError(str(error), where=f"{values.id}: config") from None
+    scope: dict[str, Any] = {**config, "config": config, "secrets": values.secrets}
+    scope[CLOCK] = lambda: dt.datetime.fromtimestamp(clock.time(), dt.UTC)
+    if stream is not None:
+        scope["stream"] = stream.name
+    for given in (stream.vars if stream else {}, values.vars):
+        rendered = {name: _rendered(value, scope) for name, value in given.items()}
+        scope.update(rendered)
+    return scope
+
+
+def _rendered(value: Any, scope: Mapping[str, Any]) -> Any:
+    if isinstance(value, tuple):
+        return [_rendered(item, scope) for item in value]
+    return value.value(scope) if isinstance(value, Template) else value
+
+
+def declared_origins(
+    spec: ConnectorSpec, endpoint: Endpoint, scope: Mapping[str, Any], call: Call, auth: Auth
+) -> frozenset[str]:
+    """The origins that credentials may go to: those of the spec, its endpoints and its tokens."""
+    origins = {origin_of(call.url), *spec.origins, *auth.origins(scope)}
+    for other in spec.endpoints:
+        head = _origin_part(other.url.source)
+        if other.id != endpoint.id and head:
+            try:
+                origins.add(origin_of(Template(head).url(scope)))
+            except ConnectorError:
+                continue  # an endpoint whose host has no value yet is not read now
+    return frozenset(origins)
+
+
+def _origin_part(source: str) -> str:
+    found = re.match(r"https?://[^/?#]+|\{\{.*?\}\}", source)
+    return found[0] if found else ""

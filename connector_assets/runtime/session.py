@@ -1,0 +1,195 @@
+"""One endpoint under one connection's values: calls in, pages out.
+
+Everything a request must never skip happens here, in the founding order: auth, templates, the
+guard, the rate limit, retries. Every error that leaves is placed and masked.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import httpx
+
+from connector_assets.errors import (
+    AuthError,
+    Cancelled,
+    ConnectorError,
+    RateLimited,
+    RequestError,
+)
+from connector_assets.redact import Secrets
+from connector_assets.runtime.budget import Budget
+from connector_assets.runtime.client import Answer, Client, Limits
+from connector_assets.runtime.clock import Clock
+from connector_assets.runtime.page import Page
+from connector_assets.runtime.render import request_of
+from connector_assets.runtime.retry import Backoff, parse_retry_after
+from connector_assets.runtime.rules import Meaning, meaning_of
+from connector_assets.runtime.stats import Stats
+from connector_assets.spec.call import Call
+from connector_assets.spec.connector import Endpoint
+
+_QUOTED = 200
+
+
+@dataclass(frozen=True)
+class Session:
+    """Fetches the calls of one endpoint; safe to use from several threads.
+
+    `origins` are where credentials may go. `secret_names` are what the auth reads, named when the
+    server refuses. `verbose` lets errors quote the server, masked and cut.
+    """
+
+    client: Client
+    endpoint: Endpoint
+    scope: Mapping[str, Any] = field(repr=False)
+    secrets: Secrets
+    auth: httpx.Auth | None
+    origins: frozenset[str]
+    budgets: Sequence[Budget]
+    clock: Clock
+    cancel: threading.Event
+    stats: Stats
+    secret_names: Sequence[str] = ()
+    on_request: Callable[[str], None] | None = None
+    verbose: bool = False
+    _root: dict[str, str | None] = field(default_factory=dict)
+
+    def fetch(self, call: Call) -> Page:
+        """The page that answers `call`, after retries; raises a ConnectorError without secrets."""
+        try:
+            return self._fetch(call)
+        except ConnectorError as error:
+            raise error.at(place_of(call)).masked(self.secrets.mask) from None
+
+    def _fetch(self, call: Call) -> Page:
+        policy = self.endpoint.retry
+        backoff = Backoff(max_delay_s=policy.max_delay_seconds)
+        for attempt in itertools.count(1):
+            last = attempt >= policy.max_attempts
+            try:
+                answer = self._send(call)
+            except RequestError as error:
+                if last or not error.retryable:
+                    raise
+                self._wait(backoff.delay(attempt))
+                continue
+            meaning = meaning_of(answer, self.endpoint.errors, self.scope)
+            if meaning.action not in ("retry", "rate_limited"):
+                return self._page(call, answer, meaning)
+            self._wait_as_told(answer, meaning, backoff.delay(attempt), last=last)
+        raise AssertionError("unreachable")
+
+    def _send(self, call: Call) -> Answer:
+        if self.cancel.is_set():
+            raise Cancelled("cancelled")
+        for budget in self.budgets:
+            self.stats.waited_s += budget.take(self.cancel)
+        request = request_of(call, self.scope)
+        if self.on_request:
+            self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
+        self.stats.calls += 1
+        answer = self.client.send(
+            request,
+            auth=self.auth,
+            origins=self.origins,
+            limits=self._limits(),
+            cancel=self.cancel,
+            mask=self.secrets.mask,
+        )
+        self.stats.bytes += answer.wire_bytes
+        return answer
+
+    def _page(self, call: Call, answer: Answer, meaning: Meaning) -> Page:
+        probed_past_end = call.probe and answer.status == 404  # noqa: PLR2004 - Not Found
+        if meaning.action in ("ignore", "end") or probed_past_end:
+            page = Page.empty(answer)
+        elif meaning.action == "rows":
+            page = Page(answer, self.endpoint.response_rows_path, self._root.get("key"))
+            self._remember_root(page)
+        else:
+            self._fail(answer, meaning)
+        self.stats.pages += 1
+        self.stats.rows += page.count
+        return page
+
+    def _remember_root(self, page: Page) -> None:
+        if page.root_key and "key" not in self._root:
+            self._root["key"] = page.root_key
+            self.stats.note(f'rows are taken from "{page.root_key}", the one list in the body')
+
+    def _wait_as_told(self, answer: Answer, meaning: Meaning, delay: float, *, last: bool) -> None:
+        told = parse_retry_after(answer.headers.get("retry-after", ""), self.clock.time())
+        if told is not None and told > self.endpoint.retry.max_delay_seconds:
+            raise RateLimited(
+                f"{answer.status}: the server asks to come back in {_duration(told)}, longer than "
+                f"retry.maxDelaySeconds ({self.endpoint.retry.max_delay_seconds:g} s)",
+                retry_after_s=told,
+                fix="run it again then",
+            )
+        if last:
+            self._fail(answer, meaning)
+        if told is not None or meaning.action == "rate_limited":
+            for budget in self.budgets:
+                budget.pause(told if told is not None else delay)
+        self._wait(delay if told is None else told)
+
+    def _wait(self, seconds: float) -> None:
+        self.stats.retries += 1
+        self.stats.waited_s += seconds
+        self.clock.wait(seconds, self.cancel)
+
+    def _fail(self, answer: Answer, meaning: Meaning) -> NoReturn:
+        what = f"{answer.status}: {meaning.message}" if meaning.message else str(answer.status)
+        if self.verbose and not meaning.message:
+            what += f" {answer.body[:_QUOTED].decode('utf-8', 'replace')!r}"
+        if answer.status in (401, 403):
+            names = ", ".join(f'"{name}"' for name in self.secret_names)
+            fix = f"check secret {names}" if names else "the API wants credentials: choose an auth"
+            raise AuthError(what, fix=fix, status=answer.status)
+        raise RequestError(what, fix=_ADVICE.get(answer.status, ""), status=answer.status)
+
+    def _limits(self) -> Limits:
+        end = self.endpoint
+        return Limits(
+            connect_s=end.connect_timeout_seconds,
+            read_s=end.read_timeout_seconds,
+            total_s=end.timeout_seconds,
+            max_bytes=end.max_response_bytes,
+        )
+
+
+_ADVICE = {
+    304: "nothing was asked conditionally; leave out If-* headers",
+    400: "check the parameters",
+    404: "check the URL; if a page past the end answers so, add an errors rule with action: end",
+    405: "check the method",
+    422: "check the parameters",
+    429: "lower rateLimit.requestsPerSecond",
+}
+
+
+def place_of(call: Call) -> str:
+    """The request in an error: method, host and path, never a query.
+
+    >>> place_of(Call("GET", "https://api.example.com/v1/items?key=k"))
+    'GET api.example.com/v1/items'
+    """
+    try:
+        parts = urlsplit(call.url)
+        return f"{call.method} {(parts.netloc or '').rpartition('@')[2]}{parts.path}"
+    except ValueError:
+        return f"{call.method} an address that is not a URL"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:  # noqa: PLR2004 - two minutes
+        return f"{seconds:.0f} s"
+    if seconds < 172_800:  # noqa: PLR2004 - two days
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.0f} days" if seconds < 1e9 else "over 30 years"  # noqa: PLR2004

@@ -1,0 +1,109 @@
+"""Config values: declared types, defaults, and what a stream still needs.
+
+Values from the command line and the environment are text; they take the declared type here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from connector_assets.spec.connector import ConfigField, ConnectorSpec, Endpoint
+from connector_assets.spec.template import Template
+
+_BOOLEANS = {"true": True, "false": False}
+
+
+def config_values(spec: ConnectorSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` with declared types and defaults applied; undeclared names stay as they are.
+
+    Raises ValueError whose message begins with the name of the first value that does not fit.
+    """
+    values = {k: f.default for k, f in spec.config.items() if f.default is not None}
+    for name, value in given.items():
+        declared = spec.config.get(name)
+        values[name] = value if declared is None else typed(name, value, declared)
+    return values
+
+
+def typed(name: str, value: Any, declared: ConfigField) -> Any:
+    """`value` as the declared type; ValueError says what was expected, never what was given."""
+    try:
+        result = _convert(value, declared.type)
+    except (ValueError, TypeError):
+        raise ValueError(f'"{name}" must be {_NAMES[declared.type]}') from None
+    if declared.enum and result not in declared.enum:
+        options = ", ".join(str(option) for option in declared.enum)
+        raise ValueError(f'"{name}" must be one of {options}')
+    if declared.pattern and not re.fullmatch(declared.pattern, str(result)):
+        raise ValueError(f'"{name}" must match {declared.pattern}')
+    return result
+
+
+_NAMES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "date": "a date such as 2024-01-31",
+    "datetime": "a date and time such as 2024-01-31T00:00:00Z",
+    "list": "a list, or text with commas",
+}
+
+
+def _convert(value: Any, kind: str) -> Any:
+    if kind == "boolean":
+        return value if isinstance(value, bool) else _BOOLEANS[_key(value)]
+    if kind == "list":
+        return list(value) if isinstance(value, list | tuple) else _split(str(value))
+    if isinstance(value, bool | dict | list | tuple):
+        raise TypeError(kind)
+    if kind == "integer":
+        return int(str(value))
+    if kind == "number":
+        return value if isinstance(value, int | float) else float(value)
+    if kind == "date":
+        return dt.date.fromisoformat(str(value)).isoformat()
+    if kind == "datetime":
+        dt.datetime.fromisoformat(str(value))
+    return str(value)
+
+
+def _key(value: Any) -> str:
+    text = str(value).lower()
+    if text not in _BOOLEANS:
+        raise ValueError(text)
+    return text
+
+
+def _split(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def endpoint_names(endpoint: Endpoint) -> frozenset[str]:
+    """The free names that one request of `endpoint` reads, dotted as written."""
+    parts = [endpoint.url, endpoint.params, endpoint.headers, endpoint.body]
+    if endpoint.url.source.startswith("/"):
+        parts.append(endpoint.base_url)
+    return frozenset(name for part in parts for name in template_names(part))
+
+
+def template_names(part: Any) -> Iterator[str]:
+    """The free names of every template in a part of a document."""
+    if isinstance(part, Template):
+        yield from part.names
+    elif isinstance(part, BaseModel):
+        for field in type(part).model_fields:
+            yield from template_names(getattr(part, field))
+    elif isinstance(part, Mapping):
+        for item in part.values():
+            yield from template_names(item)
+    elif isinstance(part, list | tuple):
+        for item in part:
+            yield from template_names(item)
+    elif isinstance(part, str) and "{{" in part:
+        yield from Template(part).names

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 WriteMode = Literal["append", "replace", "merge", "scd2"]
 SchemaPolicy = Literal["evolve", "freeze", "quarantine"]
+SegmentFormat = Literal["ndjson", "parquet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Table:
 
     `primary_key` and the names in `columns` are top-level row keys or dotted paths into the row.
     `columns` maps a name to the destination's type name; what is not named is inferred.
+    `partition` names the part of the table that a stored cursor is for; None is the whole.
     """
 
     schema: str
@@ -24,15 +26,22 @@ class Table:
     primary_key: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     schema_policy: SchemaPolicy = "evolve"
+    partition: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One staged file of newline-delimited JSON objects, complete and synced to disk."""
+    """One staged file: `rows` rows in its first `bytes` bytes.
+
+    A load that has taken a `load_id` before takes no segment of it again: a process killed between
+    commit and cleaning up would else load its rows twice.
+    """
 
     path: Path
     rows: int
     bytes: int
+    format: SegmentFormat = "ndjson"
+    load_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +87,34 @@ class Destination(Protocol):
         segments: Sequence[Segment],
         mode: WriteMode,
         cursor: Cursor | None = None,
+        *,
+        fence: Callable[[], None] | None = None,
+        run_id: str = "",
     ) -> Loaded:
-        """Put the rows of `segments` into `table`; raise LoadError and change nothing on failure."""
+        """Put the rows of `segments` into `table`, or change nothing and raise LoadError.
+
+        `fence` is called just before the commit; what it raises undoes the load.
+        """
         ...
 
     def read_cursor(self, table: Table) -> Any:
         """The stored position of `table`, or None."""
+        ...
+
+    def describe(self, table: Table) -> Sequence[Column] | None:
+        """The table's columns, None where there is no table."""
+        ...
+
+    def count(self, table: Table) -> int | None:
+        """The number of rows, None where there is no table."""
+        ...
+
+    def keys(self, table: Table, columns: Sequence[str]) -> Iterator[list[Any]]:
+        """The values of row keys `columns`, as JSON values, row by row in bounded memory."""
+        ...
+
+    def query(
+        self, sql: str, limit: int | None = None
+    ) -> tuple[Sequence[Column], Sequence[tuple[Any, ...]]]:
+        """The columns and at most `limit` rows of a query that reads."""
         ...

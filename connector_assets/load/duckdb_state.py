@@ -1,0 +1,132 @@
+"""What the database remembers about loads: schema `_connector_assets`, in their transactions.
+
+`state` holds one cursor per table and partition, `loads` one row per load done, `columns` the row
+key and the kinds of value behind each column.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from connector_assets.errors import Busy
+from connector_assets.load.kinds import Kind
+from connector_assets.load.plan import KeyColumn
+from connector_assets.load.table import Cursor, Loaded, Table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_TABLES = """
+create schema if not exists _connector_assets;
+create table if not exists _connector_assets.state (
+    schema_name varchar, table_name varchar, partition varchar,
+    cursor json, load_id varchar, run_id varchar, updated_at timestamptz);
+create table if not exists _connector_assets.loads (
+    load_id varchar, schema_name varchar, table_name varchar, partition varchar, mode varchar,
+    received bigint, rejected bigint, rows bigint, run_id varchar, loaded_at timestamptz);
+create table if not exists _connector_assets.columns (
+    schema_name varchar, table_name varchar, position integer,
+    key varchar, column_name varchar, column_type varchar, kinds integer, fixed boolean);
+"""
+
+
+class State:
+    """The remembered facts of one table, read and written through one connection."""
+
+    def __init__(self, connection: DuckDBPyConnection, table: Table) -> None:
+        self._connection, self._table = connection, table
+        self._key = [table.schema, table.name]
+        self._part = [*self._key, table.partition or ""]
+
+    def create(self) -> None:
+        self._connection.execute(_TABLES)
+
+    def exists(self) -> bool:
+        return bool(
+            self._all("from duckdb_tables() where schema_name = '_connector_assets' limit 1")
+        )
+
+    def cursor(self) -> Any:
+        rows = self._all(
+            "select cursor from _connector_assets.state "
+            "where schema_name = ? and table_name = ? and partition = ?",
+            self._part,
+        )
+        return json.loads(rows[0][0]) if rows and rows[0][0] is not None else None
+
+    def move(self, cursor: Cursor, *, load_id: str, run_id: str) -> None:
+        """Store the cursor; raise Busy if it is not where this run found it."""
+        if self.cursor() != cursor.expected:
+            raise Busy(
+                "its position moved while this run was reading: another run loaded it",
+                where=f"{self._table.schema}.{self._table.name}",
+                fix="run it again: it goes on from the new position",
+            )
+        self._all(
+            "delete from _connector_assets.state "
+            "where schema_name = ? and table_name = ? and partition = ?",
+            self._part,
+        )
+        self._all(
+            "insert into _connector_assets.state values (?, ?, ?, ?, ?, ?, now())",
+            [*self._part, json.dumps(cursor.value), load_id, run_id],
+        )
+
+    def columns(self) -> list[KeyColumn]:
+        rows = self._all(
+            "select key, column_name, column_type, kinds, fixed from _connector_assets.columns "
+            "where schema_name = ? and table_name = ? order by position",
+            self._key,
+        )
+        return [
+            KeyColumn(key, name, type_, Kind(kinds), fixed)
+            for key, name, type_, kinds, fixed in rows
+        ]
+
+    def keep_columns(self, columns: Iterable[KeyColumn]) -> None:
+        self._all(
+            "delete from _connector_assets.columns where schema_name = ? and table_name = ?",
+            self._key,
+        )
+        rows = [
+            [
+                *self._key,
+                number,
+                column.key,
+                column.name,
+                column.type,
+                int(column.kinds),
+                column.fixed,
+            ]
+            for number, column in enumerate(columns)
+        ]
+        for some in _batches(rows):
+            places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(some))
+            self._all(
+                f"insert into _connector_assets.columns values {places}",
+                [value for row in some for value in row],
+            )
+
+    def taken(self, load_id: str) -> tuple[int, int] | None:
+        """(received, rejected) of the load of this name, None if it has not been done."""
+        found = self._all(
+            "select received, rejected from _connector_assets.loads where load_id = ?", [load_id]
+        )
+        return (found[0][0], found[0][1]) if found else None
+
+    def keep_load(self, load_id: str, mode: str, loaded: Loaded, *, run_id: str) -> None:
+        self._all(
+            "insert into _connector_assets.loads values (?, ?, ?, ?, ?, ?, ?, ?, ?, now())",
+            [load_id, *self._part, mode, loaded.received, loaded.rejected, loaded.rows, run_id],
+        )
+
+    def _all(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        # fetchall, always: a half-read result leaves a DuckDB 2.0 connection busy.
+        return self._connection.execute(sql, values or []).fetchall()
+
+
+def _batches(rows: list[list[Any]], size: int = 500) -> Iterator[list[list[Any]]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

@@ -1,0 +1,114 @@
+"""The journal of a staging folder: one checksummed line per batch, trusted only as far as it holds.
+
+Rows are appended to a data file first, then a line to the journal. A process that is killed loses
+nothing of either, since the kernel keeps what was written. After a power loss any part of either
+may be missing, so a line carries a checksum of itself and one of its rows, and reading stops at the
+first that does not hold: what comes after is fetched again. So nothing here depends on fsync, which
+only bounds how much that is.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from connector_assets.load.table import SegmentFormat
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line: whose rows these are. A different fingerprint means: start over.
+
+    `load_id` names the one load these rows are for, so that a destination takes them only once.
+    """
+
+    connection: str
+    stream: str
+    partition: str | None
+    fingerprint: str
+    load_id: str
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One batch, whose rows are bytes `start` to `end` of `file`.
+
+    `journal_end`, where its line ends, is known on reading only.
+    """
+
+    file: str
+    format: SegmentFormat
+    start: int
+    end: int
+    crc: int
+    rows: int
+    checkpoint: str | None
+    complete: bool
+    cursor: Any
+    journal_end: int = 0
+
+    @property
+    def resumable(self) -> bool:
+        return self.complete or self.checkpoint is not None
+
+
+def line(record: Header | Entry) -> bytes:
+    text = json.dumps(asdict(record), separators=(",", ":")).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def read_header(path: Path) -> Header | None:
+    for record, _ in _lines(path):
+        try:
+            return Header(**record)
+        except TypeError:  # another version wrote it
+            return None
+    return None
+
+
+def read_entries(path: Path) -> Iterator[Entry]:
+    """Entries in order, up to the first line or the first rows that do not hold."""
+    records = _lines(path)
+    next(records, None)
+    for record, end in records:
+        entry = Entry(**{**record, "journal_end": end})
+        if not _intact(path.parent, entry):
+            return
+        yield entry
+
+
+def _intact(folder: Path, entry: Entry) -> bool:
+    crc, left = 0, entry.end - entry.start
+    if not left:
+        return True
+    try:
+        with (folder / entry.file).open("rb") as file:
+            file.seek(entry.start)
+            while left and (chunk := file.read(min(left, _CHUNK))):
+                crc = zlib.crc32(chunk, crc)
+                left -= len(chunk)
+    except OSError:
+        return False
+    return left == 0 and crc == entry.crc
+
+
+def _lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """Each record that holds, and where its line ends."""
+    end = 0
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        for text in file:
+            end += len(text)
+            if not text.endswith(b"\n") or b"%08x " % zlib.crc32(text[9:-1]) != text[:9]:
+                return
+            yield json.loads(text[9:-1]), end

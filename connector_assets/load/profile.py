@@ -1,0 +1,139 @@
+"""What staged rows hold: every key, and the kinds of value under it, from all rows, not a sample.
+
+The typical page holds nothing new. So rows are decoded into a msgspec Struct that accepts just what
+has been seen so far (1.4 million rows a second, no objects kept); only where that fails is a chunk
+decoded into dicts and learned from (0.2 million).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from connector_assets.errors import LoadError
+from connector_assets.load.kinds import (
+    EXACT_IN_DOUBLE,
+    NOTHING,
+    WHOLE,
+    Kind,
+    is_settled,
+    kind_of,
+)
+from connector_assets.load.table import Segment
+
+_CHUNK = 1 << 20
+# A Struct looks its fields up one by one: with more, dicts are faster.
+_MOST_FIELDS = 300
+# Keys that msgspec does not take as a field's name.
+_UNNAMEABLE = re.compile(r"[\\\x00-\x1f\"]")
+_DIGITS = 60
+
+
+@dataclass(slots=True)
+class Profile:
+    """Keys in order of appearance, with their kinds; `longest` bounds a line's bytes."""
+
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    rows: int = 0
+    longest: int = 0
+
+
+def profile(segments: Sequence[Segment], *, where: str) -> Profile:
+    """Read all rows once; raise LoadError naming the row that is not a JSON object."""
+    found = Profile()
+    decoder: msgspec.json.Decoder[list[Any]] | None = None
+    for segment in segments:
+        for chunk in _chunks(segment):
+            found.longest = max(found.longest, len(chunk))
+            try:
+                if decoder is not None:
+                    found.rows += len(decoder.decode_lines(chunk))
+                    continue
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                pass
+            _learn(found, chunk, where)
+            decoder = _decoder(found)
+    return found
+
+
+def _chunks(segment: Segment) -> Iterator[bytes]:
+    """Whole lines, about a megabyte at a time."""
+    with segment.path.open("rb") as file:
+        left = segment.bytes
+        while left:
+            chunk = file.read(min(_CHUNK, left))
+            if not chunk:
+                raise LoadError("staging: rows are missing", where=str(segment.path))
+            chunk += file.readline() if not chunk.endswith(b"\n") else b""
+            left -= len(chunk)
+            yield chunk
+
+
+def _learn(found: Profile, chunk: bytes, where: str) -> None:
+    kinds = found.kinds
+    for line in chunk.removesuffix(b"\n").split(b"\n"):
+        row = _decode(line, found.rows + 1, where)
+        if type(row) is not dict:
+            raise LoadError(f"row {found.rows + 1} is not an object", where=where)
+        for key, value in row.items():
+            kinds[key] = kinds.get(key, NOTHING) | kind_of(value)
+        found.rows += 1
+
+
+def _decode(line: bytes, number: int, where: str) -> Any:
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(line)
+    # What msgspec refuses, but JSON allows: numbers of any size.
+    try:
+        return json.loads(line.decode(), parse_int=_integer, parse_constant=_not_json)
+    except (ValueError, RecursionError) as error:
+        raise LoadError(f"row {number} is not JSON: {error}", where=where) from error
+
+
+def _integer(text: str) -> int:
+    # Python refuses integers of more than 4300 digits; that it is beyond 128 bits is all we need.
+    return int(text) if len(text) < _DIGITS else 10**_DIGITS
+
+
+def _not_json(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _decoder(found: Profile) -> msgspec.json.Decoder[Any] | None:
+    """Return a decoder of rows that hold nothing new, or None where there is none."""
+    if len(found.kinds) > _MOST_FIELDS or any(_UNNAMEABLE.search(key) for key in found.kinds):
+        return None
+    fields = [
+        (f"f{number}", _accepted(kinds), msgspec.field(default=None, name=key))
+        for number, (key, kinds) in enumerate(found.kinds.items())
+    ]
+    row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
+    return msgspec.json.Decoder(row)
+
+
+def _accepted(kinds: Kind) -> Any:
+    if is_settled(kinds):
+        return msgspec.Raw
+    if kinds & WHOLE:
+        # Larger ones always go the slow way: msgspec cannot test for 128 bits.
+        type_: Any = _EXACT if kinds & WHOLE == Kind.INTEGER else _INTEGER_64
+        return type_ | float | None if kinds & Kind.FLOAT else type_ | None
+    return _ACCEPTED[kinds]
+
+
+_EXACT = Annotated[int, Meta(ge=-EXACT_IN_DOUBLE, le=EXACT_IN_DOUBLE)]
+_INTEGER_64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+_ACCEPTED: dict[Kind, Any] = {
+    NOTHING: None,
+    Kind.BOOLEAN: bool | None,
+    # With float alone, msgspec would turn any integer into one.
+    Kind.FLOAT: _EXACT | float | None,
+    Kind.TEXT: str | None,
+}

@@ -1,0 +1,373 @@
+"""One guarded HTTP exchange: the seam through which every byte of every spec goes.
+
+What must never be forgotten happens here: credentials only to declared origins, redirects followed
+by hand under the same rules, one deadline over all of it, size limits while streaming, and errors
+of our own tree only. There is no cookie jar and no proxy; each request stands alone.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from connector_assets.errors import AuthError, BlockedError, ConnectorError, RequestError
+from connector_assets.runtime import logs
+from connector_assets.runtime.clock import Clock
+from connector_assets.runtime.decode import ACCEPT_ENCODING, Body
+from connector_assets.runtime.guard import Guard
+from connector_assets.runtime.transport import WATCH, GuardedTransport, Watch, bounded
+from connector_assets.runtime.url import Target, join, locate
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_SAFE_METHODS = ("GET", "HEAD")
+_DEFAULT_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": ACCEPT_ENCODING,
+    "User-Agent": "connector-assets",
+}
+_SHOWN_ORIGINS = 5
+_SHOWN_PATH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, whatever its status. `url` is the one that answered, after redirects.
+
+    `body` is decompressed; `wire_bytes` counts it as it came. `elapsed_s` is the time of the whole
+    exchange, with redirects and what the auth asked in between.
+    """
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    url: str
+    wire_bytes: int = 0
+    elapsed_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one exchange may take: seconds, bytes, hops.
+
+    `total_s` is wall clock over redirects, token requests and body; `read_s` is a silence's limit.
+    `max_bytes` holds for the body unpacked, `max_wire_bytes` as received (None: the same).
+    `max_ratio` limits how far a body may unpack once it is over 16 MiB.
+    """
+
+    connect_s: float = 10.0
+    read_s: float = 60.0
+    total_s: float = 300.0
+    max_bytes: int = 128 << 20
+    max_wire_bytes: int | None = None
+    max_ratio: float = 200.0
+    max_header_bytes: int = 128 << 10
+    max_redirects: int = 5
+
+
+class Client:
+    """Sends requests under a guard; keeps connections open; threads may share one.
+
+    A `transport` given here opens its own sockets: URLs are still judged, and their hosts resolved
+    and judged if the guard has a resolver of its own, but the address cannot be pinned.
+    """
+
+    def __init__(
+        self,
+        *,
+        guard: Guard,
+        transport: httpx.BaseTransport | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        logs.install()
+        self._guard, self._clock = guard, clock or Clock()
+        self._pinned = transport is None
+        self._transport = transport or GuardedTransport(guard)
+
+    def send(
+        self,
+        request: httpx.Request,
+        *,
+        auth: httpx.Auth | None,
+        origins: Collection[str],
+        limits: Limits,
+        cancel: threading.Event,
+        mask: Callable[[str], str],
+    ) -> Answer:
+        """The answer to `request`, of any status but a redirect.
+
+        `origins` (as `origin_of` writes them) are where it may go. The request is used up: `auth`
+        and defaults are written into its headers. Raises BlockedError, RequestError (`retryable`
+        where another try may do), ResponseError for a body over a limit, Cancelled.
+        """
+        watch = Watch(
+            clock=self._clock,
+            cancel=cancel,
+            connect_s=limits.connect_s,
+            read_s=limits.read_s,
+            total_s=limits.total_s,
+            head_bytes=limits.max_header_bytes,
+        )
+        exchange = _Exchange(self, auth, origins, limits, watch, mask)
+        try:
+            with logs.masked_logs(mask):
+                return exchange.run(request)
+        except ConnectorError as error:
+            raise error.at(_place(request)).masked(mask) from None
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def admit(self, target: Target, watch: Watch) -> None:
+        """Judge what can be judged before the transport is called; pinning happens in there."""
+        if self._pinned or self._guard.resolver is None:
+            self._guard.admit(target)
+        else:
+            host, port = target.host, target.port
+            bounded(lambda: self._guard.addresses(host, port), watch, watch.connect_by())
+
+    def trusts(self, target: Target) -> bool:
+        return self._guard.trusts(target.host, target.port)
+
+    def open(self, request: httpx.Request, watch: Watch, limits: Limits) -> httpx.Response:
+        """Hand the request to the transport, with its time limits."""
+        request.extensions = {WATCH: watch} if self._pinned else {"timeout": _timeouts(limits)}
+        return self._transport.handle_request(request)
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One `send`: its redirects and the auth's own requests share deadline and origins."""
+
+    client: Client
+    auth: httpx.Auth | None
+    origins: Collection[str]
+    limits: Limits
+    watch: Watch
+    mask: Callable[[str], str]
+
+    def run(self, request: httpx.Request) -> Answer:
+        for name, value in _DEFAULT_HEADERS.items():
+            request.headers.setdefault(name, value)
+        for hop in range(self.limits.max_redirects + 1):
+            # The auth signs each hop anew: what it writes for one URL may not fit the next.
+            plain = request.headers.copy() if self.auth else request.headers
+            answer = self._authenticated(request)
+            if answer.status not in _REDIRECTS:
+                return answer
+            target = self._redirect_target(request, answer)
+            if hop < self.limits.max_redirects:
+                request = _redirected(request, target, plain)
+        what = f"{answer.status}: redirected more than {self.limits.max_redirects} times"
+        raise RequestError(what, where=_place(request), status=answer.status)
+
+    def _authenticated(self, request: httpx.Request) -> Answer:
+        if self.auth is None:
+            return self._exchange(request)
+        flow = self.auth.sync_auth_flow(request)
+        wanted = _advance(flow, None) or request
+        try:
+            while True:
+                answer = self._exchange(wanted)
+                if wanted.url.path != request.url.path and answer.status in _REDIRECTS:
+                    raise _token_redirect(wanted, answer)
+                following = _advance(flow, _as_response(wanted, answer))
+                if following is None:
+                    return answer
+                wanted = following
+        finally:
+            flow.close()
+
+    def _exchange(self, request: httpx.Request) -> Answer:
+        target = _target_of(request)
+        self._check_origin(request, target)
+        self.client.admit(target, self.watch)
+        self.watch.begin_exchange(_place(request))
+        try:
+            response = self.client.open(request, self.watch, self.limits)
+            try:
+                return self._read(request, response)
+            finally:
+                response.close()
+        except ConnectorError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever a library raises becomes our error
+            raise _broken(error).at(_place(request)) from None
+
+    def _read(self, request: httpx.Request, response: httpx.Response) -> Answer:
+        self.watch.in_head = False
+        if response.status_code == 101 or _is_stale(response):  # noqa: PLR2004
+            raise RequestError("the server sent an answer nobody asked for", retryable=True)
+        body = Body(
+            response.headers.get("content-encoding", ""),
+            max_bytes=self.limits.max_bytes,
+            max_wire_bytes=self.limits.max_wire_bytes or self.limits.max_bytes,
+            max_ratio=self.limits.max_ratio,
+        )
+        for chunk in response.stream:  # type: ignore[union-attr]  # a sync transport's
+            body.feed(chunk)
+            self.watch.check()
+        return Answer(
+            status=response.status_code,
+            headers=response.headers,
+            body=body.finish(),
+            url=str(request.url),
+            wire_bytes=body.wire_bytes,
+            elapsed_s=self.watch.elapsed_s,
+        )
+
+    def _check_origin(self, request: httpx.Request, target: Target) -> None:
+        where = _place(request)
+        if target.origin not in self.origins:
+            what = f"{target.origin} is not a declared origin ({self._declared()})"
+            fix = 'nothing was sent; add it to "origins" if credentials may go there'
+            raise BlockedError(what, where=where, fix=fix)
+        if request.headers.get("host") != request.url.netloc.decode():
+            raise BlockedError("the Host header does not name the host of the URL", where=where)
+        if target.scheme == "http" and not self.client.trusts(target) and self._secretive(request):
+            what = "plain http would show credentials to the network"
+            fix = f"use https, or allow it with --allow-private {target.host}:{target.port}"
+            raise BlockedError(what, where=where, fix=fix)
+
+    def _secretive(self, request: httpx.Request) -> bool:
+        if self.auth is not None and type(self.auth) is not httpx.Auth:
+            return True
+        sent = f"{request.url}\n{request.headers.raw!r}\n{request.read().decode('latin-1')}"
+        named = {"authorization", "cookie", "proxy-authorization"} & request.headers.keys()
+        return bool(named) or self.mask(sent) != sent
+
+    def _redirect_target(self, request: httpx.Request, answer: Answer) -> str:
+        where, status = _place(request), answer.status
+        try:
+            location = _location(answer)
+            url = join(str(request.url), location) if location else ""
+            target = locate(url) if url else None
+        except BlockedError as error:
+            raise BlockedError(f"{status}: redirect refused: {error.what}", where=where) from None
+        if target is None:
+            raise RequestError(f"{status}: redirect without Location", where=where, status=status)
+        here = _target_of(request)
+        if here.scheme == "https" and target.scheme == "http":
+            what = f"{status}: redirect from {here.origin} to {target.origin} leaves TLS"
+            raise BlockedError(what, where=where)
+        if target.origin not in self.origins:
+            what = (
+                f"{status}: redirect from {here.origin} to {target.origin}, not a declared origin"
+            )
+            fix = 'add it to "origins" if credentials may go there'
+            raise BlockedError(what, where=where, fix=fix)
+        if request.method not in _SAFE_METHODS:
+            what = f"{status}: redirect of a {request.method} to {target.origin} is not followed"
+            raise RequestError(what, where=where, fix="use the new URL", status=status)
+        return url
+
+    def _declared(self) -> str:
+        shown = sorted(self.origins)[:_SHOWN_ORIGINS]
+        more = ", …" if len(self.origins) > _SHOWN_ORIGINS else ""
+        return ", ".join(shown) + more if shown else "none is declared"
+
+
+def _advance(flow: Any, response: httpx.Response | None) -> httpx.Request | None:
+    """The next request the auth wants sent, None when it is content."""
+    try:
+        wanted: httpx.Request = next(flow) if response is None else flow.send(response)
+    except StopIteration:
+        return None
+    except ConnectorError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a challenge may be malformed in any way
+        what = f"the server's challenge could not be answered ({type(error).__name__})"
+        raise AuthError(what, fix="check the type of auth") from None
+    else:
+        return wanted
+
+
+def _as_response(request: httpx.Request, answer: Answer) -> httpx.Response:
+    # Already unpacked: with this header httpx would unpack it again.
+    headers = [pair for pair in answer.headers.raw if pair[0].lower() != b"content-encoding"]
+    return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
+
+
+def _redirected(request: httpx.Request, url: str, headers: httpx.Headers) -> httpx.Request:
+    kept = [pair for pair in headers.raw if pair[0].lower() != b"host"]
+    return httpx.Request(request.method, url, headers=kept, stream=request.stream)
+
+
+def _target_of(request: httpx.Request) -> Target:
+    # Read from httpx's own parts, not from the text: they are what will be dialled.
+    if request.url.userinfo:
+        raise BlockedError("the URL holds a user name; credentials belong in auth")
+    return locate(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}/")
+
+
+def _location(answer: Answer) -> str:
+    found = {value for name, value in answer.headers.raw if name.lower() == b"location"}
+    if len(found) > 1:
+        raise BlockedError("more than one Location")
+    raw = found.pop() if found else b""
+    return re.sub(rb"[\x80-\xff]", lambda byte: b"%%%02X" % ord(byte[0]), raw).decode("ascii")
+
+
+def _token_redirect(request: httpx.Request, answer: Answer) -> BlockedError:
+    try:
+        leads = locate(join(str(request.url), _location(answer))).origin
+    except BlockedError:
+        leads = "an unusable URL"
+    what = f"{answer.status}: {_target_of(request).origin} redirects to {leads}"
+    return BlockedError(
+        f"{what}; credentials are not sent on", where=_place(request), fix="correct the token URL"
+    )
+
+
+def _is_stale(response: httpx.Response) -> bool:
+    """Whether the answer was in the connection's buffer before the request was sent."""
+    stream = response.extensions.get("network_stream")
+    return not getattr(stream, "answered", True)
+
+
+def _timeouts(limits: Limits) -> dict[str, float]:
+    return {
+        "connect": min(limits.connect_s, limits.total_s),
+        "read": min(limits.read_s, limits.total_s),
+        "write": min(limits.read_s, limits.total_s),
+        "pool": limits.total_s,
+    }
+
+
+def _broken(error: Exception) -> RequestError:
+    # h11's words quote the server's bytes, so they are not repeated.
+    text = str(error)
+    if isinstance(error, httpx.LocalProtocolError):
+        return RequestError("the request is not valid HTTP", fix="check headers and body")
+    if isinstance(error, httpx.TimeoutException):
+        return RequestError("timed out", retryable=True)
+    if text.startswith("peer closed connection"):
+        return RequestError("the answer broke off before its end", retryable=True)
+    if text.startswith("Server disconnected"):
+        return RequestError("the server closed the connection without an answer", retryable=True)
+    if isinstance(error, httpx.RemoteProtocolError):
+        return RequestError("the answer is not valid HTTP", retryable=True)
+    return RequestError(f"the exchange failed ({type(error).__name__})", retryable=True)
+
+
+def _place(request: httpx.Request) -> str:
+    """The request in an error: method, host and path, never a query."""
+    path = request.url.raw_path.partition(b"?")[0].decode("ascii", "replace")
+    return f"{request.method} {request.url.netloc.decode('ascii', 'replace')}{path[:_SHOWN_PATH]}"

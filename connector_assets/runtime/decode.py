@@ -1,0 +1,131 @@
+"""Content encodings undone while streaming, so that a bomb is stopped before it has grown.
+
+gzip (also of several members), deflate (with or without its zlib wrapper) and identity; what was
+not asked for is refused by name, and so is an encoding on top of another: `gzip, gzip` makes
+gigabytes out of kilobytes.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Callable
+
+from connector_assets.errors import RequestError, ResponseError
+
+Write = Callable[[bytes], None]
+
+ACCEPT_ENCODING = "gzip, deflate"
+
+_GZIP, _ZLIB, _RAW = zlib.MAX_WBITS | 16, zlib.MAX_WBITS, -zlib.MAX_WBITS
+_ZLIB_HEADER = 2
+_STEP = 1 << 20
+# Below this no ratio is suspicious: a short page of zeros compresses a thousand times.
+_RATIO_FREE = 16 << 20
+
+
+class Body:
+    """Collects one answer's body; `feed` what came off the wire, then `finish`. Sizes in bytes."""
+
+    def __init__(
+        self, encoding: str, *, max_bytes: int, max_wire_bytes: int, max_ratio: float
+    ) -> None:
+        self.wire_bytes = 0
+        self._out = io.BytesIO()
+        self._decode = _decoder(encoding)
+        self._max_bytes, self._max_wire, self._max_ratio = max_bytes, max_wire_bytes, max_ratio
+
+    def feed(self, chunk: bytes) -> None:
+        self.wire_bytes += len(chunk)
+        if self.wire_bytes > self._max_wire:
+            raise ResponseError(f"more than {self._max_wire} bytes on the wire", fix=_SMALLER)
+        if self._decode is None:
+            self._write(chunk)
+        else:
+            self._decode.feed(chunk, self._write)
+
+    def finish(self) -> bytes:
+        """The whole body; RequestError if the compressed stream breaks off."""
+        if self._decode is not None:
+            self._decode.finish(self._write)
+        return self._out.getvalue()
+
+    def _write(self, data: bytes) -> None:
+        size = self._out.tell() + len(data)
+        if size > self._max_bytes:
+            raise ResponseError(f"more than {self._max_bytes} bytes", fix=_SMALLER)
+        if size > _RATIO_FREE and size > self._max_ratio * self.wire_bytes:
+            raise ResponseError(f"the body unpacks to more than {self._max_ratio:g} times its size")
+        self._out.write(data)
+
+
+_SMALLER = "ask for smaller pages or raise maxResponseBytes"
+
+
+class _Inflate:
+    """zlib streams, expanded a step at a time."""
+
+    def __init__(self, window_bits: int) -> None:
+        self._stream = zlib.decompressobj(window_bits)
+        self._empty = True
+
+    def feed(self, data: bytes, write: Write) -> None:
+        while data:
+            self._empty = False
+            if self._stream.eof and not (data := self._next_member(data)):
+                return
+            try:
+                write(self._stream.decompress(data, _STEP))
+            except zlib.error:
+                raise RequestError("the compressed body is damaged", retryable=True) from None
+            data = self._stream.unconsumed_tail or self._stream.unused_data
+
+    def finish(self, write: Write) -> None:
+        # What the last step left inside zlib is at most one copied string: it cannot be a bomb.
+        write(self._stream.flush())
+        if not (self._empty or self._stream.eof):
+            raise RequestError("the compressed body breaks off", retryable=True)
+
+    def _next_member(self, data: bytes) -> bytes:
+        data = data.lstrip(b"\0")  # padding, as gzip(1) allows
+        if data:
+            self._stream = zlib.decompressobj(_GZIP)
+        return data
+
+
+class _Deflate:
+    """HTTP's "deflate" is zlib's format, but some servers send it bare (RFC 9110, 8.4.1.2)."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._inflate: _Inflate | None = None
+
+    def feed(self, data: bytes, write: Write) -> None:
+        if self._inflate is None:
+            data = self._head = self._head + data
+            if len(data) < _ZLIB_HEADER:
+                return
+            wrapped = data[0] & 0x0F == zlib.DEFLATED and (data[0] << 8 | data[1]) % 31 == 0
+            self._inflate = _Inflate(_ZLIB if wrapped else _RAW)
+        self._inflate.feed(data, write)
+
+    def finish(self, write: Write) -> None:
+        if self._inflate is not None:
+            self._inflate.finish(write)
+        elif self._head:
+            raise RequestError("the compressed body breaks off", retryable=True)
+
+
+def _decoder(encoding: str) -> _Inflate | _Deflate | None:
+    names = [name for part in encoding.lower().split(",") if (name := part.strip()) != "identity"]
+    names = [name for name in names if name]
+    if not names:
+        return None
+    if len(names) > 1:
+        raise ResponseError("the body is encoded more than once; that is refused")
+    if names[0] in ("gzip", "x-gzip"):
+        return _Inflate(_GZIP)
+    if names[0] == "deflate":
+        return _Deflate()
+    known = names[0][:20] if names[0].isalnum() and names[0].isascii() else "an unknown name"
+    raise ResponseError(f"the body's content encoding is {known}, not gzip or deflate")

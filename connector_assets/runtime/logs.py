@@ -1,0 +1,65 @@
+"""Log lines of the HTTP libraries, without secrets, query strings or header values.
+
+httpx logs whole URLs at INFO, httpcore answers' headers at DEBUG. A filter on `httpcore` would not
+see what its leaves log (filters are not inherited), so one hangs on each leaf.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+LEAVES = (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+)
+
+_mask: ContextVar[Callable[[str], str] | None] = ContextVar("mask", default=None)
+
+_QUERY = re.compile(r"\?[^\s'\"<>)\]]*")
+_BYTES = r"b(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
+_HEADER = re.compile(rf"\(({_BYTES}), {_BYTES}\)")
+
+
+class MaskFilter(logging.Filter):
+    """Rewrites a record's message; never drops one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = mask_line(record.getMessage()), None
+        return True
+
+
+def mask_line(text: str) -> str:
+    """`text` without known secrets, and without the places where unknown ones stand.
+
+    >>> mask_line("HTTP Request: GET https://api.example.com/v1?key=k")
+    'HTTP Request: GET https://api.example.com/v1?…'
+    """
+    mask = _mask.get()
+    text = mask(text) if mask else text
+    return _QUERY.sub("?…", _HEADER.sub(r"(\1, …)", text))
+
+
+@contextmanager
+def masked_logs(mask: Callable[[str], str]) -> Iterator[None]:
+    """Within this block (and this thread) library log lines also pass through `mask`."""
+    token = _mask.set(mask)
+    try:
+        yield
+    finally:
+        _mask.reset(token)
+
+
+def install() -> None:
+    """Hang the filter on every leaf logger, once."""
+    for name in LEAVES:
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, MaskFilter) for known in logger.filters):
+            logger.addFilter(MaskFilter())

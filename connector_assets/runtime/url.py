@@ -1,0 +1,179 @@
+"""A strict reading of URLs: what two parsers could read differently is refused, not guessed.
+
+A guard that reads a URL one way while a client, a proxy or a browser reads it another is no guard.
+So this accepts the spellings on which RFC 3986 and the WHATWG URL standard agree, and says why it
+refuses the rest. It needs no network.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from urllib.parse import urljoin
+
+import idna
+
+from connector_assets.errors import BlockedError
+from connector_assets.runtime.addresses import Address
+
+_PORTS = {"http": 80, "https": 443}
+_HTTP = re.compile(r"(https?):\/\/([^/?#\\]*)([^?#\\]*)(?:[?#].*)?", re.IGNORECASE | re.DOTALL)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+# C0, space, DEL and C1: some parsers drop these in silence, others end the host there.
+_CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_DOTTED_QUAD = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})(?:\.(?!$)|$)){4}")
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+_LONGEST_NAME = 253
+_LONGEST_URL = 1 << 20
+_LAST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a URL leads: `host` is lower case, punycode, without brackets or a final dot."""
+
+    scheme: str
+    host: str
+    port: int
+    address: Address | None
+
+    @property
+    def origin(self) -> str:
+        """As a browser writes it: `https://api.example.com`, without the scheme's usual port."""
+        host = f"[{self.host}]" if isinstance(self.address, IPv6Address) else self.host
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+
+def locate(url: str) -> Target:
+    """Where `url` leads, or BlockedError saying which part of its spelling is refused."""
+    if len(url) > _LONGEST_URL:
+        raise BlockedError("the URL is longer than 1 MiB")
+    if _CONTROL.search(url):
+        raise BlockedError("the URL holds a space or control character", fix="percent-encode it")
+    match = _HTTP.fullmatch(url)
+    if match is None:
+        raise BlockedError(_why_not_http(url))
+    return _target(match[1].lower(), match[2])
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL, normalised; BlockedError for one that cannot be trusted.
+
+    >>> origin_of("HTTPS://API.example.com:443/v1?q=1")
+    'https://api.example.com'
+    """
+    return locate(url).origin
+
+
+def join(base: str, reference: str) -> str:
+    """The URL that `reference` (a redirect, a `next` link, a path) names when read beside `base`.
+
+    >>> join("https://api.example.com/v1/items?page=1", "/v1/items?page=2")
+    'https://api.example.com/v1/items?page=2'
+    """
+    if _CONTROL.search(reference):
+        raise BlockedError("the link holds a space or control character")
+    if "\\" in re.split(r"[?#]", reference, maxsplit=1)[0]:
+        raise BlockedError("the link holds a backslash")
+    if reference.startswith("//"):
+        reference = f"{locate(base).scheme}:{reference}"
+    url = reference if _SCHEME.match(reference) else urljoin(base, reference)
+    locate(url)
+    return url
+
+
+def parse_host(text: str) -> tuple[str, Address | None]:
+    """One canonical spelling of a host, and its address when it is a literal."""
+    if text.startswith("["):
+        return _ipv6(text)
+    host = text if text.isascii() else _punycode(text)
+    host = host.lower().removesuffix(".")
+    labels = host.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        # The WHATWG parser reads any host that ends in a number as IPv4, octal and hex included.
+        if not _DOTTED_QUAD.fullmatch(text):
+            raise BlockedError("the host is an odd spelling of an IPv4 address")
+        return text, _ipv4(text)
+    if len(host) > _LONGEST_NAME:
+        raise BlockedError("the host name is longer than 253 characters")
+    for label in labels:
+        _check_label(label)
+    return host, None
+
+
+def _why_not_http(url: str) -> str:
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return "the URL has no scheme: it must start with https://"
+    if scheme[1].lower() not in _PORTS:
+        return f"the scheme {scheme[1][:20]!r} is not http or https"
+    if not url[scheme.end() :].startswith("//"):
+        return "two slashes must follow the scheme"
+    return "the URL holds a backslash"
+
+
+@lru_cache(maxsize=1024)
+def _target(scheme: str, authority: str) -> Target:
+    if "@" in authority:
+        raise BlockedError("the URL holds a user name; credentials belong in auth")
+    bracketed = re.fullmatch(r"(\[[^\[\]]*\])(?::(.*))?", authority)
+    if bracketed:
+        host, port = bracketed[1], bracketed[2] or ""
+    else:
+        host, _, port = authority.partition(":")
+    if not host:
+        raise BlockedError("the URL has no host")
+    name, address = parse_host(host)
+    return Target(scheme, name, parse_port(port) if port else _PORTS[scheme], address)
+
+
+def parse_port(text: str) -> int:
+    """1 to 65535 in ASCII digits; BlockedError otherwise."""
+    if not re.fullmatch(r"0{0,9}[0-9]{1,5}", text) or not 0 < int(text) <= _LAST_PORT:
+        raise BlockedError("the port is not a number from 1 to 65535")
+    return int(text)
+
+
+def _check_label(label: str) -> None:
+    if not label:
+        raise BlockedError("the host is empty or has an empty label")
+    if not _LABEL.fullmatch(label):
+        raise BlockedError("the host holds a character or label that host names do not have")
+    if label.startswith("xn--"):
+        try:
+            valid = idna.alabel(idna.ulabel(label)).decode() == label
+        except UnicodeError:
+            valid = False
+        if not valid:
+            raise BlockedError("the host holds punycode that is not valid")
+
+
+def _punycode(host: str) -> str:
+    # Strict: no mapping, so a look-alike (full-width digits, soft hyphens, odd dots) never passes.
+    try:
+        return idna.encode(host, strict=True).decode()
+    except UnicodeError:
+        fix = "write it in ASCII, as xn--..."
+        raise BlockedError("the host is not a plain international name", fix=fix) from None
+
+
+def _ipv4(text: str) -> IPv4Address:
+    try:
+        return IPv4Address(text)
+    except AddressValueError:
+        raise BlockedError("the host is not an IPv4 address") from None
+
+
+def _ipv6(text: str) -> tuple[str, IPv6Address]:
+    inner = text[1:-1]
+    if "%" in inner:
+        raise BlockedError("the host is an IPv6 address with a zone")
+    try:
+        address = IPv6Address(inner)
+    except AddressValueError:
+        raise BlockedError("the host is not an IPv6 address") from None
+    return str(address), address

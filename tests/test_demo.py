@@ -1,0 +1,166 @@
+"""The demo as a stranger runs it, on fewer rows; `make test-slow` runs it whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import duckdb
+import pytest
+
+from demo.__main__ import CONNECTORS, _compare
+from demo.data import TABLES, build
+from demo.server import count, serving
+
+ROOT = Path(__file__).parents[1]
+WHOLE = {"airlines": 16, "airports": 1458, "planes": 3322, "weather": 26115, "flights": 336776}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Datasette over tables of which two are longer than a page of the specs."""
+    with serving(tmp_path_factory.mktemp("api"), most=12_000) as base_url:
+        yield base_url
+
+
+def test_the_demo_gives_the_same_tables_twice(tmp_path: Path) -> None:
+    runs = []
+    for _ in range(2):
+        done = demo("load", "--folder", str(tmp_path), "--rows", "3000")
+        assert done.returncode == 0, done.stdout + done.stderr
+        runs.append(contents(tmp_path / "demo.duckdb"))
+    assert runs[0] == runs[1]
+    assert runs[0]["nycflights.flights"][0] == 3000
+    for table in TABLES:
+        assert runs[0][f"nycflights.{table}"] == runs[0][f"nycflights_cursor.{table}"]
+
+
+def test_the_demo_prints_what_it_loaded_and_what_comes_next(tmp_path: Path) -> None:
+    done = demo("load", "--folder", str(tmp_path), "--rows", "50")
+    assert re.search(r"flights +50 +50 +50", done.stdout)
+    assert "United Air Lines" in done.stdout
+    assert "make ui" in done.stdout
+
+
+@pytest.mark.parametrize("connector", CONNECTORS)
+def test_read_gives_as_many_rows_as_the_api_counts(connector: str, api: str) -> None:
+    for table in TABLES:
+        assert len(read(connector, table, api)) == count(api, table)
+
+
+def test_both_styles_give_the_same_rows_in_the_same_order(api: str) -> None:
+    by_link, by_cursor = (read(connector, "weather", api) for connector in CONNECTORS)
+    assert by_link == by_cursor
+    assert json.loads(by_link[0])["origin"] == "EWR"
+
+
+def test_a_count_that_differs_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "demo.duckdb"
+    with duckdb.connect(str(path)) as tables:
+        for connector in CONNECTORS:
+            tables.execute(f"create schema {connector}")
+            tables.execute(f"create table {connector}.airlines (carrier text, name text)")
+            tables.execute(f"create table {connector}.airports (faa text, name text)")
+            columns = "carrier text, origin text, dest text, arr_delay int"
+            tables.execute(f"create table {connector}.flights ({columns})")
+        tables.execute("insert into nycflights.airlines values ('UA', 'United')")
+    assert _compare(path, {"airlines": 1, "flights": 0}) == ["nycflights_cursor.airlines"]
+
+
+def test_a_taken_port_ends_the_demo_with_an_error(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = demo("load", "--folder", str(tmp_path), "--port", str(port))
+    assert done.returncode == 1
+    assert f"port {port} is taken" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_server_leaves_no_process(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "demo", "serve", "--folder", str(tmp_path), "--rows", "10"]
+    command += ["--port", str(free_port())]
+    child = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment()
+    )
+    assert child.stdout
+    with child.stdout:
+        url = child.stdout.readline().split()[1]
+        with urlopen(f"{url}/airlines.json?_size=1") as answer:
+            assert answer.status == 200
+        child.send_signal(number)
+        assert child.wait(30) != 0
+    with pytest.raises(OSError, match="refused"):
+        urlopen(f"{url}/airlines.json?_size=1", timeout=5)
+
+
+def test_every_table_of_the_package_is_built_whole(tmp_path: Path) -> None:
+    build(tmp_path / "flights.db")
+    database = sqlite3.connect(tmp_path / "flights.db")
+    try:
+        held = {t: database.execute(f"select count(*) from {t}").fetchone()[0] for t in TABLES}
+        assert held == WHOLE
+        sql = "select count(*) from flights where arr_delay is null"
+        assert database.execute(sql).fetchone()[0] == 9430
+    finally:
+        database.close()
+
+
+@pytest.mark.slow
+def test_the_whole_demo_holds_every_row(tmp_path: Path) -> None:
+    done = demo("load", "--folder", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    held = contents(tmp_path / "demo.duckdb")
+    assert {table: held[f"nycflights.{table}"][0] for table in TABLES} == WHOLE
+    assert all(held[f"nycflights.{t}"] == held[f"nycflights_cursor.{t}"] for t in TABLES)
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "demo", *arguments],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def read(connector: str, table: str, api: str) -> list[str]:
+    command = [str(Path(sys.executable).with_name("connector-assets")), "read"]
+    command += [str(ROOT / "specs" / f"{connector}.yaml"), table, "--format", "jsonl"]
+    command += ["--config", f"base_url={api}", "--allow-private", api.removeprefix("http://")]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def contents(path: Path) -> dict[str, tuple[int, int]]:
+    """Of each table its count and a digest of its rows, whatever their order."""
+    with duckdb.connect(str(path), read_only=True) as tables:
+        return {
+            f"{connector}.{table}": tables.execute(
+                f"select count(*), bit_xor(hash(t)) from {connector}.{table} t"
+            ).fetchall()[0]
+            for connector in CONNECTORS
+            for table in TABLES
+        }
+
+
+def environment() -> dict[str, str]:
+    without = {"PYTHONDONTWRITEBYTECODE"}
+    return {name: value for name, value in os.environ.items() if name not in without}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -98,8 +98,7 @@ def instant(value: Any) -> datetime:
 
 def iso(when: date, precision: str = "auto") -> str:
     """A date as `2024-01-31`; a time as `2024-01-31T12:00:00Z`, with a fraction if it has one."""
-    if precision not in get_args(Precision):
-        raise DateError(f"a precision is one of {', '.join(get_args(Precision))}")
+    check_precision(precision)
     if not isinstance(when, datetime):
         return when.isoformat()
     return _utc(when).isoformat(timespec=precision).removesuffix("+00:00") + "Z"
@@ -112,9 +111,18 @@ def epoch(when: datetime, unit: timedelta) -> int:
 
 def formatted(when: date, pattern: str) -> str:
     """`when` by a strftime pattern, UTC; directives that differ between systems are refused."""
+    check_format(pattern)
+    return instant(when).strftime(pattern)
+
+
+def check_precision(precision: str) -> None:
+    if precision not in get_args(Precision):
+        raise DateError(f"a precision is one of {', '.join(get_args(Precision))}")
+
+
+def check_format(pattern: str) -> None:
     if not _FORMAT.fullmatch(pattern):
         raise DateError("a date format uses %Y %m %d %H %M %S %f %j %b %B %a %A %p %I %z %% only")
-    return instant(when).strftime(pattern)
 
 
 def _moment(value: Any) -> date:

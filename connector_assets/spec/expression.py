@@ -10,13 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import ConfigError
-from connector_assets.spec.functions import FILTERS, FUNCTIONS, as_text, bounded, plain
+from connector_assets.spec.functions import (
+    CHECKS,
+    FILTERS,
+    FUNCTIONS,
+    MAX_DIGITS,
+    as_text,
+    bounded,
+    plain,
+)
 from connector_assets.spec.operators import ARITHMETIC, COMPARISONS, subtract
+from connector_assets.spec.scope import Evaluate, Key, NoValue, Scope, clock, reading, step
 
 if TYPE_CHECKING:
     import jinja2
@@ -30,16 +38,6 @@ MAX_DEPTH = 32
 
 MAX_NODES = 200
 """How many names, literals, operators and calls an expression may hold."""
-
-CLOCK = "now()"
-"""The scope's key for the function that `now()` and `today()` ask; no template can name it."""
-
-ALLOW_EMPTY = "secrets may be empty"
-"""The scope's key under which an empty secret is a value; no template can name it."""
-
-Scope = Mapping[str, Any]
-Evaluate = Callable[[Scope], Any]
-Key = str | int
 
 _PLAIN = re.compile(r"\s*([a-zA-Z_]\w*(?:\.[a-zA-Z_]\w*)*)\s*", re.ASCII)
 _WORDS = frozenset(
@@ -70,16 +68,6 @@ class TemplateError(ValueError):
         self.offset = offset
 
 
-class NoValue(ConfigError):
-    """A name that nothing is bound to; `name` is it in full. The filter `default` catches this."""
-
-    def __init__(self, name: str, what: str = "has no value") -> None:
-        first, _, rest = name.partition(".")
-        fix = f'set the secret "{rest}"' if first == "secrets" else "give one, or use default(...)"
-        super().__init__(f'"{name}" {what}', fix=fix)
-        self.name = name
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Expression:
     """A parsed expression and the names it reads.
@@ -92,10 +80,10 @@ class Expression:
     label: str
     _run: Evaluate
 
-    def value(self, scope: Scope) -> Any:
-        """Its value; a ConfigError names the variable and never shows what it holds."""
+    def value(self, scope: Scope, make: Callable[[Any], Any] = plain) -> Any:
+        """Its value, through `make`; a ConfigError names the variable, never what it holds."""
         try:
-            return self._run(scope)
+            return make(self._run(scope))
         except NoValue:
             raise
         except ConfigError as error:
@@ -107,6 +95,8 @@ class Expression:
 
 def parse(source: str) -> Expression:
     """The expression in `source`, which is what stands between the braces."""
+    if not source.strip():
+        raise TemplateError("the expression is empty; write a name in it")
     if len(source) > MAX_LENGTH:
         raise TemplateError(f"an expression may have {MAX_LENGTH:,} characters; make it shorter")
     reader = _Reader()
@@ -116,7 +106,7 @@ def parse(source: str) -> Expression:
         run = reader.lookup([*keys])
     else:
         run = reader.read(_syntax_tree(source))
-    label = ", ".join(f'"{name}"' for name in sorted(reader.names)) or "an expression"
+    label = ", ".join(f'"{name}"' for name in sorted(reader.names))
     return Expression(frozenset(reader.names), frozenset(reader.required), label, run)
 
 
@@ -184,7 +174,7 @@ class _Reader:
         self.names.add(name)
         if not self._defaults:
             self.required.add(name)
-        return _secret(keys, name) if keys[0] == "secrets" else _path(keys, name)
+        return reading(keys, name)
 
     def name(self, node: nodes.Name) -> Evaluate:
         return self.lookup([node.name])
@@ -194,17 +184,19 @@ class _Reader:
         if keys:
             return self.lookup(keys)
         inner, key = self.read(node.node), node.attr
-        return lambda scope: _step(inner(scope), key, key)
+        return lambda scope: step(inner(scope), key, key)
 
     def item(self, node: nodes.Getitem) -> Evaluate:
         keys = _keys(node)
         if keys:
             return self.lookup(keys)
         inner, index = self.read(node.node), self.read(node.arg)
-        return lambda scope: _step(inner(scope), index(scope), "the item in [ ]")
+        return lambda scope: step(inner(scope), index(scope), "the item in [ ]")
 
     def literal(self, node: nodes.Const) -> Evaluate:
         value = node.value
+        if isinstance(value, int | float) and not abs(value) < 10**MAX_DIGITS:
+            raise TemplateError("a number is too long")
         return lambda _: value
 
     def items(self, node: nodes.List) -> Evaluate:
@@ -269,11 +261,13 @@ class _Reader:
         return lambda scope: _apply(name, work, value(scope), args, scope)
 
     def call(self, node: nodes.Call) -> Evaluate:
-        name = getattr(node.node, "name", "")
+        if type(node.node).__name__ != "Name":
+            raise TemplateError(f"values have no methods; call only {', '.join(FUNCTIONS)}")
+        name = node.node.name  # type: ignore[attr-defined]  # a Name, as the line above saw
         if name in FILTERS:
             raise TemplateError(f'"{name}" is a filter; write value | {name}')
         work, args = self._called("function", FUNCTIONS, name, node)
-        return lambda scope: _apply(name, work, scope.get(CLOCK, _system_time), args, scope)
+        return lambda scope: _apply(name, work, clock(scope), args, scope)
 
     def _defaulted(self, node: nodes.Filter, args: list[Evaluate]) -> Evaluate:
         self._defaults += 1
@@ -307,7 +301,8 @@ class _Reader:
         least = most - len(work.__defaults__ or ())
         if not least <= len(node.args) <= most:
             count = str(most) if least == most else f"{least} to {most}"
-            raise TemplateError(f"{name} takes {count} arguments; it has {len(node.args)}")
+            raise TemplateError(f"{name} takes {count} argument(s) here, not {len(node.args)}")
+        _check_literal(name, node.args)
         return work, [self.read(arg) for arg in node.args]
 
 
@@ -332,6 +327,16 @@ _RULES: dict[str, Callable[[_Reader, Any], Evaluate]] = {
 }
 
 
+def _check_literal(name: str, args: list[nodes.Expr]) -> None:
+    """A pattern, format or duration that is written out is judged when the document is read."""
+    value = getattr(args[0], "value", None) if name in CHECKS and args else None
+    if isinstance(value, str):
+        try:
+            CHECKS[name](value)
+        except ConfigError as error:
+            raise TemplateError(f"{name}: {error}") from None
+
+
 def _operand(node: nodes.Filter) -> nodes.Expr:
     if node.node is None:
         raise TemplateError("a filter needs a value before it")
@@ -350,44 +355,6 @@ def _keys(node: Any) -> list[Key] | None:
     return [node.name, *reversed(keys)] if named == "Name" else None
 
 
-def _path(keys: list[Key], name: str) -> Evaluate:
-    if len(keys) == 1:
-        return lambda scope: _step(scope, name, name)
-
-    def run(scope: Scope) -> Any:
-        value: Any = scope
-        for key in keys:
-            value = _step(value, key, name)
-        return value
-
-    return run
-
-
-def _secret(keys: list[Key], name: str) -> Evaluate:
-    secret = keys[1]
-
-    def run(scope: Scope) -> Any:
-        value = scope.get("secrets", {}).get(secret)
-        if value is None:
-            raise NoValue(name)
-        if value == "" and ALLOW_EMPTY not in scope:
-            raise NoValue(name, "is empty")
-        return value
-
-    return run
-
-
-def _step(value: Any, key: Any, name: str) -> Any:
-    if isinstance(value, Mapping):
-        if isinstance(key, str) and key in value:
-            return value[key]
-    elif (
-        isinstance(value, list | tuple) and isinstance(key, int) and -len(value) <= key < len(value)
-    ):
-        return value[key]
-    raise NoValue(name)
-
-
 def _apply(
     name: str, work: Callable[..., Any], first: Any, args: list[Evaluate], scope: Scope
 ) -> Any:
@@ -401,7 +368,3 @@ def _apply(
 
 def _null(_: Scope) -> None:
     return None
-
-
-def _system_time() -> datetime:
-    return datetime.now(UTC)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import inspect
 import json
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -26,6 +28,8 @@ MAX_TEXT = 262_144
 
 MAX_DIGITS = 1_000
 """The longest integer, in digits, that becomes text or comes from it."""
+
+_TOO_LONG = 10**MAX_DIGITS
 
 MAX_PATTERN = 256
 """The longest regular expression, in characters."""
@@ -56,7 +60,7 @@ def as_text(value: Any) -> str:
         return sound(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int) and value.bit_length() <= MAX_DIGITS * 3:
+    if isinstance(value, int) and abs(value) < _TOO_LONG:
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
         return repr(value)
@@ -120,6 +124,9 @@ def duration(_clock: Clock, text: Any) -> dates.Duration:
     return dates.duration(as_text(text))
 
 
+_WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
+
+
 def default(value: Any, otherwise: Any) -> Any:
     """`otherwise`, where the name or field is absent, null, or an empty secret."""
     return otherwise if value is None else value
@@ -127,17 +134,11 @@ def default(value: Any, otherwise: Any) -> Any:
 
 def to_int(value: Any) -> int:
     """A whole number from text, a number (the fraction is cut off) or true and false (1 and 0)."""
-    if isinstance(value, str):
-        digits = value.strip().removeprefix("-").removeprefix("+")
-        if digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS:
-            return int(value)
-    elif isinstance(value, bool | int) or (
-        isinstance(value, float | Decimal) and math.isfinite(value)
-    ):
+    if isinstance(value, int | float | Decimal) and math.isfinite(value):
         return int(value)
-    raise ConfigError(
-        f"{kind(value)} that is no whole number" if value is not None else "null is no number"
-    )
+    if isinstance(value, str) and _WHOLE.fullmatch(value) and len(value) <= MAX_DIGITS:
+        return int(value)
+    raise ConfigError(f"{kind(value)} that is not a whole number")
 
 
 def to_float(value: Any) -> float:
@@ -147,7 +148,7 @@ def to_float(value: Any) -> float:
     except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise ConfigError(f"{kind(value)} that is no finite number")
+        raise ConfigError(f"{kind(value)} that is not a finite number")
     return number
 
 
@@ -280,6 +281,8 @@ def plain(value: Any) -> Any:
     """`value` as JSON data: dates become ISO text, the rest of what is not JSON is an error."""
     if isinstance(value, str):
         return sound(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError("a number that is infinite or NaN cannot be sent")
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, list | tuple):
@@ -314,3 +317,28 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "json": to_json,
     "regex_search": regex_search,
 }
+
+CHECKS: dict[str, Callable[[str], Any]] = {
+    "duration": dates.duration,
+    "date": dates.check_format,
+    "iso": dates.check_precision,
+    "regex_search": _pattern,
+}
+"""What refuses a first argument that can never work."""
+
+
+def reference() -> str:
+    """The functions and filters as Markdown, from their signatures and docstrings."""
+    return "\n".join(
+        ["## Functions", "", *_entries(FUNCTIONS), "## Filters", "", *_entries(FILTERS)]
+    )
+
+
+def _entries(table: Mapping[str, Callable[..., Any]]) -> Iterator[str]:
+    for name, work in table.items():
+        _first, *rest = inspect.signature(work).parameters.values()
+        arguments = ", ".join(
+            arg.name if arg.default is arg.empty else f"{arg.name}={arg.default!r}" for arg in rest
+        )
+        called = f"({arguments})" if arguments or table is FUNCTIONS else ""
+        yield from (f"### `{name}{called}`", "", inspect.cleandoc(work.__doc__ or ""), "")

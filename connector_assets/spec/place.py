@@ -16,9 +16,13 @@ from connector_assets.errors import ConfigError
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _NAME = rf"{_LABEL}(?:\.{_LABEL})*"
-_PORT = re.compile(r"[0-9]{1,5}")
+# 0 to 65535.
+_DIGITS = (
+    r"(?:[0-9]{1,4}|[1-5][0-9]{4}|6(?:[0-4][0-9]{3}|5(?:[0-4][0-9]{2}|5(?:[0-2][0-9]|3[0-5]))))"
+)
+_PORT = re.compile(_DIGITS)
 _HOST = re.compile(rf"{_NAME}")
-_AUTHORITY = re.compile(rf"(?:{_NAME}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?")
+_AUTHORITY = re.compile(rf"(?:{_NAME}|\[[0-9A-Fa-f:.]+\])(?::{_DIGITS})?")
 _ORIGIN = re.compile(
     rf"https?://{_AUTHORITY.pattern}(?P<path>(?:/(?:[\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{{2}})+)*/?)",
     re.IGNORECASE | re.ASCII,
@@ -125,6 +129,8 @@ def _authority(parts: Parts) -> str:
         text += part.text if isinstance(part, Value) else part
     if values and not (_AUTHORITY.fullmatch(text) and len(text) <= _LONGEST_HOST):
         raise ConfigError("does not make a host name", where=values[0].label)
+    if not text:
+        raise ConfigError("the URL has no host", fix="write one after https://")
     return text
 
 

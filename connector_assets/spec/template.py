@@ -19,17 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import ConfigError
 from connector_assets.spec import place
-from connector_assets.spec.expression import (
-    ALLOW_EMPTY,
-    CLOCK,
-    MAX_DEPTH,
-    Expression,
-    NoValue,
-    Scope,
-    TemplateError,
-    parse,
-)
-from connector_assets.spec.functions import MAX_TEXT, as_text, plain
+from connector_assets.spec.expression import MAX_DEPTH, Expression, TemplateError, parse
+from connector_assets.spec.functions import MAX_TEXT, as_text
+from connector_assets.spec.scope import ALLOW_EMPTY, CLOCK, NoValue, Scope
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -90,9 +82,7 @@ class Template:
         None means null: the caller leaves the parameter out.
         """
         only = self._only
-        if only is None:
-            return self._joined(scope)
-        return _labelled(plain, only.value(scope), only)
+        return self._joined(scope) if only is None else only.value(scope)
 
     def text(self, scope: Scope, *, allow_empty: bool = False) -> str | None:
         """The result as text; None only where the template is one expression that is null.
@@ -102,10 +92,7 @@ class Template:
         if allow_empty:
             scope = {**scope, ALLOW_EMPTY: True}
         only = self._only
-        if only is None:
-            return self._joined(scope)
-        value = only.value(scope)
-        return None if value is None else _labelled(as_text, value, only)
+        return self._joined(scope) if only is None else only.value(scope, _text_or_null)
 
     def header(self, scope: Scope) -> str | None:
         """As `text`, for a header: one line of Latin-1, which the caller encodes as such."""
@@ -120,7 +107,7 @@ class Template:
             [
                 part
                 if isinstance(part, str)
-                else place.Value(_labelled(as_text, part.value(scope), part), part.label)
+                else place.Value(part.value(scope, as_text), part.label)
                 for part in self._parts
             ]
         )
@@ -161,10 +148,7 @@ class Template:
 
     def _joined(self, scope: Scope) -> str:
         text = "".join(
-            [
-                part if isinstance(part, str) else _labelled(as_text, part.value(scope), part)
-                for part in self._parts
-            ]
+            [part if isinstance(part, str) else part.value(scope, as_text) for part in self._parts]
         )
         if len(text) > MAX_SOURCE + MAX_TEXT:
             raise ConfigError("the text grows too long", where=self._label)
@@ -182,9 +166,19 @@ class Template:
 
         return core_schema.no_info_wrap_validator_function(
             lambda value, text: value if isinstance(value, cls) else cls(text(value)),
-            core_schema.str_schema(),
-            serialization=core_schema.to_string_ser_schema(),
+            core_schema.str_schema(strict=True),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                _source, return_schema=core_schema.str_schema()
+            ),
         )
+
+
+def _source(value: Any) -> str:
+    from pydantic_core import PydanticSerializationUnexpectedValue
+
+    if not isinstance(value, Template):  # another member of the field's union
+        raise PydanticSerializationUnexpectedValue
+    return value.source
 
 
 def render(tree: Any, scope: Scope) -> Any:
@@ -245,11 +239,8 @@ def _closing(source: str, start: int) -> int:
     raise TemplateError('"{{" is never closed; end the expression with "}}"', start)
 
 
-def _labelled(make: Any, value: Any, part: Expression) -> Any:
-    try:
-        return make(value)
-    except ConfigError as error:
-        raise ConfigError(error.what, where=part.label, fix=error.fix) from None
+def _text_or_null(value: Any) -> str | None:
+    return None if value is None else as_text(value)
 
 
 def _prefixes(name: str) -> Iterator[str]:

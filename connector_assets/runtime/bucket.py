@@ -1,0 +1,69 @@
+"""A token bucket as a value: what it holds, and how each event changes it. No clock, no I/O.
+
+A request *reserves* the instant at which it may go, and waits for it: first come, first served, and
+no waiter asks twice. Instants are on the bucket's own clock, which stands still while a server has
+asked everyone to wait, so that a pause moves every instant already promised by the same amount.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+# Processes read the clock before they get the lock, and two machines' clocks differ a little: up to
+# this many seconds back, time stands still; further back, the clock was set or the machine restarted.
+_STEP_BACK_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """All times in seconds; `due` and `freed` on the bucket's clock, the others on the caller's.
+
+    `due` is when the bucket is full again (the theoretical arrival time of GCRA), `stopped` how long
+    its clock has stood still, `until` the end of the pause, `seen` the last time anyone looked, and
+    `freed` the instants that waiters gave back.
+    """
+
+    due: float = 0.0
+    stopped: float = 0.0
+    until: float = 0.0
+    seen: float = 0.0
+    freed: tuple[float, ...] = ()
+
+    def at(self, now: float) -> Bucket:
+        """This bucket as the clock says `now`."""
+        back = self.seen - now
+        if back <= 0:
+            return replace(self, seen=now)
+        if back <= _STEP_BACK_S:
+            return self
+        return replace(self, seen=now, stopped=self.stopped - back, until=self.until - back)
+
+    @property
+    def _own_time(self) -> float:
+        return max(self.seen, self.until) - self.stopped
+
+    def wait(self, instant: float) -> float:
+        """Seconds from `seen` to `instant`, the pause as known now included."""
+        return max(instant + self.stopped, self.until) - self.seen
+
+    def reserve(self, rate: float | None, burst: int) -> tuple[Bucket, float]:
+        """The next instant at which a request may go, and the bucket with it taken."""
+        now = self._own_time
+        if rate is None:
+            return self, now
+        freed = sorted(instant for instant in self.freed if instant > now)
+        if freed:
+            return replace(self, freed=tuple(freed[1:])), freed[0]
+        due = max(self.due, now) + 1 / rate
+        return replace(self, due=due, freed=()), max(now, due - burst / rate)
+
+    def give_back(self, instant: float) -> Bucket:
+        """An instant nobody will use: the next to come gets it."""
+        return replace(self, freed=(*self.freed, instant)) if instant > self._own_time else self
+
+    def pause(self, seconds: float) -> Bucket:
+        """Everyone waits `seconds` from now, and what was promised moves by as much."""
+        until = self.seen + seconds
+        if until <= self.until:
+            return self
+        return replace(self, until=until, stopped=self.stopped + until - max(self.seen, self.until))

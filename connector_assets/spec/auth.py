@@ -1,0 +1,416 @@
+"""The auth family: each member says which secrets it takes, and puts them on a request.
+
+auth:
+  - type: api_key                       # the first whose secrets are all given is used,
+    name: X-Api-Key                     # or the one a connection picks by type or position
+    valueRef: "{{secrets.apiKey}}"
+  - type: none
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+import httpx
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from connector_assets.errors import ConfigError
+from connector_assets.spec.body import Body, Value
+from connector_assets.spec.credentials import AuthContext, Credential, Place, Plain, TokenStore
+from connector_assets.spec.digest import Digest
+from connector_assets.spec.jwt import ALGORITHMS, JwtCredential
+from connector_assets.spec.model import Many, Model, fault
+from connector_assets.spec.oauth import OAuthTokens
+from connector_assets.spec.paths import Path
+from connector_assets.spec.session_tokens import SessionTokens
+from connector_assets.spec.sigv4 import SigV4
+from connector_assets.spec.template import Scope, Template, TemplateError
+from connector_assets.spec.token_flow import TokenFlow
+
+__all__ = ["Auth", "AuthContext", "TokenStore", "alternatives", "choose"]
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}"  # noqa: S105 - RFC 9110's "token", not a credential
+_NOT_FOR_CREDENTIALS = {"host", "content-length", "transfer-encoding", "connection"}
+
+
+def _reads_secrets(value: Template) -> Template:
+    if not value.uses_secrets:
+        raise ValueError("must be a template that reads secrets, like {{secrets.apiKey}}")
+    return value
+
+
+def _not_literal(value: Template) -> Template:
+    if value.is_literal and value.source:
+        raise ValueError(
+            "must be a template that reads secrets or config, like {{secrets.username}}"
+        )
+    return value
+
+
+def _https(value: Template) -> Template:
+    """What begins with a template is judged when it is rendered."""
+    head = value.source
+    if not head.startswith("{{") and not re.match(r"https://[^/?#\s]", head, re.IGNORECASE):
+        raise ValueError("must be https://")
+    value.check_url()
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable() or not value.isascii():
+        raise ValueError("must be one line of ASCII")
+    return value
+
+
+SecretRef = Annotated[Template, AfterValidator(_reads_secrets)]
+NameRef = Annotated[Template, AfterValidator(_not_literal)]
+HttpsUrl = Annotated[Template, AfterValidator(_https)]
+Line = Annotated[str, AfterValidator(_one_line), Field(max_length=200)]
+Lifetime = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
+Leeway = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+Algorithm = Literal[ALGORITHMS]
+
+
+class _Auth(Model):
+    """What every member has; most need no more than a `flow`."""
+
+    def flow(self, context: AuthContext) -> httpx.Auth:
+        """What authenticates requests; safe to use from several threads."""
+        raise NotImplementedError
+
+    def ways(self) -> tuple[frozenset[str], ...]:
+        """Sets of secrets, each enough for this auth to work; the first is the usual one."""
+        return (secret_names(*_templates(self)),)
+
+    def required_secrets(self) -> frozenset[str]:
+        """The secrets of the usual way."""
+        return self.ways()[0]
+
+    def names(self) -> frozenset[str]:
+        """Every name its templates read, such as `secrets.apiKey` and `config.domain`."""
+        return frozenset().union(*(template.names for template in _templates(self)))
+
+    def urls(self) -> tuple[Template, ...]:
+        """Where it sends credentials by itself: a token endpoint."""
+        return ()
+
+    def origins(self, scope: Scope) -> frozenset[str]:
+        """The origins of `urls`, as `https://login.example.com`."""
+        return frozenset(_origin(url.url(scope)) for url in self.urls())
+
+
+class NoAuth(_Auth):
+    """No credentials."""
+
+    type: Literal["none"]
+
+    def flow(self, context: AuthContext) -> httpx.Auth:
+        return httpx.Auth()
+
+
+class _Placed(_Auth):
+    """A credential that may go to several places."""
+
+    in_: Place = Field("header", alias="in")
+    name: Line = "Authorization"
+    prefix: Line | None = None
+    """Put before the value as it stands; default `Bearer ` in an Authorization header, else none."""
+
+    @property
+    def before(self) -> str:
+        usual = "Bearer " if self.name.lower() == "authorization" else ""
+        return usual if self.prefix is None else self.prefix
+
+    @model_validator(mode="after")
+    def _a_name_for_the_place(self) -> Self:
+        fits = self.in_ in ("query", "body") or re.fullmatch(_TOKEN, self.name)
+        if not self.name or not fits:
+            raise fault("name", f"is not the name of a {self.in_}")
+        if self.in_ == "header" and self.name.lower() in _NOT_FOR_CREDENTIALS:
+            raise fault("name", "cannot be set; it follows from the request")
+        return self
+
+
+class ApiKey(_Placed):
+    """A key in a header, the query, a cookie or the body."""
+
+    type: Literal["api_key"]
+    name: Line
+    value_ref: SecretRef
+
+    def flow(self, context: AuthContext) -> httpx.Auth:
+        value = (self.prefix or "") + context.text(self.value_ref)
+        return Credential(self.in_, self.name, value)
+
+
+class Basic(_Auth):
+    """User name and password; either may be empty, as where a key stands for both."""
+
+    type: Literal["basic"]
+    username_ref: NameRef = Template("")
+    password_ref: NameRef = Template("")
+
+    @model_validator(mode="after")
+    def _someone(self) -> Self:
+        if not (self.username_ref.source or self.password_ref.source):
+            raise fault("", "must have usernameRef or passwordRef")
+        if not (self.username_ref.uses_secrets or self.password_ref.uses_secrets):
+            at = "passwordRef" if self.password_ref.source else "usernameRef"
+            raise fault(at, "must be a template that reads secrets, like {{secrets.apiKey}}")
+        return self
+
+    def flow(self, context: AuthContext) -> httpx.Auth:
+        return Plain(*context.user(self.username_ref, self.password_ref))
+
+
+class Bearer(_Auth):
+    """A token in the Authorization header."""
+
+    type: Literal["bearer"]
+    token_ref: SecretRef
+
+    def flow(self, context: AuthContext) -> httpx.Auth:
+        return Credential("header", "Authorization", f"Bearer {context.text(self.token_ref)}")
+
+
+class DigestAuth(_Auth):
+    """User name and password, proven without sending them (RFC 7616)."""
+
+    type: Literal["digest"]
+    username_ref: NameRef
+    password_ref: SecretRef
+
+    def flow(self, context: AuthContext) -> httpx.Auth:
+        return Digest(*context.user(self.username_ref, self.password_ref))
+
+
+class _Signed(Model):
+    """The fields of a JSON Web Token (RFC 7519); `iat` and `exp` are added."""
+
+    claims: dict[str, Any] = {}
+    headers: dict[str, Any] = {}
+    lifetime_seconds: Lifetime = 300.0
+
+    @field_validator("claims", "headers")
+    @classmethod
+    def _templates_within(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return {key: _templated(item, key) for key, item in value.items()}
+
+
+class Jwt(_Signed, _Placed):
+    """A token signed here for each `lifetimeSeconds`, sent with every request."""
+
+    type: Literal["jwt"]
+    algorithm: Algorithm
+    key_ref: SecretRef
+
+    def flow(self, context: AuthContext) -> httpx.Auth:
+        return JwtCredential(self, context)
+
+
+class OAuth2(_Signed, _Auth):
+    """An access token, given or obtained from `tokenUrl` and renewed by one process at a time."""
+
+    type: Literal["oauth2"]
+    grant: Literal[
+        "auto", "access_token", "refresh_token", "client_credentials", "password", "jwt_bearer"
+    ] = "auto"
+    authorize_url: HttpsUrl | None = None
+    token_url: HttpsUrl | None = None
+    scopes: Many[Line] = ()
+    client_id_ref: NameRef | None = None
+    client_secret_ref: SecretRef | None = None
+    access_token_ref: SecretRef = Template("{{secrets.accessToken}}")
+    refresh_token_ref: SecretRef = Template("{{secrets.refreshToken}}")
+    username_ref: NameRef | None = None
+    password_ref: SecretRef | None = None
+    algorithm: Algorithm = "RS256"
+    key_ref: SecretRef | None = None
+    client_auth: Literal["body", "basic"] = "body"
+    extra_params: dict[str, Template] = {}
+    """Further parameters of every token request, such as `audience`."""
+    token_path: Path = Path("access_token")
+    expires_in_path: Path = Path("expires_in")
+    leeway_seconds: Leeway = 60.0
+    """Renewed so long before it expires, but never before half its life."""
+
+    @model_validator(mode="after")
+    def _what_the_grant_takes(self) -> Self:
+        given = self.model_fields_set
+        if self.token_url is None and self.grant != "access_token":
+            raise fault("", 'must have tokenUrl, unless "grant: access_token"')
+        for name in _NEEDED.get(self.grant, ()):
+            if getattr(self, name) is None:
+                raise fault("", f"must have {_camel(name)} with grant: {self.grant}")
+        for grant, names in _OWN_FIELDS.items():
+            for name in names & given if grant != self.grant else ():
+                raise fault(_camel(name), f"is only for grant: {grant}")
+        if self.client_secret_ref is not None and self.client_id_ref is None:
+            raise fault("", "must have clientIdRef beside clientSecretRef")
+        return self
+
+    def ways(self) -> tuple[frozenset[str], ...]:
+        client = secret_names(self.client_id_ref, self.client_secret_ref)
+        always = secret_names(*self.extra_params.values())
+        access, refresh = secret_names(self.access_token_ref), secret_names(self.refresh_token_ref)
+        by_client = (client,) if self.client_secret_ref is not None else ()
+        ways = {
+            "auto": (access, refresh | client, *by_client),
+            "access_token": (access,),
+            "refresh_token": (refresh | client,),
+            "client_credentials": (client,),
+            "password": (client | secret_names(self.username_ref, self.password_ref),),
+            "jwt_bearer": (client | secret_names(self.key_ref, *_templates(self.claims)),),
+        }
+        return tuple(way | (always if way != access else set()) for way in ways[self.grant])
+
+    def urls(self) -> tuple[Template, ...]:
+        return (self.token_url,) if self.token_url is not None else ()
+
+    def flow(self, context: AuthContext) -> httpx.Auth:
+        return TokenFlow(OAuthTokens(self, context), context, "header", "Authorization", "Bearer ")
+
+
+class Login(Model):
+    """The request that opens a session."""
+
+    method: Literal["GET", "POST", "PUT"] = "POST"
+    url: HttpsUrl
+    params: dict[str, Value] = {}
+    headers: dict[str, Template] = {}
+    body: Body | None = None
+    base_url: None = None
+
+
+class SessionAuth(_Placed):
+    """A token from a login request; renewed when it expires and when it is refused."""
+
+    type: Literal["session"]
+    login: Login
+    token_path: Path
+    expires_seconds: Lifetime | None = None
+    """How long the token is good; default until the server refuses it."""
+
+    def urls(self) -> tuple[Template, ...]:
+        return (self.login.url,)
+
+    def flow(self, context: AuthContext) -> httpx.Auth:
+        return TokenFlow(SessionTokens(self, context), context, self.in_, self.name, self.before)
+
+
+class AwsSigV4(_Auth):
+    """Requests signed with an AWS key, for one service in one region."""
+
+    type: Literal["aws_sigv4"]
+    access_key_id_ref: NameRef
+    secret_access_key_ref: SecretRef
+    session_token_ref: SecretRef | None = None
+    region: Template
+    service: Template
+
+    def flow(self, context: AuthContext) -> httpx.Auth:
+        return SigV4(self, context)
+
+
+Auth = Annotated[
+    NoAuth | ApiKey | Basic | Bearer | OAuth2 | SessionAuth | Jwt | DigestAuth | AwsSigV4,
+    Field(discriminator="type"),
+]
+
+_NEEDED = {
+    "client_credentials": ("client_id_ref", "client_secret_ref"),
+    "password": ("username_ref", "password_ref"),
+    "jwt_bearer": ("key_ref",),
+}
+_OWN_FIELDS = {
+    "password": {"username_ref", "password_ref"},
+    "jwt_bearer": {"algorithm", "key_ref", "claims", "headers", "lifetime_seconds"},
+}
+
+
+def alternatives(auths: Sequence[Auth], pick: str | int | None = None) -> tuple[Auth, ...]:
+    """The auths a connection may use: all, or what `pick` (a type, or a position from 0) names."""
+    every = tuple(auths) or (NoAuth(type="none"),)
+    if pick is None:
+        return every
+    if isinstance(pick, str) and pick.isdecimal():
+        pick = int(pick)
+    if isinstance(pick, int):
+        found = every[pick : pick + 1] if pick >= 0 else ()
+    else:
+        found = tuple(auth for auth in every if auth.type == pick)
+    if not found:
+        known = ", ".join(f"{at} ({auth.type})" for at, auth in enumerate(every))
+        raise ConfigError(f'"{pick}" is none of the auths', fix=f"use one of {known}")
+    return found
+
+
+def choose(
+    auths: Sequence[Auth],
+    pick: str | int | None,
+    secrets: Mapping[str, str],
+    *,
+    variable: Callable[[str], str] = "secrets.{}".format,
+) -> Auth:
+    """The first auth whose secrets are all given, among those `pick` leaves.
+
+    Raises ConfigError naming, for each alternative, what is missing; `variable(name)` is how the
+    caller's user gives that secret.
+    """
+    left = alternatives(auths, pick)
+    for auth in left:
+        if any(way <= secrets.keys() for way in auth.ways()):
+            return auth
+    missing = [f"{auth.type}: set {_missing(auth, secrets, variable)}" for auth in left]
+    raise ConfigError("no auth has all its secrets", fix=", or ".join(missing))
+
+
+def _missing(auth: Auth, secrets: Mapping[str, str], variable: Callable[[str], str]) -> str:
+    lacks = [sorted(way - secrets.keys()) for way in auth.ways()]
+    fewest = min(lacks, key=len)
+    return " and ".join(variable(name) for name in fewest)
+
+
+def secret_names(*templates: Template | None) -> frozenset[str]:
+    """The secrets that must be given for `templates` to render, without `secrets.`."""
+    required = (name for template in templates if template for name in template.required)
+    return frozenset(name.split(".")[1] for name in required if name.startswith("secrets."))
+
+
+def _templates(value: Any) -> Iterator[Template]:
+    if isinstance(value, Template):
+        yield value
+    elif isinstance(value, Model):
+        for name in type(value).model_fields:
+            yield from _templates(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _templates(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _templates(item)
+
+
+def _templated(tree: Any, at: str) -> Any:
+    """`tree` with each text in it a Template, and a fault where one is wrong."""
+    if isinstance(tree, Mapping):
+        return {key: _templated(item, f"{at}.{key}") for key, item in tree.items()}
+    if isinstance(tree, list):
+        return [_templated(item, f"{at}.{number}") for number, item in enumerate(tree)]
+    try:
+        return Template(tree) if isinstance(tree, str) else tree
+    except TemplateError as error:
+        raise fault(at, str(error)) from None
+
+
+def _origin(url: str) -> str:
+    parsed = httpx.URL(url)
+    return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
+
+
+def _camel(name: str) -> str:
+    from pydantic.alias_generators import to_camel
+
+    return to_camel(name)

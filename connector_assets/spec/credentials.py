@@ -1,0 +1,209 @@
+"""What an auth needs to act: secrets, a place for tokens, a clock; and how a credential is put on.
+
+The protocols are here so that the models know no runtime: files, servers, sockets and clocks come in
+through `AuthContext`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import quote, unquote_plus
+
+import httpx
+import msgspec
+
+from connector_assets.errors import ConfigError
+from connector_assets.redact import Secrets
+from connector_assets.spec.template import Template
+
+if TYPE_CHECKING:
+    from connector_assets.spec.auth import Login
+
+Place = Literal["header", "query", "body", "cookie"]
+
+# Visible ASCII and inner spaces: what any server reads the same way in a header (RFC 9110, 5.5).
+_HEADER_SAFE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+_COOKIE_SAFE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+")
+
+
+class TokenStore(Protocol):
+    """Where tokens outlive a process, and where one process waits for another's renewal."""
+
+    def lock(self, key: str, cancel: threading.Event) -> AbstractContextManager[None]:
+        """Alone with `key`, among threads, processes and (with a server) machines."""
+        ...
+
+    def read(self, key: str) -> Mapping[str, Any] | None:
+        """The record last written, None without one."""
+        ...
+
+    def write(self, key: str, record: Mapping[str, Any]) -> None:
+        """Keep `record`; it is safe on disk when this returns."""
+        ...
+
+
+@dataclass(frozen=True)
+class AuthContext:
+    """All that an auth may know and do; one per connection and read.
+
+    `scope` is what templates see (`secrets` and `config` among it). `clock` gives seconds since the
+    epoch, `wait` spends some and may raise Cancelled. `learn(name, value)` adds a token obtained on
+    the way to what is masked. `plain_http(url)` says whether the operator allows http to this
+    private host. `request(login)` renders a session's login.
+    """
+
+    connection: str
+    secrets: Secrets
+    scope: Mapping[str, Any] = field(repr=False)
+    tokens: TokenStore
+    clock: Callable[[], float] = time.time
+    wait: Callable[[float], None] = time.sleep
+    cancel: threading.Event = field(default_factory=threading.Event)
+    learn: Callable[[str, str], None] = lambda _name, _value: None
+    plain_http: Callable[[httpx.URL], bool] = lambda _url: False
+    request: Callable[[Login], httpx.Request] | None = None
+
+    def text(self, template: Template) -> str:
+        """The rendered text, which must not be empty: never `Bearer ` with nothing behind it."""
+        value = template.text(self.scope)
+        if not value:
+            label = ", ".join(sorted(template.names)) or "auth"
+            raise ConfigError("is empty", where=label, fix="give it a value")
+        return value
+
+    def optional(self, template: Template | None) -> str | None:
+        """The rendered text, None where its secrets are not given."""
+        if template is None or any(
+            name.split(".")[1] not in self.secrets
+            for name in template.required
+            if name.startswith("secrets.")
+        ):
+            return None
+        return self.text(template)
+
+    def user(self, username: Template, password: Template) -> tuple[str, str]:
+        """User name and password; one of them may be empty."""
+        name, word = (t.text(self.scope, allow_empty=True) or "" for t in (username, password))
+        if not (name or word):
+            raise ConfigError("user name and password are both empty", fix="give one a value")
+        if ":" in name:
+            raise ConfigError("a user name cannot hold a colon", where=username.source)
+        return name, word
+
+    def https(self, url: str) -> httpx.URL:
+        """`url` if credentials may be sent there."""
+        parsed = httpx.URL(url)
+        if parsed.scheme == "https" or (parsed.scheme == "http" and self.plain_http(parsed)):
+            return parsed
+        raise ConfigError(
+            "a token URL must be https://",
+            where=f"{parsed.host}{parsed.path}",
+            fix="or allow its host as private",
+        )
+
+
+class Credential(httpx.Auth):
+    """One fixed value at one place."""
+
+    requires_request_body = True
+
+    def __init__(self, place: Place, name: str, value: str) -> None:
+        self._place, self._name, self._value = place, name, value
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        yield put(request, self._place, self._name, self._value)
+
+
+class Plain(Credential):
+    """Basic authentication (RFC 7617), in UTF-8."""
+
+    def __init__(self, username: str, password: str) -> None:
+        pair = base64.b64encode(f"{username}:{password}".encode()).decode()
+        super().__init__("header", "Authorization", f"Basic {pair}")
+
+
+def check_header(value: str, what: str) -> str:
+    """`value` if a header can carry it; the usual culprit is a line break read from a file."""
+    if not _HEADER_SAFE.fullmatch(value):
+        raise ConfigError(
+            f"{what} holds a character that a header cannot carry",
+            fix="look for a line break, a space at an end, or a letter outside ASCII",
+        )
+    return value
+
+
+def put(request: httpx.Request, place: Place, name: str, value: str) -> httpx.Request:
+    """`request` with the credential at `name`, instead of one that is there already."""
+    if place == "header":
+        request.headers[name] = check_header(value, f'the value of header "{name}"')
+    elif place == "cookie":
+        request.headers["cookie"] = _cookie(request.headers.get("cookie", ""), name, value)
+    elif place == "query":
+        query = _pairs(request.url.query, name, value)
+        request.url = request.url.copy_with(query=query)
+    else:
+        return _with_body(request, name, value)
+    return request
+
+
+def _cookie(cookies: str, name: str, value: str) -> str:
+    if not _COOKIE_SAFE.fullmatch(value):
+        raise ConfigError(
+            f'the value of cookie "{name}" holds a character that no cookie can carry'
+        )
+    others = [pair.strip() for pair in cookies.split(";")]
+    kept = [pair for pair in others if pair and pair.partition("=")[0] != name]
+    return "; ".join([*kept, f"{name}={value}"])
+
+
+def _pairs(encoded: bytes, name: str, value: str) -> bytes:
+    """`encoded` with `name` set; all other pairs stay as they are, byte for byte."""
+    pairs = encoded.decode("ascii", "surrogateescape").split("&")
+    kept = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != name]
+    text = "&".join([*kept, f"{quote(name, safe='')}={quote(value, safe='')}"])
+    return text.encode("ascii", "surrogateescape")
+
+
+def _with_body(request: httpx.Request, name: str, value: str) -> httpx.Request:
+    content = request.read()
+    if "form" in request.headers.get("content-type", ""):
+        return with_content(request, _pairs(content, name, value))
+    try:
+        # Raw: what is not touched is sent on byte for byte, a 70-bit integer too.
+        fields = msgspec.json.decode(content or b"{}", type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        raise ConfigError(
+            "the credential goes into the body, and this body is neither a JSON object nor a form",
+            fix='use "in: header" or "in: query"',
+        ) from None
+    fields[name] = msgspec.Raw(msgspec.json.encode(value))
+    return with_content(request, msgspec.json.encode(fields))
+
+
+def with_content(request: httpx.Request, content: bytes) -> httpx.Request:
+    """The same request with another body."""
+    headers = request.headers.copy()
+    headers.pop("content-length", None)
+    headers.setdefault("content-type", "application/json")
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers=headers,
+        content=content,
+        extensions=request.extensions,
+    )
+
+
+def fingerprint(*parts: object) -> str:
+    """A name for a set of credentials that tells nothing about them."""
+    text = json.dumps(parts, default=str).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()

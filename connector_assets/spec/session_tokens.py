@@ -1,0 +1,48 @@
+"""A session: a token from a login request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import msgspec
+
+from connector_assets.spec.credentials import AuthContext, fingerprint
+from connector_assets.spec.template import render
+from connector_assets.spec.token_answer import Tokens, TokenShape
+
+if TYPE_CHECKING:
+    from connector_assets.spec.auth import SessionAuth
+
+
+class SessionTokens:
+    """One connection's session."""
+
+    leeway_s = 60.0
+
+    def __init__(self, auth: SessionAuth, context: AuthContext) -> None:
+        self._auth, self._context = auth, context
+        self.shape = TokenShape(auth.token_path, lifetime_s=auth.expires_seconds)
+
+    @property
+    def key(self) -> str:
+        request = self._request()
+        return fingerprint(
+            self._context.connection,
+            self._auth.model_dump_json(by_alias=True),
+            str(request.url),
+            sorted(request.headers.items()),
+            request.content.decode("latin-1"),
+        )
+
+    def given(self) -> Tokens | None:
+        return None
+
+    def renewal(self, tokens: Tokens | None) -> httpx.Request:  # noqa: ARG002 - nothing is refreshed
+        return self._request()
+
+    def _request(self) -> httpx.Request:
+        request = self._context.request(self._auth.login)
+        self._context.https(str(request.url))
+        request.headers["accept-encoding"] = "identity"
+        return request

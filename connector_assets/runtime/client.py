@@ -306,8 +306,9 @@ def _as_response(request: httpx.Request, answer: Answer) -> httpx.Response:
 
 
 def _redirected(request: httpx.Request, url: str, headers: httpx.Headers) -> httpx.Request:
-    kept = [pair for pair in headers.raw if pair[0].lower() != b"host"]
-    return httpx.Request(request.method, url, headers=kept, stream=request.stream)
+    fresh = httpx.Request(request.method, url, headers=headers, stream=request.stream)
+    fresh.headers["Host"] = fresh.url.netloc.decode("ascii")
+    return fresh
 
 
 def _target_of(request: httpx.Request) -> Target:

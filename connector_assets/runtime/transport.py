@@ -85,8 +85,8 @@ class Watch:
     def connect_by(self) -> float:
         return min(self._ends, self.now() + self._connect_s)
 
-    def read_by(self) -> float:
-        return min(self._ends, self.now() + self._read_s)
+    def silent_until(self) -> float:
+        return self.now() + self._read_s
 
     def slice_until(self, until: float) -> float:
         """How long to block before the next `check`."""
@@ -167,7 +167,7 @@ class GuardedStream(httpcore.NetworkStream):
             try:
                 data = self._sock.recv(max_bytes)
             except TimeoutError:
-                until = watch.read_by() - _SLICE_S if until is None else until
+                until = watch.silent_until() - _SLICE_S if until is None else until
                 watch.check(until, "waiting for the answer")
             except OSError as error:
                 raise _lost(error, watch) from None
@@ -179,7 +179,7 @@ class GuardedStream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: Any = None) -> None:
         watch: Watch = timeout
         self.answered = False
-        until = watch.read_by()
+        until = watch.silent_until()
         while buffer:
             watch.check(until, "sending the request")
             try:

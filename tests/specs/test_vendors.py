@@ -141,7 +141,7 @@ def test_github_says_when_a_spent_budget_comes_back() -> None:
     with at("github") as (vendor, _, runtime):
         vendor.spent = True
         rows = read(runtime, "github", "labels", vendor.key)
-        with pytest.raises(RateLimited, match="api.github.com/repos/octocat/hello-world/labels"):
+        with pytest.raises(RateLimited, match=r"api.github.com/repos/octocat/hello-world/labels"):
             list(rows)
 
 

@@ -36,8 +36,9 @@ lint: $(VENV)/.dev ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+BENCH ?= $(basename $(notdir $(wildcard benchmarks/[a-z]*.py)))
 bench: $(VENV)/.dev ## Rows per second and memory; see benchmarks/
-	$(BIN)/python -m benchmarks $(ARGS)
+	@set -e; for one in $(BENCH); do echo "== $$one"; $(BIN)/python -m benchmarks.$$one $(ARGS); done
 
 docs: $(VENV)/.dev ## Run what the documentation says
 	$(BIN)/python -m pytest tests/docs $(ARGS)

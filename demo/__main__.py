@@ -103,6 +103,7 @@ def _environment(folder: Path, base_url: str) -> dict[str, str]:
         "CONNECTOR_ASSETS_CONNECTIONS": str(ROOT / "connections"),
         "CONNECTOR_ASSETS_DESTINATION": f"duckdb:///{folder / 'demo.duckdb'}",
         "CONNECTOR_ASSETS_STAGING": str(folder / "staging"),
+        "CONNECTOR_ASSETS_STATE": str(folder / "state"),
         "CONNECTOR_ASSETS_ALLOW_PRIVATE": base_url.removeprefix("http://"),
         **{f"{connector.upper()}__BASE_URL": base_url for connector in CONNECTORS},
     }

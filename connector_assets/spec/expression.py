@@ -22,6 +22,7 @@ from connector_assets.spec.functions import (
     as_text,
     bounded,
     plain,
+    weighed,
 )
 from connector_assets.spec.operators import ARITHMETIC, COMPARISONS, subtract
 from connector_assets.spec.scope import Evaluate, Key, NoValue, Scope, clock, reading, step
@@ -36,8 +37,8 @@ MAX_LENGTH = 4_096
 MAX_DEPTH = 32
 """How deep an expression may nest."""
 
-MAX_NODES = 200
-"""How many names, literals, operators and calls an expression may hold."""
+MAX_NODES = 500
+"""How many names, literals, operators and calls a template may hold."""
 
 _PLAIN = re.compile(r"\s*([a-zA-Z_]\w*(?:\.[a-zA-Z_]\w*)*)\s*", re.ASCII)
 _WORDS = frozenset(
@@ -78,6 +79,7 @@ class Expression:
     names: frozenset[str]
     required: frozenset[str]
     label: str
+    size: int
     _run: Evaluate
 
     def value(self, scope: Scope, make: Callable[[Any], Any] = plain) -> Any:
@@ -107,7 +109,7 @@ def parse(source: str) -> Expression:
     else:
         run = reader.read(_syntax_tree(source))
     label = ", ".join(f'"{name}"' for name in sorted(reader.names))
-    return Expression(frozenset(reader.names), frozenset(reader.required), label, run)
+    return Expression(frozenset(reader.names), frozenset(reader.required), label, reader.size, run)
 
 
 def _syntax_tree(source: str) -> nodes.Node:
@@ -146,7 +148,8 @@ class _Reader:
     def __init__(self) -> None:
         self.names: set[str] = set()
         self.required: set[str] = set()
-        self._nodes = self._depth = self._defaults = 0
+        self.size = 0
+        self._depth = self._defaults = 0
 
     def read(self, node: nodes.Node) -> Evaluate:
         kind_of_node = type(node).__name__
@@ -154,9 +157,9 @@ class _Reader:
         if rule is None:
             what = _REFUSED.get(kind_of_node, f"a {kind_of_node.lower()}")
             raise TemplateError(f"{what} is not part of a template; {_ALLOWED}")
-        self._nodes += 1
+        self.size += 1
         self._depth += 1
-        if self._nodes > MAX_NODES or self._depth > MAX_DEPTH:
+        if self.size > MAX_NODES or self._depth > MAX_DEPTH:
             raise TemplateError("the expression is too large; compute less in it")
         run = rule(self, node)
         self._depth -= 1
@@ -165,8 +168,7 @@ class _Reader:
     def lookup(self, keys: list[Key]) -> Evaluate:
         """The value at a path that starts at a name of the scope."""
         for key in keys:
-            if isinstance(key, str) and len(key) > 4 and key[:2] == key[-2:] == "__":  # noqa: PLR2004
-                raise TemplateError(f'"{key}" is not data; a template reads names and fields only')
+            _refuse_dunder(key)
         named = keys[: next((at for at, key in enumerate(keys) if isinstance(key, int)), None)]
         name = ".".join(map(str, named))
         if keys[0] == "secrets" and (len(keys) != 2 or keys != named):  # noqa: PLR2004
@@ -184,6 +186,7 @@ class _Reader:
         if keys:
             return self.lookup(keys)
         inner, key = self.read(node.node), node.attr
+        _refuse_dunder(key)
         return lambda scope: step(inner(scope), key, key)
 
     def item(self, node: nodes.Getitem) -> Evaluate:
@@ -201,11 +204,11 @@ class _Reader:
 
     def items(self, node: nodes.List) -> Evaluate:
         items = [self.read(item) for item in node.items]
-        return lambda scope: [plain(item(scope)) for item in items]
+        return lambda scope: plain(weighed([item(scope) for item in items]))
 
     def pairs(self, node: nodes.Dict) -> Evaluate:
         pairs = [(self.read(pair.key), self.read(pair.value)) for pair in node.items]
-        return lambda scope: {as_text(key(scope)): plain(value(scope)) for key, value in pairs}
+        return lambda scope: plain(weighed({as_text(k(scope)): v(scope) for k, v in pairs}))
 
     def both(self, node: nodes.And) -> Evaluate:
         left, right = self.read(node.left), self.read(node.right)
@@ -325,6 +328,11 @@ _RULES: dict[str, Callable[[_Reader, Any], Evaluate]] = {
     "Filter": _Reader.filtered,
     "Call": _Reader.call,
 }
+
+
+def _refuse_dunder(key: Key) -> None:
+    if isinstance(key, str) and len(key) > 4 and key[:2] == key[-2:] == "__":  # noqa: PLR2004
+        raise TemplateError(f'"{key}" is not data; a template reads names and fields only')
 
 
 def _check_literal(name: str, args: list[nodes.Expr]) -> None:

@@ -34,6 +34,12 @@ _TOO_LONG = 10**MAX_DIGITS
 MAX_PATTERN = 256
 """The longest regular expression, in characters."""
 
+MAX_PROGRAM = 2_000
+"""The largest regular expression as RE2 compiles it, in instructions; `(.{99}){9}` has more."""
+
+MAX_SEARCHED = 8_192
+"""The longest text a regular expression is run on, in characters."""
+
 Clock = Callable[[], datetime]
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
@@ -100,6 +106,20 @@ def bounded(text: str) -> str:
 def _fits(length: int) -> None:
     if length > MAX_TEXT:
         raise ConfigError(f"the text grows past {MAX_TEXT:,} characters")
+
+
+def weighed(value: Any) -> Any:
+    """`value`, unless the texts and items in it come to more than MAX_TEXT."""
+    weight, rest = 0, [value]
+    while rest:
+        item = rest.pop()
+        weight += len(item) if isinstance(item, str) else 1
+        if isinstance(item, Mapping):
+            rest.extend(item.values())
+        elif isinstance(item, list | tuple):
+            rest.extend(item)
+        _fits(weight + len(rest))
+    return value
 
 
 def now(clock: Clock) -> datetime:
@@ -255,7 +275,10 @@ def regex_search(value: Any, pattern: Any) -> str | None:
     `{{ headers.link | regex_search('[?&]page=(\d+)') }}`. RE2 syntax, which takes time linear in
     the text and therefore has no look-around and no back-references.
     """
-    found = _pattern(as_text(pattern)).search(as_text(value))
+    text = as_text(value)
+    if len(text) > MAX_SEARCHED:
+        raise ConfigError(f"the text is longer than {MAX_SEARCHED:,} characters")
+    found = _pattern(as_text(pattern)).search(text)
     if not found:
         return None
     result: str | None = found[1] if found.re.groups else found[0]
@@ -268,13 +291,13 @@ def _pattern(pattern: str) -> Any:
 
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = 1 << 20
-    if len(pattern) > MAX_PATTERN:
-        raise ConfigError(f"a regular expression may have {MAX_PATTERN} characters")
     try:
-        return re2.compile(pattern, options)
+        compiled = re2.compile(pattern, options) if len(pattern) <= MAX_PATTERN else None
     except re2.error:
         raise ConfigError("not a regular expression of RE2", fix="see its syntax page") from None
+    if compiled is None or compiled.programsize > MAX_PROGRAM:
+        raise ConfigError("the regular expression is too large", fix="search for less")
+    return compiled
 
 
 def plain(value: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import ConfigError
 from connector_assets.spec import place
-from connector_assets.spec.expression import MAX_DEPTH, Expression, TemplateError, parse
+from connector_assets.spec.expression import MAX_DEPTH, MAX_NODES, Expression, TemplateError, parse
 from connector_assets.spec.functions import MAX_TEXT, as_text
 from connector_assets.spec.scope import ALLOW_EMPTY, CLOCK, NoValue, Scope
 
@@ -31,9 +31,6 @@ __all__ = ["CLOCK", "MAX_SOURCE", "NoValue", "Scope", "Template", "TemplateError
 
 MAX_SOURCE = 65_536
 """The longest template, in characters."""
-
-MAX_EXPRESSIONS = 50
-"""How many `{{ }}` a template may hold."""
 
 _TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[][(){}'"]""", re.DOTALL)
 _CACHED = 8_192
@@ -177,7 +174,7 @@ def _source(value: Any) -> str:
     from pydantic_core import PydanticSerializationUnexpectedValue
 
     if not isinstance(value, Template):  # another member of the field's union
-        raise PydanticSerializationUnexpectedValue
+        raise PydanticSerializationUnexpectedValue("not a template")
     return value.source
 
 
@@ -207,8 +204,8 @@ def _read(source: str) -> tuple[Part, ...]:
         position = end + 2
     if position < len(source):
         parts.append(source[position:])
-    if sum(isinstance(part, Expression) for part in parts) > MAX_EXPRESSIONS:
-        raise TemplateError(f"a template may hold {MAX_EXPRESSIONS} expressions; split it")
+    if sum(part.size for part in parts if isinstance(part, Expression)) > MAX_NODES:
+        raise TemplateError("the template is too large; compute less in it")
     return tuple(parts)
 
 

@@ -124,7 +124,7 @@ class Connection:
 
     def _secrets(self, needs: Needs) -> dict[str, str]:
         values = {}
-        for name in frozenset().union(*needs.secrets):
+        for name in needs.known_secrets:
             value = self._from_document(name)
             value = self._from_environment(name) if value is None else value
             if value:

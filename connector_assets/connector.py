@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -44,8 +44,9 @@ class Batch:
 class ReadContext(Generic[Config]):
     """All that one read of one stream may know.
 
-    `connection` is the connection's id. `resume` is the checkpoint of the last batch that is safely staged; `cursor` is the position
-    stored with the table; `vars` are the connection's. `on_request` is told each request's line.
+    `connection` is the connection's id. `resume` is the checkpoint of the last batch that is safely
+    staged; `cursor` is the position stored with the table; `vars` are the connection's.
+    `on_request` is told each request's line.
     """
 
     connection: str
@@ -76,11 +77,13 @@ class Needs:
     """The names of the values that reading a stream takes.
 
     `secrets` lists alternatives, each a set of names of which all are needed; any one will do.
+    `known_secrets` are all that may be given.
     """
 
     config: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     secrets: tuple[frozenset[str], ...] = ()
+    known_secrets: frozenset[str] = frozenset()
 
 
 class Connector(Protocol[Config]):
@@ -125,20 +128,28 @@ class YamlConnector:
     def needs(self, stream: Stream, auth: str | int | None = None) -> Needs:
         """What the templates of the stream's endpoint and its auth read."""
         endpoint = self.spec.endpoint_of(stream)
-        names = endpoint_names(endpoint) | {
-            n for v in stream.vars.values() for n in template_names(v)
-        }
-        secrets = frozenset(n.split(".")[1] for n in names if n.startswith("secrets."))
+        names = frozenset([*endpoint_names(endpoint), *template_names(stream.vars)])
         auths = alternatives(endpoint.auth or self.spec.auth, auth)
-        declared = self.spec.config
-        bound = {"stream", "resourceType", *stream.vars}
-        bare = {
-            n.removeprefix("config.").split(".")[0] for n in names if not n.startswith("secrets.")
-        }
+        secrets = _secrets(names)
+        names = names.union(*(one.names() for one in auths))
         return Needs(
-            config=frozenset(n for n in bare - bound if n not in declared or declared[n].needed),
-            optional=frozenset(declared),
-            secrets=tuple(secrets | one.required_secrets() for one in auths) or (secrets,),
+            config=self._required(names, {"stream", *stream.vars}),
+            optional=frozenset(self.spec.config),
+            secrets=tuple(secrets | way for one in auths for way in one.ways()),
+            known_secrets=_secrets(names),
+        )
+
+    def _required(self, names: Collection[str], bound: Collection[str]) -> frozenset[str]:
+        declared = self.spec.config
+        bare = {
+            name.removeprefix("config.").split(".")[0]
+            for name in names
+            if not name.startswith("secrets.")
+        }
+        return frozenset(
+            name
+            for name in bare.difference(bound)
+            if name not in declared or declared[name].needed
         )
 
     def fingerprint(self, stream: Stream) -> str:
@@ -177,3 +188,7 @@ class YamlConnector:
             cancel=ctx.cancel,
             on_request=ctx.on_request,
         )
+
+
+def _secrets(names: Collection[str]) -> frozenset[str]:
+    return frozenset(name.split(".")[1] for name in names if name.startswith("secrets."))

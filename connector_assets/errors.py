@@ -91,7 +91,7 @@ class BlockedError(ConnectorError):
 
 
 class RequestError(ConnectorError):
-    """The request failed: `status` is None when no answer came; `retryable` if another try may do."""
+    """The request failed; `status` is None when no answer came, `retryable` if a try may help."""
 
     def __init__(
         self,

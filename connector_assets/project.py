@@ -51,11 +51,12 @@ class _Finder:
     def add_spec(self, path: Path) -> None:
         try:
             spec = parse_connector(path.read_bytes(), source=str(path))
-            if spec.id in self.specs or spec.id in self.plugins:
-                other = self.specs[spec.id][1] if spec.id in self.specs else "a plugin"
-                raise SpecError([Fault("id", f"is the id of {other} too")], source=str(path))
         except SpecError as error:
             self.broken.append(Broken(path, error))
+            return
+        if spec.id in self.specs or spec.id in self.plugins:
+            other = str(self.specs[spec.id][1]) if spec.id in self.specs else "a plugin"
+            self.broken.append(Broken(path, _taken(path, other)))
         else:
             self.specs[spec.id] = spec, path
 
@@ -63,11 +64,12 @@ class _Finder:
         try:
             document = parse_connection(path.read_bytes(), source=str(path))
             connection = self.bind(document, path)
-            if connection.id in self.connections:
-                other = self.connections[connection.id].source
-                raise SpecError([Fault("id", f"is the id of {other} too")], source=str(path))
         except SpecError as error:
             self.broken.append(Broken(path, error))
+            return
+        if connection.id in self.connections:
+            other = str(self.connections[connection.id].source)
+            self.broken.append(Broken(path, _taken(path, other)))
         else:
             self.connections[connection.id] = connection
             self.used.add(connection.connector.id)
@@ -110,6 +112,10 @@ class _Finder:
         for plugin in self.plugins.values():
             if plugin.id not in self.used and plugin.id not in self.connections:
                 yield Connection(plugin.id, plugin, None, None, self.environ)
+
+
+def _taken(path: Path, other: str) -> SpecError:
+    return SpecError([Fault("id", f"is the id of {other} too")], source=str(path))
 
 
 def discover(

@@ -114,7 +114,7 @@ def _forms(value: str) -> set[str]:
 
 
 def _base64_forms(raw: bytes, offset: int) -> set[str]:
-    """The characters of base64 that depend on `raw` alone when it starts `offset` bytes into a text.
+    """The base64 of `raw` when it starts `offset` bytes into a text, as far as `raw` alone decides.
 
     The first and last character may mix in a neighbour's bits, so they are left out.
     """

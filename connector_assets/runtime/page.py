@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Any
@@ -49,10 +50,7 @@ class Page:
     @classmethod
     def empty(cls, answer: Answer) -> Page:
         """A page without rows, whatever the body says."""
-        page = cls.__new__(cls)
-        page.answer, page.url, page.root_key = answer, answer.url, None
-        page._body, page.rows = b"", ()
-        return page
+        return cls(replace(answer, status=204, body=b""))
 
     @property
     def count(self) -> int:

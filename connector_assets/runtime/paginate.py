@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from connector_assets.errors import PageLimit, PaginationLoop
 from connector_assets.runtime.page import Page
+from connector_assets.runtime.prefetch import Prefetch
 from connector_assets.spec.call import Call
 from connector_assets.spec.pagination import Paginates
 
@@ -30,8 +32,9 @@ def walk(
     *,
     max_pages: int | None = None,
     truncate: bool = False,
+    width: int = 1,
 ) -> Iterator[Step]:
-    """Fetch from `call` to the end of the list.
+    """Fetch from `call` to the end of the list; up to `width` pages at a time where countable.
 
     Raises PaginationLoop when a call or a non-empty body comes a second time, and PageLimit after
     `max_pages` pages with more to come, unless `truncate`.
@@ -39,25 +42,38 @@ def walk(
     proof = _Proof()
     walker = pagination.pages(call)
     call = next(walker)
-    while True:
-        proof.of_call(call)
-        page = fetch(call)
-        proof.of_page(page)
-        try:
-            following = walker.send(page)
-        except StopIteration:
-            yield Step(page, None)
-            return
-        at_cap = max_pages is not None and following.page > max_pages
-        yield Step(page, following, truncated=at_cap and truncate)
-        if at_cap and truncate:
-            return
-        if at_cap:
-            raise PageLimit(
-                f"{max_pages} pages were read and there are more",
-                fix="raise pagination.maxPages, or set it to unlimited",
-            )
-        call = following
+    with Prefetch(fetch, width) as pages:
+        for number in itertools.count():
+            proof.of_call(call)
+            page = pages(call)
+            proof.of_page(page)
+            if number == 0:
+                pages.foresee(_countable(pagination, call, page, max_pages))
+            try:
+                following = walker.send(page)
+            except StopIteration:
+                yield Step(page, None)
+                return
+            at_cap = max_pages is not None and following.page > max_pages
+            yield Step(page, following, truncated=at_cap and truncate)
+            if at_cap and truncate:
+                return
+            if at_cap:
+                raise PageLimit(
+                    f"{max_pages} pages were read and there are more",
+                    fix="raise pagination.maxPages, or set it to unlimited",
+                )
+            call = following
+
+
+def _countable(
+    pagination: Paginates, call: Call, page: Page, max_pages: int | None
+) -> Iterator[Call] | None:
+    ahead = getattr(pagination, "ahead", None)
+    calls: Iterator[Call] | None = ahead(call, page) if ahead else None
+    if calls is None or max_pages is None:
+        return calls
+    return itertools.takewhile(lambda one: one.page <= max_pages, calls)
 
 
 class _Proof:
@@ -68,9 +84,7 @@ class _Proof:
         self._bodies: set[int] = set()
 
     def of_call(self, call: Call) -> None:
-        # What differs from page to page by itself is left out: a place asked twice is a loop.
-        place = replace(call, page=1, rows_before=0, page_size=None, probe=False)
-        key = hash(place.dumps())
+        key = hash(call.place.dumps())
         if key in self._calls:
             raise PaginationLoop(
                 "the server gives a cursor it gave before",

@@ -11,8 +11,9 @@ import httpx
 import msgspec
 
 from connector_assets.errors import ConfigError
+from connector_assets.spec.body import Body
 from connector_assets.spec.call import Call, Deferred, Encoding
-from connector_assets.spec.connector import Body, Endpoint
+from connector_assets.spec.connector import Endpoint
 from connector_assets.spec.template import Template
 
 Scope = Mapping[str, Any]

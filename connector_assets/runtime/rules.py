@@ -25,8 +25,17 @@ class Meaning:
     message: str = ""
 
 
-def meaning_of(answer: Answer, rules: Sequence[ErrorRule], scope: Mapping[str, Any]) -> Meaning:
-    """The first rule that matches `answer`; else its status decides, 2xx being rows."""
+def meaning_of(
+    answer: Answer,
+    rules: Sequence[ErrorRule],
+    scope: Mapping[str, Any],
+    *,
+    graphql: bool = False,
+) -> Meaning:
+    """The first rule that matches `answer`; else its status decides, 2xx being rows.
+
+    A GraphQL answer with a non-empty top-level `errors` fails even with status 200.
+    """
     if rules:
         bound = {**scope, **_answer_scope(answer)}
         for rule in rules:
@@ -34,6 +43,8 @@ def meaning_of(answer: Answer, rules: Sequence[ErrorRule], scope: Mapping[str, A
                 message = rule.message.text(bound) if rule.message else None
                 return Meaning(rule.action, message or "")
     if 200 <= answer.status < 300 and answer.status != 206:  # noqa: PLR2004 - 2xx but Partial Content
+        if graphql and _has_errors(answer):
+            return Meaning("fail", "the answer has GraphQL errors")
         return Meaning("rows")
     return Meaning(default_action(answer.status))
 
@@ -54,6 +65,11 @@ def _matches(rule: ErrorRule, answer: Answer, scope: Mapping[str, Any]) -> bool:
 
 def _status_in(status: int, wanted: Sequence[int | str]) -> bool:
     return status in wanted or f"{status // 100}xx" in wanted
+
+
+def _has_errors(answer: Answer) -> bool:
+    response = _answer_scope(answer)["response"]
+    return isinstance(response, dict) and bool(response.get("errors"))
 
 
 def _answer_scope(answer: Answer) -> dict[str, Any]:

@@ -21,13 +21,13 @@ from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.guard import Guard, Resolve, origin_of
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.paginate import Step, walk
-from connector_assets.runtime.render import first_call
+from connector_assets.runtime.render import first_call, request_of
 from connector_assets.runtime.session import Session, place_of
 from connector_assets.runtime.stats import Stats
-from connector_assets.runtime.tokens import FileTokenStore
+from connector_assets.runtime.tokens import token_store
 from connector_assets.spec.auth import Auth, AuthContext, choose
 from connector_assets.spec.call import Call
-from connector_assets.spec.connector import ConnectorSpec, Endpoint, Stream
+from connector_assets.spec.connector import ConnectorSpec, Endpoint, RateLimit, Stream
 from connector_assets.spec.template import CLOCK, Template
 from connector_assets.spec.values import config_values
 
@@ -97,7 +97,8 @@ class HttpRuntime:
         stats = Stats()
         endpoint = find_endpoint(spec, endpoint_id)
         values = Values(spec.id, dict(params or {}), Secrets(secrets))
-        session, call = self._begin(spec, endpoint, None, values, stats, cancel=cancel)
+        session, call = self._begin(spec, endpoint, None, values, stats, cancel=cancel or threading.Event()
+        )
         steps = self._walk(session, call)
         return EndpointResult((row for step in steps for row in step.page.records()), stats)
 
@@ -117,7 +118,13 @@ class HttpRuntime:
         """The pages of `stream`, each with the call that follows it; `start` resumes there."""
         endpoint = spec.endpoint_of(stream)
         session, call = self._begin(
-            spec, endpoint, stream, values, stats, cancel=cancel, on_request=on_request
+            spec,
+            endpoint,
+            stream,
+            values,
+            stats,
+            cancel=cancel or threading.Event(),
+            on_request=on_request,
         )
         return self._walk(session, start or call, max_pages=max_pages, truncate=truncate)
 
@@ -150,9 +157,12 @@ class HttpRuntime:
         self.close()
 
     @cached_property
+    def _guard(self) -> Guard:
+        return Guard(self.allow_private, self._resolver)
+
+    @cached_property
     def _client(self) -> Client:
-        guard = Guard(self.allow_private, self._resolver)
-        return Client(guard=guard, transport=self._transport, clock=self.clock)
+        return Client(guard=self._guard, transport=self._transport, clock=self.clock)
 
     def _begin(
         self,
@@ -162,7 +172,7 @@ class HttpRuntime:
         values: Values,
         stats: Stats,
         *,
-        cancel: threading.Event | None = None,
+        cancel: threading.Event,
         on_request: Callable[[str], None] | None = None,
     ) -> tuple[Session, Call]:
         scope = scope_of(spec, stream, values, self.clock)
@@ -177,11 +187,12 @@ class HttpRuntime:
             endpoint=endpoint,
             scope=scope,
             secrets=values.secrets,
-            auth=auth.flow(self._auth_context(values, scope)),
+            auth=auth.flow(self._auth_context(values, scope, cancel)),
             origins=origins,
             budgets=self._budgets(spec, endpoint, values.id),
+            concurrency=(endpoint.rate_limit or spec.rate_limit or RateLimit()).concurrency,
             clock=self.clock,
-            cancel=cancel or threading.Event(),
+            cancel=cancel,
             stats=stats,
             secret_names=sorted(auth.required_secrets()),
             on_request=on_request,
@@ -204,20 +215,33 @@ class HttpRuntime:
         elif pagination.on_max_pages:
             truncate = pagination.on_max_pages == "truncate"
         try:
-            for step in walk(pagination, call, session.fetch, max_pages=cap, truncate=truncate):
+            for step in walk(
+                pagination,
+                call,
+                session.fetch,
+                max_pages=cap,
+                truncate=truncate,
+                width=1 if truncate else session.concurrency,
+            ):
                 session.stats.truncated |= step.truncated
                 yield step
         except ConnectorError as error:
             raise error.at(place_of(call)).masked(session.secrets.mask) from None
 
-    def _auth_context(self, values: Values, scope: Mapping[str, Any]) -> AuthContext:
+    def _auth_context(
+        self, values: Values, scope: Mapping[str, Any], cancel: threading.Event
+    ) -> AuthContext:
         return AuthContext(
+            connection=values.id,
             secrets=values.secrets,
             scope=scope,
-            connection=values.id,
-            tokens=FileTokenStore.at(self.state),
+            tokens=token_store(self.state),
             clock=self.clock.time,
+            wait=lambda seconds: self.clock.wait(seconds, cancel),
+            cancel=cancel,
             learn=values.secrets.learn,
+            plain_http=lambda url: self._guard.trusts(url.host, url.port or 80),
+            request=lambda login: request_of(first_call(login, scope), scope),
         )
 
     def _budgets(self, spec: ConnectorSpec, endpoint: Endpoint, key: str) -> list[Budget]:

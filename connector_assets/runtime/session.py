@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -52,6 +53,7 @@ class Session:
     auth: httpx.Auth | None
     origins: frozenset[str]
     budgets: Sequence[Budget]
+    concurrency: int
     clock: Clock
     cancel: threading.Event
     stats: Stats
@@ -59,6 +61,7 @@ class Session:
     on_request: Callable[[str], None] | None = None
     verbose: bool = False
     _root: dict[str, str | None] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fetch(self, call: Call) -> Page:
         """The page that answers `call`, after retries; raises a ConnectorError without secrets."""
@@ -79,31 +82,45 @@ class Session:
                     raise
                 self._wait(backoff.delay(attempt))
                 continue
-            meaning = meaning_of(answer, self.endpoint.errors, self.scope)
+            meaning = meaning_of(
+                answer, self.endpoint.errors, self.scope, graphql=self._is_graphql
+            )
             if meaning.action not in ("retry", "rate_limited"):
                 return self._page(call, answer, meaning)
             self._wait_as_told(answer, meaning, backoff.delay(attempt), last=last)
         raise AssertionError("unreachable")
 
+    @property
+    def _is_graphql(self) -> bool:
+        body = self.endpoint.body
+        return body is not None and body.graphql is not None
+
     def _send(self, call: Call) -> Answer:
         if self.cancel.is_set():
             raise Cancelled("cancelled")
-        for budget in self.budgets:
-            self.stats.waited_s += budget.take(self.cancel)
         request = request_of(call, self.scope)
         if self.on_request:
             self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
-        self.stats.calls += 1
-        answer = self.client.send(
-            request,
-            auth=self.auth,
-            origins=self.origins,
-            limits=self._limits(),
-            cancel=self.cancel,
-            mask=self.secrets.mask,
-        )
-        self.stats.bytes += answer.wire_bytes
+        self._count(calls=1)
+        with ExitStack() as slots:
+            for budget in self.budgets:
+                slots.enter_context(budget.slot(self.cancel))
+            waited_s = sum(budget.take(self.cancel) for budget in self.budgets)
+            answer = self.client.send(
+                request,
+                auth=self.auth,
+                origins=self.origins,
+                limits=self._limits(),
+                cancel=self.cancel,
+                mask=self.secrets.mask,
+            )
+        self._count(waited_s=waited_s, bytes=answer.wire_bytes)
         return answer
+
+    def _count(self, **more: float) -> None:
+        with self._lock:
+            for name, value in more.items():
+                setattr(self.stats, name, getattr(self.stats, name) + value)
 
     def _page(self, call: Call, answer: Answer, meaning: Meaning) -> Page:
         probed_past_end = call.probe and answer.status == 404  # noqa: PLR2004 - Not Found
@@ -114,8 +131,7 @@ class Session:
             self._remember_root(page)
         else:
             self._fail(answer, meaning)
-        self.stats.pages += 1
-        self.stats.rows += page.count
+        self._count(pages=1, rows=page.count)
         return page
 
     def _remember_root(self, page: Page) -> None:
@@ -140,8 +156,7 @@ class Session:
         self._wait(delay if told is None else told)
 
     def _wait(self, seconds: float) -> None:
-        self.stats.retries += 1
-        self.stats.waited_s += seconds
+        self._count(retries=1, waited_s=seconds)
         self.clock.wait(seconds, self.cancel)
 
     def _fail(self, answer: Answer, meaning: Meaning) -> NoReturn:

@@ -76,6 +76,11 @@ class Call:
         """The bookkeeping of one page passed, whatever is then changed for the next."""
         return replace(self, page=self.page + 1, rows_before=self.rows_before + rows, probe=False)
 
+    @property
+    def place(self) -> Call:
+        """This call without its bookkeeping: asking the same place twice is a loop."""
+        return replace(self, page=1, rows_before=0, page_size=None, probe=False)
+
     def dumps(self) -> str:
         return json.dumps(asdict(self, dict_factory=_plain), separators=(",", ":"))
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from connector_assets.spec.auth import Auth
+from connector_assets.spec.body import Body, Value
 from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.pagination import NonePagination, Pagination
 from connector_assets.spec.paths import Path
@@ -62,10 +63,6 @@ Prose = Annotated[str, Field(max_length=10_000)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
-Scalar = Template | bool | int | float | None
-Value = Scalar | Many[Scalar]
-
-
 class ConfigField(Model):
     """A value a connection must or may give."""
 
@@ -91,7 +88,9 @@ class SecretField(Model):
 class RateLimit(Model):
     """A token bucket, one per connection, shared by every process that uses it."""
 
-    requests_per_second: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
+    requests_per_second: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = (
+        None
+    )
     burst_size: Annotated[int, Field(ge=1, le=100_000)] = 1
     concurrency: Annotated[int, Field(ge=1, le=256)] = 4
     remaining_header: str | None = None
@@ -135,28 +134,6 @@ class ErrorRule(Model):
     def _matches_something(self) -> Self:
         if self.status is None and self.contains is None and self.when is None:
             raise fault("status", "is required; give at least one of status, contains, when")
-        return self
-
-
-class GraphQL(Model):
-    """A GraphQL query and its variables."""
-
-    query: str
-    variables: dict[str, Any] = {}
-
-
-class Body(Model):
-    """A request body; exactly one of its keys."""
-
-    json_: Any = Field(None, alias="json")
-    form: dict[str, Value] | None = None
-    text: Template | None = None
-    graphql: GraphQL | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            raise fault("", "must hold exactly one of json, form, text, graphql")
         return self
 
 
@@ -216,14 +193,18 @@ class Endpoint(EndpointDefaults):
     @classmethod
     def _absolute_or_path(cls, value: Template) -> Template:
         head = value.source
-        if not head or any(ord(char) <= 32 or ord(char) == 127 for char in re.sub(r"\{\{.*?\}\}", "", head)):  # noqa: PLR2004 - C0, space and DEL
+        if not head or any(
+            ord(char) <= 32 or ord(char) == 127 for char in re.sub(r"\{\{.*?\}\}", "", head)
+        ):  # noqa: PLR2004 - C0, space and DEL
             raise ValueError("must be a URL without spaces and control characters")
         if not re.match(r"https?://[^/?#\s]|/(?!/)|\{\{", head):
             raise ValueError(
                 "must begin with https://, with a template, or with / below defaults.baseUrl"
             )
         if _LINK_LOCAL.match(head):
-            raise ValueError("is an address of the machine's own network, which no connector may read")
+            raise ValueError(
+                "is an address of the machine's own network, which no connector may read"
+            )
         return value
 
 
@@ -293,7 +274,7 @@ class ConnectorSpec(Model):
         """All streams, `resourceTypes` and a lone `primary` spelled out."""
         typed = tuple(
             Stream.model_construct(
-                name=name, endpoint=self.read.primary, vars={"resourceType": name}
+                name=name, endpoint=self.read.primary, vars={"resourceType": Template(name)}
             )
             for name in self.read.resource_types
         )

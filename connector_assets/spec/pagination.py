@@ -80,7 +80,9 @@ class CursorPagination(_Pagination):
     def _one_source(self) -> Self:
         given = [self.cursor_field, self.cursor_header, self.last_record_field]
         if sum(source is not None for source in given) != 1:
-            raise fault("cursorField", "is required; give one of cursorField, cursorHeader, lastRecordField")
+            raise fault(
+                "cursorField", "is required; give one of cursorField, cursorHeader, lastRecordField"
+            )
         if self.page_size_param and not self.page_size:
             raise fault("pageSize", "is required where pageSizeParam is given")
         if self.stop_on and not self.page_size:
@@ -89,7 +91,9 @@ class CursorPagination(_Pagination):
 
     def pages(self, call: Call) -> Generator[Call, Page, None]:
         if self.page_size_param and not call.followed:
-            call = call.put(self.page_size_param, self.page_size, self.page_size_in or self.cursor_in)
+            call = call.put(
+                self.page_size_param, self.page_size, self.page_size_in or self.cursor_in
+            )
         while True:
             page = yield call
             cursor = self._cursor(page)
@@ -306,8 +310,9 @@ def is_url(cursor: Any) -> bool:
 
 def _number(field: Path | None, header: str | None, page: Page) -> int | None:
     """A count the server gives, in the body or a header; None where it gives none."""
-    value = page.field(field.source) if field else page.header(header) if header else None
+    value: Any = page.field(field.source) if field else page.header(header) if header else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         value = int(value)
-    valid = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return value if valid else None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        return None
+    return value

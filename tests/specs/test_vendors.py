@@ -137,12 +137,14 @@ def test_github_reads_public_repositories_without_a_token() -> None:
     assert sent(loopback.requests, "authorization") == {None}
 
 
-def test_github_says_when_a_spent_budget_comes_back() -> None:
-    with at("github") as (vendor, _, runtime):
+def test_github_is_not_asked_again_before_the_time_it_names() -> None:
+    with at("github") as (vendor, loopback, runtime):
         vendor.spent = True
         rows = read(runtime, "github", "labels", vendor.key)
-        with pytest.raises(RateLimited, match=r"api.github.com/repos/octocat/hello-world/labels"):
+        with pytest.raises(RateLimited, match=r"octocat/hello-world/labels: 403") as caught:
             list(rows)
+    assert caught.value.retry_after_s == 3600
+    assert len(loopback.requests) == 1
 
 
 def test_a_repository_that_is_not_there_is_named() -> None:

@@ -197,7 +197,7 @@ class GitHub:
             name: [self._row(name, number) for number in range(size)]
             for name, size in sizes.items()
         }
-        self.lists["issues/comments"] = [{"id": number, "body": "+1"} for number in range(150)]
+        self.lists["issues/comments"] = [self._row("comments", n) for n in range(150)]
 
     def __call__(self, request: Request) -> Answer:
         if not request.headers.get("user-agent"):
@@ -205,8 +205,8 @@ class GitHub:
         if "authorization" in request.headers and not bearer(request, self.key):
             return self._error(401, "Bad credentials")
         if self.spent:
-            headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "99999999999"}
-            return self._error(403, "API rate limit exceeded for user ID 1.", headers)
+            wait = {"Retry-After": "3600"}
+            return self._error(403, "You have exceeded a secondary rate limit.", wait)
         # The links name the repository by its number, not by owner and name.
         for base in ("/repos/octocat/hello-world/", "/repositories/1296269/"):
             if request.path.startswith(base) and request.path.removeprefix(base) in self.lists:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NoReturn, Protocol
 
 import yaml
@@ -75,6 +76,11 @@ class YamlSource:
     _marks: dict[int, Any] = field(repr=False)
     _start: _Mark = field(repr=False)
 
+    @cached_property
+    def lines(self) -> list[str]:
+        """The text's lines as YAML counts them."""
+        return split_lines(self.text)
+
     def position(self, path: Sequence[str | int]) -> tuple[int, int]:
         """Line and column, from 1, of the value at `path`.
 
@@ -88,6 +94,10 @@ class YamlSource:
         """Line and column, from 1, of the key at the end of `path`."""
         key, value, _ = self._walk(path)
         return _one_based(key or value)
+
+    def at(self, path: Sequence[str | int]) -> Any:
+        """The value at `path`, or that of the last mapping on the way."""
+        return self._walk(path)[2]
 
     def _walk(self, path: Sequence[str | int]) -> tuple[_Mark | None, _Mark, Any]:
         key, mark, value = None, self._start, self.data
@@ -209,7 +219,7 @@ class _Composer:
             self._end_with_syntax(error)
         except yaml.YAMLError:
             self._end_with("", "is not YAML that can be read", (1, 1))
-        if self.start is None:
+        if self.start is None or (self.root is None and not self.faults):
             self._end_with("", "is empty; a document is a mapping that begins with kind", (1, 1))
         return YamlSource(
             self.text,

@@ -1,0 +1,186 @@
+"""Which names a template may read, by where it stands.
+
+    config.x, bare names, stream, resourceType    everywhere
+    secrets.x                                      auth, headers, params and body
+    item, parent                                   requests of a stream with forEach
+    window, cursor                                 requests of a stream with incremental
+    response, headers, status                      when and message of errors rules
+    record                                         where, deletedWhen and fields of a stream
+
+A bare name that nothing declares is a config value that the connection must give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from connector_assets.spec.faults import Finding, near
+from connector_assets.spec.template import Template, TemplateError
+from connector_assets.spec.yaml_source import Path
+
+_COMES_WITH = {
+    "item": "it comes with forEach",
+    "parent": "it comes with forEach",
+    "window": "it comes with incremental",
+    "cursor": "it comes with incremental",
+    "record": "it exists in where, deletedWhen and fields",
+    "response": "it exists in errors rules",
+    "headers": "it exists in errors rules",
+}
+RESERVED = frozenset({"config", "secrets", "stream", *_COMES_WITH})
+"""Names that templates have anyway, so that no config value or variable can have them."""
+
+_IN_RULES = frozenset({"response", "headers", "status"})
+_SENT = ("params", "headers", "body")
+
+
+def name_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the templates of a connector read that nothing can give, or that they may not."""
+    names = _Names(data)
+    yield from names.check(("auth",), data.get("auth"), secrets=True)
+    streams = items(at(data, "read", "streams"))
+    readers = _readers(data, streams)
+    yield from names.check_endpoint(("defaults",), data.get("defaults"), bound_by(streams))
+    for number, endpoint in enumerate(items(data.get("endpoints"))):
+        bound = bound_by(readers.get(text(at(endpoint, "id")), []))
+        yield from names.check_endpoint(("endpoints", number), endpoint, bound)
+    for number, stream in enumerate(streams):
+        path: Path = ("read", "streams", number)
+        yield from names.check((*path, "vars"), at(stream, "vars"), bound_by([stream]))
+        for key in ("where", "deletedWhen", "fields"):
+            given = bound_by([stream]) | {"record"}
+            yield from names.check((*path, key), at(stream, key), given)
+
+
+def template_findings(path: Path, value: Any, data: Mapping[str, Any]) -> Iterator[Finding]:
+    """The same for one part of a document that sends nothing, such as a connection's config."""
+    yield from _Names(data).check(path, value)
+
+
+def bound_by(streams: list[Any]) -> frozenset[str]:
+    """What the streams bind for the requests they make."""
+    keys = {key for stream in streams if isinstance(stream, dict) for key in stream}
+    items_too = {"item", "parent"} if "forEach" in keys else set()
+    return frozenset(items_too | ({"window", "cursor"} if "incremental" in keys else set()))
+
+
+def _readers(data: Mapping[str, Any], streams: list[Any]) -> dict[str, list[Any]]:
+    """The streams that read each endpoint: named, of the same name, or the primary."""
+    ids = {text(at(endpoint, "id")) for endpoint in items(data.get("endpoints"))}
+    readers: dict[str, list[Any]] = {}
+    for stream in streams:
+        named, name = text(at(stream, "endpoint")), text(at(stream, "name"))
+        own = named or (name if name in ids else text(at(data, "read", "primary")))
+        readers.setdefault(own, []).append(stream)
+    return readers
+
+
+def at(value: Any, *keys: str) -> Any:
+    """What is at `keys`, None where a mapping is missing on the way."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def items(value: Any) -> list[Any]:
+    """The items of a list; none of anything else."""
+    return value if isinstance(value, list) else []
+
+
+def text(value: Any) -> str:
+    """A text; nothing of anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def keys(value: Any) -> list[str]:
+    """The keys of a mapping; none of anything else."""
+    return list(value) if isinstance(value, dict) else []
+
+
+class _Names:
+    """The names a document declares."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        config, secrets = data.get("config"), data.get("secrets")
+        self.config = config if isinstance(config, dict) else {}
+        self.secrets = secrets if isinstance(secrets, dict) else None
+        streams = items(at(data, "read", "streams"))
+        self.vars = {name for one in streams for name in keys(at(one, "vars"))}
+        self.declared = {*self.config, *self.vars}
+        self.declares_config = data.get("kind") == "connector"
+
+    def check_endpoint(self, path: Path, value: Any, bound: frozenset[str]) -> Iterator[Finding]:
+        for key in ("url", "baseUrl"):
+            yield from self.check((*path, key), at(value, key), bound)
+        for key in _SENT:
+            yield from self.check((*path, key), at(value, key), bound, secrets=True)
+        yield from self.check((*path, "auth"), at(value, "auth"), bound, secrets=True)
+        for number, rule in enumerate(items(at(value, "errors"))):
+            for key in ("when", "message"):
+                where = (*path, "errors", number, key)
+                yield from self.check(where, at(rule, key), bound | _IN_RULES)
+
+    def check(
+        self,
+        path: Path,
+        value: Any,
+        bound: frozenset[str] = frozenset(),
+        *,
+        secrets: bool = False,
+    ) -> Iterator[Finding]:
+        """Findings in every template at or below `path`."""
+        for where, source in _texts(path, value):
+            try:
+                names = Template(source).names
+            except TemplateError as error:
+                yield Finding(where, str(error), offset=error.offset)
+                continue
+            for name in sorted(names, key=source.find):
+                message = self._wrong(name, bound, secrets=secrets)
+                if message:
+                    yield Finding(where, message, offset=max(source.find(name), 0))
+
+    def _wrong(self, name: str, bound: frozenset[str], *, secrets: bool) -> str | None:
+        first, _, rest = name.partition(".")
+        key = rest.partition(".")[0]
+        if first == "secrets":
+            return self._wrong_secret(name, key) if secrets else _MISPLACED.format(name)
+        if first == "config":
+            return self._wrong_config(name, key)
+        if first in bound or first in self.declared or name in ("stream", "resourceType"):
+            return None
+        if first in _COMES_WITH:
+            return f'nothing gives "{name}" a value here; {_COMES_WITH[first]}'
+        return f'nothing gives "{name}" a value{_meant(first, _COMES_WITH)}' if rest else None
+
+    def _wrong_secret(self, name: str, key: str) -> str | None:
+        if self.secrets is None or key in self.secrets:
+            return None
+        return f'"{name}" is not declared{_meant(key, self.secrets) or "; add it to secrets"}'
+
+    def _wrong_config(self, name: str, key: str) -> str | None:
+        if key in self.config or not self.declares_config:
+            return None
+        return f'"{name}" is not declared{_meant(key, self.config) or "; add it to config"}'
+
+
+_MISPLACED = '"{}" must not stand here; secrets go in auth, headers, params and body'
+
+
+def _meant(name: str, known: Mapping[str, Any]) -> str:
+    close = near(name, list(known))
+    return f'; did you mean "{close}"?' if close else ""
+
+
+def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
+    """Every text with a template in it, at or below `path`."""
+    if isinstance(value, str):
+        if "{{" in value:
+            yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts((*path, key), item)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _texts((*path, number), item)

@@ -1,0 +1,175 @@
+"""The connection document as frozen models: how one project uses a connector.
+
+kind: connection
+version: "1.0"
+id: crm                                   # asset key prefix and table schema
+connector: salesforce_rest                # an id, or the path of a spec beside this file
+secrets: {accessToken: {env: CRM_TOKEN}}
+vars: {soql: "SELECT FIELDS(ALL) FROM {{resourceType}} LIMIT 200"}
+streams: [Account, Contact]
+schedule: "0 6 * * *"
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from connector_assets.spec.body import Value
+from connector_assets.spec.connector import ConnectorId, Prose, StreamName, Text, VariableName
+from connector_assets.spec.cron import check_cron
+from connector_assets.spec.model import Many, Model, fault
+
+_OWNER = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}|team:[A-Za-z0-9_.-]{1,63}")
+_TAG_KEY = re.compile(r"(?:[A-Za-z0-9_.-]{1,63}/|dagster/kind/)?[A-Za-z0-9_.-]{1,63}")
+_TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
+_GROUP = re.compile(r"[A-Za-z0-9_]{1,120}(?:/[A-Za-z0-9_]{1,120})*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
+_DESTINATION = re.compile(r"[a-z][a-z0-9+.-]*:[^\s]+")
+_PASSWORD = re.compile(r"//[^/@:]*:[^/@]+@")
+
+
+def _owner(value: str) -> str:
+    if not _OWNER.fullmatch(value):
+        raise ValueError('must be an e-mail address, or a team as in "team:data"')
+    return value
+
+
+def _tags(value: dict[str, str]) -> dict[str, str]:
+    for name, text in value.items():
+        if not _TAG_KEY.fullmatch(name):
+            raise fault(name, "must be named by up to 63 letters, digits, '_', '.' and '-'")
+        if not _TAG_VALUE.fullmatch(text):
+            raise fault(name, "must hold up to 63 letters, digits, '_', '.' and '-'")
+    return value
+
+
+def _group(value: str) -> str:
+    if not _GROUP.fullmatch(value):
+        raise ValueError("must be letters, digits and underscores")
+    return value
+
+
+def _destination(value: str) -> str:
+    if not _DESTINATION.fullmatch(value):
+        raise ValueError("must be a URL such as duckdb:///data.duckdb")
+    if _PASSWORD.search(value):
+        raise ValueError("must not hold a password; give it through the environment")
+    return value
+
+
+Owner = Annotated[str, AfterValidator(_owner)]
+Tags = Annotated[dict[str, str], AfterValidator(_tags)]
+Group = Annotated[str, AfterValidator(_group)]
+Cron = Annotated[str, AfterValidator(check_cron)]
+DestinationUrl = Annotated[str, AfterValidator(_destination)]
+
+
+class SecretSource(Model):
+    """Where a secret is found: in an environment variable, or in a file."""
+
+    env: str | None = None
+    """Name of the environment variable."""
+    file: Text | None = None
+    """Path of a file that holds the secret and nothing else; a last line break is dropped."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _never_the_secret_itself(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise fault("", "must be {env: NAME} or {file: PATH}; a secret is never written here")
+        return value
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise fault("", "must be {env: NAME} or {file: PATH}")
+        if self.env is not None and not _VARIABLE.fullmatch(self.env):
+            raise fault("env", "must be the name of an environment variable")
+        return self
+
+
+class StreamSettings(Model):
+    """What a connection changes in one stream; what it leaves out is the connector's."""
+
+    description: Prose | None = None
+    write_mode: Literal["append", "replace", "merge"] | None = None
+    vars: dict[VariableName, Value] = {}
+    """Bound over the connection's and the stream's own."""
+    group: Group | None = None
+    owners: Many[Owner] = ()
+    tags: Tags = {}
+    schedule: Cron | None = None
+    """When this stream is materialized, instead of the connection's schedule."""
+
+
+class ConnectionDocument(Model):
+    """How one project uses a connector: values, places of secrets, streams, schedule."""
+
+    kind: Literal["connection"]
+    version: Literal["1.0"]
+    id: ConnectorId
+    """Prefix of asset keys and of environment variables, and the schema of the tables."""
+    connector: Text
+    """Id of a connector, or the path of its spec relative to this file."""
+    description: Prose = ""
+    config: dict[VariableName, Value] = {}
+    """Values; a text may be a template, rendered once for each stream."""
+    secrets: dict[VariableName, SecretSource] = {}
+    auth: Text | Annotated[int, Field(ge=0)] | None = None
+    """Type or position of the connector's auth; default the first whose secrets are all given."""
+    streams: Many[StreamName] | dict[StreamName, StreamSettings | None] | None = None
+    """The streams to read, with what changes in them; default all."""
+    vars: dict[VariableName, Value] = {}
+    """Bound for every stream's templates; a text may be a template itself."""
+    destination: DestinationUrl | None = None
+    """Where tables go; default the project's destination."""
+    schedule: Cron | None = None
+    """When the streams are materialized, in the time zone of the deployment."""
+    pool: Text | None = None
+    """Dagster pool that limits how many streams run at once."""
+    group: Group | None = None
+    owners: Many[Owner] = ()
+    tags: Tags = {}
+
+    @model_validator(mode="after")
+    def _some_stream(self) -> Self:
+        if self.streams is not None and not self.streams:
+            raise fault("streams", "must not be empty; leave it out to read all")
+        return self
+
+    @property
+    def stream_names(self) -> Sequence[str]:
+        """The streams that are named; empty where all are read."""
+        return tuple(self.streams or ())
+
+    def settings(self, stream: str) -> StreamSettings:
+        """What this connection changes in `stream`."""
+        found = self.streams.get(stream) if isinstance(self.streams, dict) else None
+        return found or StreamSettings()
+
+    def override(self, stream: str) -> dict[str, Any]:
+        """The attributes of the connector's stream that this connection replaces."""
+        settings = self.settings(stream)
+        changed = {"description": settings.description, "write_mode": settings.write_mode}
+        return {name: value for name, value in changed.items() if value is not None}
+
+    def vars_of(self, stream: str) -> dict[str, Any]:
+        """Names bound for the templates of `stream`: the connection's, then the stream's own."""
+        return {**self.vars, **self.settings(stream).vars}
+
+    def schedule_of(self, stream: str) -> str | None:
+        """When `stream` is materialized."""
+        return self.settings(stream).schedule or self.schedule
+
+    def group_of(self, stream: str) -> str | None:
+        return self.settings(stream).group or self.group
+
+    def owners_of(self, stream: str) -> tuple[str, ...]:
+        return self.settings(stream).owners or self.owners
+
+    def tags_of(self, stream: str) -> dict[str, str]:
+        return {**self.tags, **self.settings(stream).tags}

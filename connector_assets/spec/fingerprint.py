@@ -1,0 +1,54 @@
+"""A digest of what decides a stream's rows: it changes when they may, and not when they cannot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from connector_assets.spec.connector import ConnectorSpec, Stream
+from connector_assets.spec.template import Template
+
+# How often and how patiently the rows are asked for changes none of them.
+_NO_ROWS = {
+    "description",
+    "rate_limit",
+    "retry",
+    "timeout_seconds",
+    "connect_timeout_seconds",
+    "read_timeout_seconds",
+    "checks",
+    "id",
+}  # fmt: skip - a set of names
+_HEX_DIGITS = 32
+
+
+def fingerprint(spec: ConnectorSpec, stream: Stream) -> str:
+    """32 hexadecimal digits of SHA-256 over the stream, its endpoint, auth and declared config.
+
+    Names, prose, tags and limits are left out: they change no row.
+    """
+    parts = {
+        "version": spec.version,
+        "stream": stream,
+        "endpoint": spec.endpoint_of(stream),
+        "auth": [auth.type for auth in spec.auth],
+        "config": {name: [field.type, field.default] for name, field in spec.config.items()},
+    }
+    text = json.dumps(_plain(parts), sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HEX_DIGITS]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Template):
+        return value.source
+    if isinstance(value, BaseModel):
+        names = [name for name in type(value).model_fields if name not in _NO_ROWS]
+        return {name: _plain(getattr(value, name)) for name in names}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,88 @@
+"""The JSON Schema of both documents, from the models: for editors, and for error messages.
+
+An editor with yaml-language-server checks a file that begins with
+`# yaml-language-server: $schema=connector.schema.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from connector_assets.spec.paths import Path
+from connector_assets.spec.template import Template
+
+_Schema = Mapping[str, Any]
+
+
+class _Generator(GenerateJsonSchema):
+    """Templates and paths as the texts they are written as."""
+
+    def encode_default(self, dft: Any) -> Any:
+        if isinstance(dft, Template | Path):
+            return str(dft)
+        if isinstance(dft, BaseModel):
+            return dft.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return super().encode_default(dft)
+
+
+@cache
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a document."""
+    schema = model.model_json_schema(by_alias=True, schema_generator=_Generator)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def known_keys(model: type[BaseModel], path: Sequence[str | int], data: Any) -> list[str]:
+    """The keys that the mapping at `path` of a document may have, in the order of the model."""
+    places = _places(model, path, data)
+    return list(dict.fromkeys(key for place in places for key in place.get("properties", ())))
+
+
+def known_values(
+    model: type[BaseModel], path: Sequence[str | int], key: str, data: Any
+) -> list[str]:
+    """What `key` may say in the mapping at `path`, where that is a choice between words."""
+    found = [place.get("properties", {}).get(key, {}) for place in _places(model, path, data)]
+    return [str(value) for place in found for value in place.get("enum", [place.get("const")])]
+
+
+def _places(model: type[BaseModel], path: Sequence[str | int], data: Any) -> list[_Schema]:
+    root = schema_of(model)
+    places = list(_members(root, data, root))
+    for step in path:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            data = None
+        below = [_child(place, step) for place in places]
+        places = [one for child in below if child for one in _members(child, data, root)]
+    return places
+
+
+def _child(place: _Schema, step: str | int) -> _Schema | None:
+    if isinstance(step, int):
+        items = place.get("items")
+    else:
+        items = place.get("properties", {}).get(step) or place.get("additionalProperties")
+    return items if isinstance(items, Mapping) else None
+
+
+def _members(schema: _Schema, data: Any, root: _Schema) -> Iterator[_Schema]:
+    """The schemas without references and unions that `data` may be meant for."""
+    if "$ref" in schema:
+        yield from _members(root["$defs"][schema["$ref"].rpartition("/")[2]], data, root)
+        return
+    members = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    if not members:
+        yield schema
+        return
+    chooser = schema.get("discriminator", {})
+    kind = data.get(chooser.get("propertyName")) if isinstance(data, Mapping) else None
+    chosen = chooser.get("mapping", {}).get(kind) if isinstance(kind, str) else None
+    for member in [{"$ref": chosen}] if chosen else members:
+        yield from _members(member, data, root)

@@ -1,0 +1,224 @@
+"""What only the whole document can show: names that refer to nothing, and parts that clash.
+
+All of it looks at plain data, not at models, so that it also reports where a model has refused some
+other part of the document; what has the wrong shape is passed over, since the model reports that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from connector_assets.errors import ConfigError
+from connector_assets.spec.bindings import (
+    RESERVED,
+    at,
+    items,
+    keys,
+    name_findings,
+    template_findings,
+    text,
+)
+from connector_assets.spec.connector import ConfigField
+from connector_assets.spec.faults import Finding, options, quoted
+from connector_assets.spec.functions import CHECKS
+from connector_assets.spec.values import typed
+from connector_assets.spec.yaml_source import Path, YamlSource, show_path
+
+_ORIGIN = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?/?")
+_SENT_AS_TEXT = {"params", "headers", "form", "text", "vars", "default", "enum", "claims"}
+
+
+def connector_findings(document: YamlSource) -> list[Finding]:
+    """What is wrong with a connector as a whole."""
+    data = document.data
+    return [
+        *_endpoint_ids(data),
+        *_relative_urls(data),
+        *_parameters_set_twice(data),
+        *_references(data),
+        *_stream_names(data),
+        *_keys_to_merge_by(data),
+        *_config(data),
+        *_addresses(data),
+        *name_findings(data),
+        *_rounded(document, _SENT_AS_TEXT),
+    ]
+
+
+def connection_findings(document: YamlSource) -> list[Finding]:
+    """What is wrong with a connection by itself; its connector is not known here."""
+    data, streams = document.data, document.data.get("streams")
+    findings = [
+        *template_findings(("config",), data.get("config"), data),
+        *template_findings(("vars",), data.get("vars"), data),
+        *_twice([(("streams", n), name) for n, name in enumerate(items(streams))]),
+        *_rounded(document, {"config", "vars"}),
+    ]
+    for name in keys(streams):
+        findings += template_findings(("streams", name, "vars"), at(streams[name], "vars"), data)
+    return findings
+
+
+def _endpoint_ids(data: Mapping[str, Any]) -> Iterator[Finding]:
+    endpoints = enumerate(items(data.get("endpoints")))
+    yield from _twice([(("endpoints", n, "id"), at(one, "id")) for n, one in endpoints])
+
+
+def _stream_names(data: Mapping[str, Any]) -> Iterator[Finding]:
+    read = data.get("read")
+    types = enumerate(items(at(read, "resourceTypes")))
+    streams = enumerate(items(at(read, "streams")))
+    yield from _twice(
+        [
+            *((("read", "resourceTypes", n), name) for n, name in types),
+            *((("read", "streams", n, "name"), at(one, "name")) for n, one in streams),
+        ]
+    )
+
+
+def _twice(names: Sequence[tuple[Path, Any]]) -> Iterator[Finding]:
+    """Names that are one name to a table store: in another case, or with other punctuation."""
+    first: dict[str, tuple[Path, str]] = {}
+    for path, name in names:
+        if not isinstance(name, str):
+            continue
+        plain = re.sub(r"[^a-z0-9_]", "_", name.casefold())
+        if plain not in first:
+            first[plain] = path, name
+            continue
+        other, as_written = first[plain]
+        same = "the same name as" if as_written == name else "the same table name as"
+        yield Finding(path, f"is {same} {show_path(other)}; choose another")
+
+
+def _references(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Endpoints that are named but not there, and streams that name none."""
+    endpoints, read = items(data.get("endpoints")), data.get("read")
+    ids = [one["id"] for one in endpoints if isinstance(at(one, "id"), str)]
+    known, primary = set(ids), at(read, "primary")
+    if not ids:
+        return
+    if isinstance(primary, str) and primary not in known:
+        yield Finding(("read", "primary"), _no_endpoint(primary, ids))
+    if primary is None and items(at(read, "resourceTypes")):
+        yield Finding(("read", "primary"), "is required where resourceTypes is given")
+    for number, stream in enumerate(items(at(read, "streams"))):
+        path: Path = ("read", "streams", number, "endpoint")
+        named, name = at(stream, "endpoint"), at(stream, "name")
+        if isinstance(named, str) and named not in known:
+            yield Finding(path, _no_endpoint(named, ids))
+        elif named is None and primary is None and isinstance(name, str) and name not in known:
+            yield Finding(
+                path, "is required, as no endpoint has the stream's name; " + options(ids)
+            )
+
+
+def _no_endpoint(name: str, ids: Sequence[str]) -> str:
+    return f"{quoted(name)} is not an endpoint; {options(ids)}"
+
+
+def _relative_urls(data: Mapping[str, Any]) -> Iterator[Finding]:
+    base = at(data.get("defaults"), "baseUrl")
+    for number, endpoint in enumerate(items(data.get("endpoints"))):
+        url = at(endpoint, "url")
+        relative = isinstance(url, str) and url.startswith("/")
+        if relative and base is None and at(endpoint, "baseUrl") is None:
+            message = "begins with /, but there is no defaults.baseUrl to put before it"
+            yield Finding(("endpoints", number, "url"), message)
+
+
+def _parameters_set_twice(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Parameters that the pagination sets; what the endpoint says of them would never be sent."""
+    defaults = data.get("defaults")
+    for number, endpoint in enumerate(items(data.get("endpoints"))):
+        pagination = at(endpoint, "pagination") or at(defaults, "pagination")
+        for name, key in _paginated(pagination).items():
+            for path, part in ((("endpoints", number), endpoint), (("defaults",), defaults)):
+                params = at(part, "params")
+                if isinstance(params, dict) and name in params:
+                    message = f"is set by the pagination; remove it, and set pagination.{key}"
+                    yield Finding((*path, "params", name), message, on_key=True)
+
+
+def _paginated(pagination: Any) -> dict[str, str]:
+    """The query parameters a pagination sets from the start, and the keys that say so."""
+    kind, sizes = at(pagination, "type"), at(pagination, "pageSize") is not None
+    limit, start = text(at(pagination, "pageSizeParam")), ""
+    place = at(pagination, "in")
+    if kind == "offset":
+        limit = text(at(pagination, "limitParam")) or "limit"
+        start = text(at(pagination, "offsetParam")) or "offset"
+    elif kind == "page":
+        start = text(at(pagination, "pageParam")) or "page"
+    elif kind == "cursor":
+        place = at(pagination, "pageSizeIn") or at(pagination, "cursorIn")
+    names = {limit: "pageSize"} if sizes and limit else {}
+    return {**names, **({start: "startAt"} if start else {})} if place in (None, "query") else {}
+
+
+def _keys_to_merge_by(data: Mapping[str, Any]) -> Iterator[Finding]:
+    for number, stream in enumerate(items(at(data.get("read"), "streams"))):
+        mode, path = at(stream, "writeMode"), ("read", "streams", number, "primaryKey")
+        if at(stream, "primaryKey"):
+            continue
+        if mode in ("merge", "scd2"):
+            yield Finding(path, f"is required with writeMode: {mode}")
+        elif mode == "append" and at(stream, "incremental") is not None:
+            yield Finding(path, "is required where incremental rows are appended")
+
+
+def _config(data: Mapping[str, Any]) -> Iterator[Finding]:
+    declared = data.get("config")
+    for name in keys(declared):
+        yield from _config_field(("config", name), at(declared, name))
+    streams = enumerate(items(at(data.get("read"), "streams")))
+    paths: list[Path] = [("config", name) for name in keys(declared)]
+    paths += [
+        ("read", "streams", n, "vars", name) for n, one in streams for name in keys(at(one, "vars"))
+    ]
+    for path in paths:
+        if path[-1] in RESERVED:
+            yield Finding(
+                path, "is a name that templates have already; choose another", on_key=True
+            )
+
+
+def _config_field(path: Path, field: Any) -> Iterator[Finding]:
+    """A pattern that cannot be used, and a default that the field itself would refuse."""
+    pattern, default = at(field, "pattern"), at(field, "default")
+    if isinstance(pattern, str):
+        try:
+            CHECKS["regex_search"](pattern)
+        except ConfigError as error:
+            yield Finding((*path, "pattern"), f"is {error.what}")
+            return
+    if default is None:
+        return
+    try:
+        typed("", default, ConfigField.model_validate(field))
+    except ValidationError:
+        return
+    except ValueError as error:
+        yield Finding((*path, "default"), str(error).removeprefix('"" '))
+
+
+def _addresses(data: Mapping[str, Any]) -> Iterator[Finding]:
+    for number, origin in enumerate(items(data.get("origins"))):
+        if isinstance(origin, str) and not _ORIGIN.fullmatch(origin):
+            message = "must be an origin without a path, such as https://files.example.com"
+            yield Finding(("origins", number), message)
+    docs = data.get("docsUrl")
+    if isinstance(docs, str) and not re.match(r"https?://[^/\s]", docs):
+        yield Finding(("docsUrl",), "must begin with https://")
+
+
+def _rounded(document: YamlSource, places: set[str]) -> Iterator[Finding]:
+    """Numbers that would be sent otherwise than they are written: 1.10 as 1.1."""
+    for path in document.rounded:
+        if places.intersection(path):
+            shown = repr(document.at(path))
+            yield Finding(path, f"would be sent as {shown}; quote it to send it as it is written")

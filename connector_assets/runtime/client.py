@@ -355,7 +355,8 @@ def _timeouts(limits: Limits) -> dict[str, float]:
 def _broken(error: Exception) -> RequestError:
     # h11's words quote the server's bytes, so they are not repeated.
     text = str(error)
-    if isinstance(error, httpx.LocalProtocolError):
+    # By name: h11's own, raised for a body that misses its length, passes httpcore unmapped.
+    if type(error).__name__ == "LocalProtocolError":
         return RequestError("the request is not valid HTTP", fix="check headers and body")
     if isinstance(error, httpx.TimeoutException):
         return RequestError("timed out", retryable=True)

@@ -157,7 +157,7 @@ class GuardedStream(httpcore.NetworkStream):
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.answered = True
-        sock.settimeout(_SLICE_S)
+        sock.settimeout(_SLICE_S)  # a TLS socket wrapped around it inherits this
 
     def read(self, max_bytes: int, timeout: Any = None) -> bytes:
         watch: Watch = timeout
@@ -203,10 +203,10 @@ class GuardedStream(httpcore.NetworkStream):
         watch: Watch = timeout
         until = watch.connect_by()
         try:
-            wrapped = ssl_context.wrap_socket(
+            # The wrapped socket takes the descriptor over, so it is the one to close from here on.
+            self._sock = wrapped = ssl_context.wrap_socket(
                 self._sock, server_hostname=server_hostname, do_handshake_on_connect=False
             )
-            stream = GuardedStream(wrapped)
             _shake_hands(wrapped, watch, until)
         except BaseException as error:
             self.close()
@@ -215,7 +215,7 @@ class GuardedStream(httpcore.NetworkStream):
             if isinstance(error, OSError | ValueError):
                 raise _lost(error, watch, "the TLS handshake failed") from None
             raise
-        return stream
+        return self
 
     def get_extra_info(self, info: str) -> Any:
         if info == "ssl_object":

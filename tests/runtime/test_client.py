@@ -1,0 +1,214 @@
+"""The guarded client against hostile and honest servers: what it makes of their answers."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from connector_assets.errors import (
+    ConnectorError,
+    RequestError,
+    ResponseError,
+)
+from connector_assets.redact import Secrets
+from connector_assets.runtime.client import Client, Limits
+from connector_assets.runtime.guard import Guard
+from tests.chaos import new_run
+from tests.runtime.sending import base, opening, refused, send
+from tests.runtime.wire import answer, saying, serving
+
+WHOLE = "204 no-content-type latin1 gzip-multi-member chunked close-delimited floats wide".split()  # noqa: SIM905
+BROKEN = {
+    "/body/unknown-encoding": "zzz",
+    "/body/gzip-bomb": "200 times",
+    "/body/gzip-bomb-nested": "more than once",
+    "/body/endless": "more than",
+    "/body/slow-drip": "not finished within 1.5 s",
+    "/body/short-of-length": "broke off",
+    "/body/chunked-abort": "broke off",
+    "/body/chunked-bad-size": "not valid HTTP",
+    "/header/no-colon": "not valid HTTP",
+    "/header/two-lengths": "not valid HTTP",
+    "/proto/status-abc": "not valid HTTP",
+    "/proto/tls-bytes": "not valid HTTP",
+    "/proto/1xx-flood": "bytes of headers",
+    "/proto/header-stall": "timed out waiting for the answer",
+    "/retry/reset-then-ok": "lost",
+    "/redir/loop": "more than 5 times",
+    "/redir/chain?n=50": "more than 5 times",
+    "/redir/cross-port": "not a declared origin",
+    "/redir/cross-host": "not a declared origin",
+    "/redir/decimal": "odd spelling",
+    "/redir/backslash": "backslash",
+    "/redir/userinfo": "user name",
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_odd_but_whole_bodies_arrive(chaos, name):
+    with Client(guard=Guard([chaos.allowed])) as client:
+        reply = send(client, chaos.url(f"/body/{name}", new_run()))
+    assert reply.status in (200, 204)
+    assert reply.body.startswith(b'{"rows"') or reply.status == 204
+
+
+@pytest.mark.parametrize("path", BROKEN)
+def test_broken_exchanges_are_errors_of_ours_after_few_requests(chaos, path):
+    run = new_run()
+    with Client(guard=Guard([chaos.allowed])) as client:
+        error = refused(
+            client,
+            chaos.url(path, run),
+            ConnectorError,
+            limits=Limits(connect_s=2, read_s=1, total_s=1.5),
+        )
+    assert BROKEN[path] in str(error)
+    assert str(error).startswith("GET 127.0.0.1:")
+    assert run not in str(error)
+    assert len(chaos.log(run)) <= 6
+    assert {request["port"] for request in chaos.log(run)} == {chaos.port}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/body/short-of-length", "/body/chunked-abort", "/body/slow-drip", "/proto/header-stall"],
+)
+def test_what_the_network_broke_may_be_tried_again(chaos, path):
+    with Client(guard=Guard([chaos.allowed])) as client:
+        error = refused(client, chaos.url(path, new_run()), RequestError)
+    assert error.retryable
+
+
+def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_one():
+    extra = answer(body=b'"first"') + answer(body=b'"smuggled"')
+    with serving(saying(extra, answer(body=b'"second"'))) as wire, opening(wire) as client:
+        assert send(client, base(wire)).body == b'"first"'
+        error = refused(client, base(wire), RequestError, "nobody asked for")
+        assert error.retryable
+        assert send(client, base(wire)).body == b'"second"'
+
+
+def test_any_status_but_a_redirect_comes_back_as_an_answer(chaos):
+    with Client(guard=Guard([chaos.allowed])) as client:
+        for code in (400, 401, 403, 404, 405, 410, 422, 501):
+            assert send(client, chaos.url(f"/retry/{code}-forever", new_run())).status == code
+        assert send(client, chaos.url("/retry/304", new_run())).status == 304
+
+
+@pytest.mark.parametrize("head", ["", "Location: ", "Location:"])
+def test_a_redirect_without_a_location_is_an_error(head):
+    bare = answer("302 Found", b'{"rows":[]}', *filter(None, [head]))
+    with serving(saying(bare)) as wire, opening(wire) as client:
+        refused(client, base(wire), RequestError, "redirect without Location")
+
+
+def test_headers_of_any_size_meet_a_limit():
+    huge = answer("200 OK", b"{}", "X: " + "x" * 90_000, "Y: " + "y" * 90_000)
+    with serving(saying(huge)) as wire, opening(wire) as client:
+        refused(client, base(wire), RequestError)
+
+
+def test_switching_protocols_is_refused():
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
+    with serving(saying(switch)) as wire, opening(wire) as client:
+        refused(client, base(wire), RequestError)
+
+
+# --- the rest
+
+
+def test_each_request_stands_alone_without_cookies():
+    setting = answer("200 OK", b"{}", "Set-Cookie: sid=abc; Path=/")
+    with serving(saying(setting)) as wire, opening(wire) as client:
+        send(client, base(wire))
+        send(client, base(wire))
+        assert "cookie" not in wire.requests[1].lower()
+
+
+def test_requests_say_what_they_accept_unless_told_otherwise():
+    with serving(saying(answer())) as wire, opening(wire) as client:
+        send(client, base(wire))
+        send(client, base(wire), headers={"Accept": "text/csv", "User-Agent": "me"})
+    assert "\r\nAccept: application/json\r\n" in wire.requests[0]
+    assert "\r\nAccept-Encoding: gzip, deflate\r\n" in wire.requests[0]
+    assert "\r\nAccept: text/csv\r\n" in wire.requests[1]
+    assert "application/json" not in wire.requests[1]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X": "a\r\nX-Evil: 1"}, {"X": "a\0b"}, {"Content-Length": "5"}, {"a b": "c"}],
+)
+def test_a_request_that_is_not_http_is_our_error_and_no_retry(headers):
+    with serving(saying(answer())) as wire, opening(wire) as client:
+        error = refused(client, base(wire), RequestError, "not valid HTTP", headers=headers)
+        assert not error.retryable
+        assert not any("X-Evil" in request for request in wire.requests)
+
+
+def test_a_connection_that_is_refused_says_so():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with Client(guard=Guard([f"127.0.0.1:{port}"])) as client:
+        error = refused(
+            client,
+            f"http://127.0.0.1:{port}/v1?key=k",
+            RequestError,
+            r"could not connect \(connection refused\)",
+        )
+    assert error.retryable
+    assert "key" not in str(error)
+
+
+def test_threads_share_one_client_and_get_their_own_answers():
+    def echo(sock, wire):
+        while head := wire.read(sock):
+            sock.sendall(answer(body=head.split(" ")[1].encode()))
+
+    with serving(echo) as wire, opening(wire) as client, ThreadPoolExecutor(8) as pool:
+        urls = [f"{base(wire)}/{n}" for n in range(200)]
+        assert [a.body for a in pool.map(lambda url: send(client, url), urls)] == [
+            f"/{n}".encode() for n in range(200)
+        ]
+        assert wire.connections <= 8
+
+
+def test_an_answer_says_what_it_cost():
+    import gzip
+
+    packed = gzip.compress(b"[" + b"1," * 5000 + b"1]")
+    zipped = answer("200 OK", packed, "Content-Encoding: gzip")
+    with serving(saying(zipped)) as wire, opening(wire) as client:
+        reply = send(client, base(wire))
+    assert reply.wire_bytes == len(packed) < len(reply.body)
+    assert reply.elapsed_s > 0
+
+
+@pytest.mark.parametrize("limit", [{"max_bytes": 100}, {"max_wire_bytes": 100}])
+def test_a_body_over_its_limit_is_an_error_that_no_retry_mends(limit):
+    with serving(saying(answer(body=b" " * 101))) as wire, opening(wire) as client:
+        refused(client, base(wire), ResponseError, "more than 100 bytes", limits=Limits(**limit))
+
+
+def test_no_secret_or_query_reaches_a_log_line_at_debug(caplog):
+    secrets = Secrets({"apiKey": "canary-5f1e", "pass": "canary p&ss"})
+    echo = answer(
+        "200 OK",
+        b"{}",
+        "Set-Cookie: sid=unknown-token",
+        "X-Echo: canary-5f1e",
+        "Link: </x?key=canary-5f1e>",
+    )
+    with caplog.at_level(logging.DEBUG), serving(saying(echo)) as wire, opening(wire) as client:
+        auth = httpx.BasicAuth("u", "canary p&ss")
+        send(client, f"{base(wire)}/v1?key=canary-5f1e&q=private", auth=auth, mask=secrets.mask)
+        logging.getLogger("httpx").info("HTTP Request: GET %s", "https://h/v1?key=canary-5f1e")
+    text = caplog.text
+    assert "httpcore" in text
+    assert "https://h/v1?" in text
+    for hidden in ("canary", "unknown-token", "private", "dTpjYW5"):
+        assert hidden not in text

@@ -27,7 +27,7 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
         if block.language == "text":
             said = printed[sum(b.language == "bash" for b in page[:number])]
             assert_shown(block, said)
-    with duckdb.connect(str(tmp_path / ".demo/tutorial/air.duckdb"), read_only=True) as air:
+    with duckdb.connect(str(tmp_path / ".demo/tutorial/data.duckdb"), read_only=True) as air:
         sql = "select count(*) from air."
         held = {
             t: air.execute(sql + t).fetchall()[0][0] for t in ("airlines", "airports", "planes")

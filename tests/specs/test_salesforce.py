@@ -56,14 +56,14 @@ def test_the_command_line_loads_four_tables(org: Loopback, tmp_path: Path) -> No
     connection = ROOT / "connections" / "salesforce_rest.yaml"
     done = run("connector-assets", "load", connection, org=org, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert tables(tmp_path) == {"Account": 450, "Contact": 200, "Lead": 1, "Opportunity": 0}
+    assert tables(tmp_path) == {"Account": 450, "Contact": 200, "Lead": 1, "Opportunity": 2}
 
 
 def test_dagster_materializes_four_assets(org: Loopback, tmp_path: Path) -> None:
     command = ["dagster", "asset", "materialize", "-m", "connector_assets.definitions"]
     done = run(*command, "--select", 'key:"salesforce_rest/*"', org=org, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert tables(tmp_path) == {"Account": 450, "Contact": 200, "Lead": 1, "Opportunity": 0}
+    assert tables(tmp_path) == {"Account": 450, "Contact": 200, "Lead": 1, "Opportunity": 2}
 
 
 def test_a_missing_token_names_the_variable_to_set(org: Loopback, tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ class Salesforce:
     key = "00Dxx0000001gPL!made.up"
 
     def __init__(self) -> None:
-        sizes = {"Account": 450, "Contact": 200, "Lead": 1, "Opportunity": 0}
+        sizes = {"Account": 450, "Contact": 200, "Lead": 1, "Opportunity": 2}
         self.lists = {
             name: [self._record(name, number) for number in range(size)]
             for name, size in sizes.items()

@@ -7,19 +7,21 @@ asked everyone to wait, so that a pause moves every instant already promised by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Self
 
-# Processes read the clock before they get the lock, and two machines' clocks differ a little: up to
-# this many seconds back, time stands still; further back, the clock was set or the machine restarted.
+# Processes read the clock at slightly different times, and two machines' clocks differ a little: up
+# to this many seconds back, time stands still; further back, the clock was set.
 _STEP_BACK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """All times in seconds; `due` and `freed` on the bucket's clock, the others on the caller's.
+    """Times in seconds: `due` and `freed` on the bucket's clock, the others on the caller's.
 
-    `due` is when the bucket is full again (the theoretical arrival time of GCRA), `stopped` how long
-    its clock has stood still, `until` the end of the pause, `seen` the last time anyone looked, and
+    `due` is when the bucket is full again (GCRA's theoretical arrival time), `stopped` how long its
+    clock has stood still, `until` the end of the pause, `seen` the last time anyone looked, and
     `freed` the instants that waiters gave back.
     """
 
@@ -67,3 +69,15 @@ class Bucket:
         if until <= self.until:
             return self
         return replace(self, until=until, stopped=self.stopped + until - max(self.seen, self.until))
+
+    def dumps(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def loads(cls, text: bytes | None) -> Self:
+        """The bucket in `text`; a new or damaged one is an empty history, not an error."""
+        try:
+            fields = json.loads(text or b"")
+            return cls(**{**fields, "freed": tuple(fields["freed"])})
+        except (ValueError, TypeError, KeyError):
+            return cls()

@@ -1,7 +1,7 @@
-"""Locks on files that processes share: held by an open file, so gone with whoever dies holding one.
+"""Locks on files that processes share: held by an open file, so gone with whoever holds one dies.
 
-`flock` itself where there is one: 13 µs with the read and write it guards, where `filelock` takes 60
-to 90; a budget is asked before every request. Elsewhere (Windows) `filelock` does it.
+`flock` itself where there is one: 13 µs with the read and write it guards, where `filelock` takes
+60 to 90, and a budget is asked before every request. Elsewhere (Windows) `filelock` does it.
 """
 
 from __future__ import annotations

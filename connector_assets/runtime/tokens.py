@@ -34,10 +34,10 @@ def token_store(state: str | None = None) -> TokenStore:
 
 
 class MemoryTokenStore:
-    """Tokens of one process, gone with it."""
+    """Tokens of one process, gone with it; all its stores are one."""
 
-    _locks: dict[str, threading.Lock] = {}  # noqa: RUF012 - one for all stores of the process
-    _records: dict[str, Mapping[str, Any]] = {}  # noqa: RUF012 - the same
+    _locks: dict[str, threading.Lock] = {}
+    _records: dict[str, Mapping[str, Any]] = {}
 
     @contextmanager
     def lock(self, key: str, cancel: threading.Event) -> Iterator[None]:
@@ -63,10 +63,6 @@ class FileTokenStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    @classmethod
-    def at(cls, state: str | None) -> TokenStore:
-        return token_store(state)
 
     @contextmanager
     def lock(self, key: str, cancel: threading.Event) -> Iterator[None]:

@@ -20,7 +20,7 @@ from connector_assets.errors import ConfigError
 from connector_assets.spec.body import Body, Value
 from connector_assets.spec.credentials import AuthContext, Credential, Place, Plain, TokenStore
 from connector_assets.spec.digest import Digest
-from connector_assets.spec.jwt import ALGORITHMS, JwtCredential
+from connector_assets.spec.jwt import Algorithm, JwtCredential
 from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.oauth import OAuthTokens
 from connector_assets.spec.paths import Path
@@ -70,7 +70,6 @@ HttpsUrl = Annotated[Template, AfterValidator(_https)]
 Line = Annotated[str, AfterValidator(_one_line), Field(max_length=200)]
 Lifetime = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 Leeway = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
-Algorithm = Literal[ALGORITHMS]
 
 
 class _Auth(Model):
@@ -107,6 +106,7 @@ class NoAuth(_Auth):
     type: Literal["none"]
 
     def flow(self, context: AuthContext) -> httpx.Auth:
+        del context
         return httpx.Auth()
 
 
@@ -116,7 +116,7 @@ class _Placed(_Auth):
     in_: Place = Field("header", alias="in")
     name: Line = "Authorization"
     prefix: Line | None = None
-    """Put before the value as it stands; default `Bearer ` in an Authorization header, else none."""
+    """Put before the value as it stands; default `Bearer ` in an Authorization header."""
 
     @property
     def before(self) -> str:
@@ -189,8 +189,8 @@ class DigestAuth(_Auth):
 class _Signed(Model):
     """The fields of a JSON Web Token (RFC 7519); `iat` and `exp` are added."""
 
-    claims: dict[str, Any] = {}
-    headers: dict[str, Any] = {}
+    claims: dict[str, Any] = Field(default_factory=dict)
+    headers: dict[str, Any] = Field(default_factory=dict)
     lifetime_seconds: Lifetime = 300.0
 
     @field_validator("claims", "headers")
@@ -229,7 +229,7 @@ class OAuth2(_Signed, _Auth):
     algorithm: Algorithm = "RS256"
     key_ref: SecretRef | None = None
     client_auth: Literal["body", "basic"] = "body"
-    extra_params: dict[str, Template] = {}
+    extra_params: dict[str, Template] = Field(default_factory=dict)
     """Further parameters of every token request, such as `audience`."""
     token_path: Path = Path("access_token")
     expires_in_path: Path = Path("expires_in")
@@ -278,8 +278,8 @@ class Login(Model):
 
     method: Literal["GET", "POST", "PUT"] = "POST"
     url: HttpsUrl
-    params: dict[str, Value] = {}
-    headers: dict[str, Template] = {}
+    params: dict[str, Value] = Field(default_factory=dict)
+    headers: dict[str, Template] = Field(default_factory=dict)
     body: Body | None = None
     base_url: None = None
 

@@ -17,7 +17,7 @@ class GraphQL(Model):
     """A GraphQL query and its variables."""
 
     query: str
-    variables: dict[str, Any] = {}
+    variables: dict[str, Any] = Field(default_factory=dict)
 
 
 class Body(Model):

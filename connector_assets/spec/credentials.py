@@ -1,7 +1,7 @@
 """What an auth needs to act: secrets, a place for tokens, a clock; and how a credential is put on.
 
-The protocols are here so that the models know no runtime: files, servers, sockets and clocks come in
-through `AuthContext`.
+The protocols are here so that the models know no runtime: files, servers, sockets and clocks come
+in through `AuthContext`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ class TokenStore(Protocol):
         ...
 
 
+def _no_login(_login: Login) -> httpx.Request:
+    raise ConfigError("a session needs a runtime that renders its login")
+
+
 @dataclass(frozen=True)
 class AuthContext:
     """All that an auth may know and do; one per connection and read.
@@ -70,7 +74,7 @@ class AuthContext:
     cancel: threading.Event = field(default_factory=threading.Event)
     learn: Callable[[str, str], None] = lambda _name, _value: None
     plain_http: Callable[[httpx.URL], bool] = lambda _url: False
-    request: Callable[[Login], httpx.Request] | None = None
+    request: Callable[[Login], httpx.Request] = _no_login
 
     def text(self, template: Template) -> str:
         """The rendered text, which must not be empty: never `Bearer ` with nothing behind it."""

@@ -8,7 +8,7 @@ from collections.abc import Generator
 import httpx
 
 from connector_assets.errors import AuthError
-from connector_assets.spec.token_answer import spend, where
+from connector_assets.spec.token_answer import where
 
 _UNAUTHORIZED = 401
 
@@ -39,5 +39,4 @@ class Digest(httpx.Auth):
                 where=where(request),
                 status=_UNAUTHORIZED,
             ) from None
-        spend(response)
         yield answer

@@ -4,45 +4,31 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Generator, Mapping
-from typing import Any, Protocol
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 
 from connector_assets.errors import ConfigError
-from connector_assets.spec.credentials import AuthContext, Place, put
-from connector_assets.spec.template import Template, render
+from connector_assets.spec.credentials import AuthContext, put
+from connector_assets.spec.template import render
 
-ALGORITHMS = (
+if TYPE_CHECKING:
+    from connector_assets.spec.auth import Jwt, OAuth2
+
+Algorithm = Literal[
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
     "ES256", "ES384", "ES512", "EdDSA",
-)  # fmt: skip
+]  # fmt: skip
 
 
-class Signs(Protocol):
-    """The fields a token is made of."""
-
-    algorithm: str
-    key_ref: Template
-    claims: Mapping[str, Any]
-    headers: Mapping[str, Any]
-    lifetime_seconds: float
-
-
-class SignsAndPlaces(Signs, Protocol):
-    in_: Place
-    name: str
-
-    @property
-    def before(self) -> str: ...
-
-
-def signed(fields: Signs, context: AuthContext, **claims: Any) -> str:
+def signed(fields: Jwt | OAuth2, context: AuthContext, **claims: Any) -> str:
     """A token as `fields` say; `claims` are those the document need not give."""
     import jwt
 
     now = int(context.clock())
     times = {"iat": now, "exp": now + max(1, int(fields.lifetime_seconds))}
+    assert fields.key_ref is not None
     key = _pem(context.text(fields.key_ref))
     payload = {**times, **claims, **render(fields.claims, context.scope)}
     headers = render(fields.headers, context.scope)
@@ -64,7 +50,7 @@ class JwtCredential(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(self, auth: SignsAndPlaces, context: AuthContext) -> None:
+    def __init__(self, auth: Jwt, context: AuthContext) -> None:
         self._auth, self._context = auth, context
         self._lock = threading.Lock()
         self._token, self._until = "", 0.0

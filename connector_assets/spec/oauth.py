@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _HEADERS = {
     "accept": "application/json",
-    "accept-encoding": "identity",
     "content-type": "application/x-www-form-urlencoded",
     "user-agent": "connector-assets",
 }

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import httpx
-import msgspec
 
 from connector_assets.spec.credentials import AuthContext, fingerprint
-from connector_assets.spec.template import render
 from connector_assets.spec.token_answer import Tokens, TokenShape
 
 if TYPE_CHECKING:
@@ -44,5 +42,4 @@ class SessionTokens:
     def _request(self) -> httpx.Request:
         request = self._context.request(self._auth.login)
         self._context.https(str(request.url))
-        request.headers["accept-encoding"] = "identity"
         return request

@@ -21,8 +21,8 @@ class SigV4(httpx.Auth):
 
     def __init__(self, auth: AwsSigV4, context: AuthContext) -> None:
         try:
-            import botocore.auth
-            import botocore.credentials
+            import botocore.auth  # type: ignore[import-untyped]  # has no types
+            import botocore.credentials  # type: ignore[import-untyped]  # has no types
         except ImportError:
             raise ConfigError(
                 "aws_sigv4 needs botocore", fix="pip install 'connector-assets[aws]'"
@@ -38,7 +38,7 @@ class SigV4(httpx.Auth):
         self._signer = signer(credentials, service, region)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        from botocore.awsrequest import AWSRequest
+        from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]  # has no types
 
         kept = {"host", "content-type", "content-md5"}
         headers = {

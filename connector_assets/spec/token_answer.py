@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -50,7 +49,7 @@ class Tokens:
 
     @classmethod
     def of(cls, record: Mapping[str, Any] | None) -> Self | None:
-        """The tokens in a stored record; None where it is missing, damaged or of another version."""
+        """The tokens in a stored record; None where it is missing or of another version."""
         try:
             return cls(**record) if record else None
         except TypeError:
@@ -66,44 +65,6 @@ class Tokens:
 
 def where(request: httpx.Request) -> str:
     return f"{request.method} {request.url.host}{request.url.path}"
-
-
-def content_of(response: httpx.Response) -> bytes:
-    """The body, decoded, at most 1 MiB; the response is then spent and safe to `read()` again.
-
-    httpx itself would read and unpack without a limit.
-    """
-    body = _decoded(response)
-    response.stream = httpx.ByteStream(b"")
-    response.headers.pop("content-encoding", None)
-    return body
-
-
-def _decoded(response: httpx.Response) -> bytes:
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    unpack = zlib.decompressobj(wbits=47) if encoding in {"gzip", "x-gzip", "deflate"} else None
-    if unpack is None and encoding != "identity":
-        response.close()
-        raise _wrong(response.request, f"answered with content-encoding {_code(encoding)}")
-    body = bytearray()
-    assert isinstance(response.stream, httpx.SyncByteStream)
-    try:
-        for chunk in response.stream:
-            body += unpack.decompress(chunk, MAX_ANSWER_BYTES + 1) if unpack else chunk
-            if len(body) > MAX_ANSWER_BYTES:
-                raise _wrong(response.request, "answered with more than 1 MiB")
-    except zlib.error:
-        raise _wrong(response.request, "answered with a damaged body") from None
-    finally:
-        response.close()
-    return bytes(body)
-
-
-def spend(response: httpx.Response) -> None:
-    """Drop a body nobody wants, unread."""
-    response.close()
-    response.stream = httpx.ByteStream(b"")
-    response.headers.pop("content-encoding", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +142,10 @@ def refused(response: httpx.Response, body: Any) -> AuthError:
 
 def _json(response: httpx.Response) -> Any:
     try:
-        return json.loads(content_of(response))
+        content = response.read()
+        if len(content) > MAX_ANSWER_BYTES:
+            raise _wrong(response.request, "answered with more than 1 MiB")
+        return json.loads(content)
     except (ValueError, RecursionError):
         if response.is_success:
             raise _wrong(response.request, "answered with something that is not JSON") from None

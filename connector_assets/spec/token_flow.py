@@ -15,7 +15,7 @@ import httpx
 
 from connector_assets.errors import ConfigError
 from connector_assets.spec.credentials import AuthContext, Place, put
-from connector_assets.spec.token_answer import Tokens, TokenShape, spend
+from connector_assets.spec.token_answer import Tokens, TokenShape
 
 # A token endpoint that fails by its own fault is asked this often, so many seconds apart.
 _WAITS_S = (1.0, 3.0)
@@ -63,7 +63,6 @@ class TokenFlow(httpx.Auth):
         response = yield self._signed(request, tokens)
         if response.status_code != _UNAUTHORIZED or self._source.renewal(tokens) is None:
             return
-        spend(response)
         self.refuse(tokens.access)
         tokens = yield from self._usable(request)
         yield self._signed(request, tokens)
@@ -133,7 +132,6 @@ class TokenFlow(httpx.Auth):
             response = yield renewal
             if not _own_fault(response):
                 return response
-            spend(response)
             self._context.wait(wait_s)
         response = yield renewal
         return response

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from connector_assets.errors import ConfigError
 from connector_assets.spec import place
 from connector_assets.spec.expression import MAX_DEPTH, MAX_NODES, Expression, TemplateError, parse
-from connector_assets.spec.functions import MAX_TEXT, as_text
+from connector_assets.spec.functions import MAX_TEXT, as_text, sound
 from connector_assets.spec.scope import ALLOW_EMPTY, CLOCK, NoValue, Scope
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class Template:
     _parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        try:
+            sound(self.source)
+        except ConfigError as error:
+            raise TemplateError(str(error)) from None
         parts = _read(self.source) if "{{" in self.source else (self.source,)
         expressions = [part for part in parts if isinstance(part, Expression)]
         for name, value in (

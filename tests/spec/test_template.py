@@ -302,7 +302,14 @@ def test_text_outside_the_braces_is_literal(source):
 
 @pytest.mark.parametrize(
     ("source", "offset"),
-    [("{{nope", 0), ("a {{ 'x }}", 2), ("{{a}} {{ [1 }}", 6), ("{{a}}{{ b c }}", 5), ("{{}}", 0)],
+    [
+        ("{{nope", 0),
+        ("x\ud800", 0),
+        ("a {{ 'x }}", 2),
+        ("{{a}} {{ [1 }}", 6),
+        ("{{a}}{{ b c }}", 5),
+        ("{{}}", 0),
+    ],
 )
 def test_a_template_that_is_not_closed_or_read_says_where(source, offset):
     with pytest.raises(TemplateError) as caught:

@@ -100,8 +100,13 @@ class Connection:
 
     def fingerprint(self, reading: ReadContext[Any]) -> str:
         """A digest of what decides the rows: staging of another fingerprint is not resumed."""
-        values = [self.connector.fingerprint(reading.stream), reading.auth]
-        values += [_plain(reading.config), _plain(reading.vars), reading.cursor]
+        values = [
+            self.connector.fingerprint(reading.stream),
+            reading.auth,
+            _plain(reading.config),
+            _plain(reading.vars),
+            reading.cursor,
+        ]
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
     def _override(self, stream: Stream) -> Stream:

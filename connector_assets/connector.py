@@ -147,9 +147,7 @@ class YamlConnector:
             if not name.startswith("secrets.")
         }
         return frozenset(
-            name
-            for name in bare.difference(bound)
-            if name not in declared or declared[name].needed
+            name for name in bare.difference(bound) if name not in declared or declared[name].needed
         )
 
     def fingerprint(self, stream: Stream) -> str:

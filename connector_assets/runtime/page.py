@@ -80,7 +80,8 @@ class Page:
         return _get(bytes(self.rows[-1]), path) if self.rows else None
 
     def header(self, name: str) -> str | None:
-        return self.answer.headers.get(name)
+        value: str | None = self.answer.headers.get(name)
+        return value
 
     @cached_property
     def digest(self) -> int:

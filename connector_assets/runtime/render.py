@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import httpx
@@ -13,7 +13,6 @@ import msgspec
 from connector_assets.errors import ConfigError
 from connector_assets.spec.body import Body
 from connector_assets.spec.call import Call, Deferred, Encoding
-from connector_assets.spec.connector import Endpoint
 from connector_assets.spec.template import Template
 
 Scope = Mapping[str, Any]
@@ -25,7 +24,24 @@ _CONTENT_TYPES = {
 }
 
 
-def first_call(endpoint: Endpoint, scope: Scope) -> Call:
+class Requestable(Protocol):
+    """What a request is made of: an endpoint, or the login of a session."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def url(self) -> Template: ...
+    @property
+    def base_url(self) -> Template | None: ...
+    @property
+    def params(self) -> Mapping[str, Any]: ...
+    @property
+    def headers(self) -> Mapping[str, Template]: ...
+    @property
+    def body(self) -> Body | None: ...
+
+
+def first_call(endpoint: Requestable, scope: Scope) -> Call:
     """The first call of `endpoint`; templates that read secrets stay `Deferred`.
 
     A parameter that renders to null is left out. Raises ConfigError for a name without a value.
@@ -43,7 +59,7 @@ def first_call(endpoint: Endpoint, scope: Scope) -> Call:
     )
 
 
-def endpoint_url(endpoint: Endpoint, scope: Scope) -> str:
+def endpoint_url(endpoint: Requestable, scope: Scope) -> str:
     """The endpoint's address, below `baseUrl` where it begins with a slash."""
     source = endpoint.url.source
     if source.startswith("/") and endpoint.base_url is not None:

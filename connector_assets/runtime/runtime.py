@@ -97,7 +97,8 @@ class HttpRuntime:
         stats = Stats()
         endpoint = find_endpoint(spec, endpoint_id)
         values = Values(spec.id, dict(params or {}), Secrets(secrets))
-        session, call = self._begin(spec, endpoint, None, values, stats, cancel=cancel or threading.Event()
+        session, call = self._begin(
+            spec, endpoint, None, values, stats, cancel=cancel or threading.Event()
         )
         steps = self._walk(session, call)
         return EndpointResult((row for step in steps for row in step.page.records()), stats)
@@ -271,17 +272,23 @@ def scope_of(
 
     A bare name never finds a secret. Vars win over config, a connection's over the spec's.
     """
+    scope: dict[str, Any] = {
+        CLOCK: lambda: dt.datetime.fromtimestamp(clock.time(), dt.UTC),
+        "secrets": values.secrets,
+    }
+    own = stream.vars if stream else {}
+    if stream is not None:
+        # A connection's config may name the stream's literal vars, as {{resourceType}}.
+        scope |= {n: v.source for n, v in own.items() if isinstance(v, Template) and v.is_literal}
+        scope["stream"] = stream.name
+    given = {name: _rendered(value, scope) for name, value in values.params.items()}
     try:
-        config = config_values(spec, values.params)
+        config = config_values(spec, given)
     except ValueError as error:
         raise ConfigError(str(error), where=f"{values.id}: config") from None
-    scope: dict[str, Any] = {**config, "config": config, "secrets": values.secrets}
-    scope[CLOCK] = lambda: dt.datetime.fromtimestamp(clock.time(), dt.UTC)
-    if stream is not None:
-        scope["stream"] = stream.name
-    for given in (stream.vars if stream else {}, values.vars):
-        rendered = {name: _rendered(value, scope) for name, value in given.items()}
-        scope.update(rendered)
+    scope = {**config, **scope, "config": config}
+    for bound in (own, values.vars):
+        scope.update({name: _rendered(value, scope) for name, value in bound.items()})
     return scope
 
 

@@ -82,9 +82,7 @@ class Session:
                     raise
                 self._wait(backoff.delay(attempt))
                 continue
-            meaning = meaning_of(
-                answer, self.endpoint.errors, self.scope, graphql=self._is_graphql
-            )
+            meaning = meaning_of(answer, self.endpoint.errors, self.scope, graphql=self._is_graphql)
             if meaning.action not in ("retry", "rate_limited"):
                 return self._page(call, answer, meaning)
             self._wait_as_told(answer, meaning, backoff.delay(attempt), last=last)

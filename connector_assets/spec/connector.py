@@ -18,6 +18,8 @@ from connector_assets.spec.template import Template
 FORMAT_VERSION = "1.0"
 _METHOD = re.compile(r"[A-Za-z]{1,20}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _LINK_LOCAL = re.compile(r"https?://(169\.254\.|\[fe80:|0\.0\.0\.0|\[::\])", re.IGNORECASE)
 
 
@@ -33,7 +35,7 @@ def _matching(pattern: str, hint: str) -> AfterValidator:
 
 
 def _printable(value: str) -> str:
-    if not value.strip() or any(ord(char) < 32 or ord(char) == 127 for char in value):  # noqa: PLR2004 - C0 and DEL
+    if not value.strip() or _CONTROL.search(value):
         raise ValueError("must be text without control characters")
     return value
 
@@ -193,9 +195,7 @@ class Endpoint(EndpointDefaults):
     @classmethod
     def _absolute_or_path(cls, value: Template) -> Template:
         head = value.source
-        if not head or any(
-            ord(char) <= 32 or ord(char) == 127 for char in re.sub(r"\{\{.*?\}\}", "", head)
-        ):  # noqa: PLR2004 - C0, space and DEL
+        if not head or _UNPRINTABLE.search(re.sub(r"\{\{.*?\}\}", "", head)):
             raise ValueError("must be a URL without spaces and control characters")
         if not re.match(r"https?://[^/?#\s]|/(?!/)|\{\{", head):
             raise ValueError(

@@ -21,6 +21,7 @@ from connector_assets.spec.model import Model, fault
 from connector_assets.spec.paths import Path
 
 Positive = Annotated[int, Field(ge=1, le=1_000_000)]
+_DIGITS = 16
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -36,7 +37,7 @@ class _Pagination(Model):
     on_max_pages: Literal["fail", "truncate"] | None = None
     """At `maxPages`: fail (default when loading) or truncate (default in previews)."""
 
-    def ahead(self, call: Call, page: Page) -> Iterator[Call] | None:
+    def ahead(self, call: Call, page: Page) -> Iterator[Call] | None:  # noqa: ARG002 - few can tell
         """The calls that follow the first, where its page tells how many; else None."""
         return None
 
@@ -311,7 +312,7 @@ def is_url(cursor: Any) -> bool:
 def _number(field: Path | None, header: str | None, page: Page) -> int | None:
     """A count the server gives, in the body or a header; None where it gives none."""
     value: Any = page.field(field.source) if field else page.header(header) if header else None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _DIGITS:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         return None

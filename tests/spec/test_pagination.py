@@ -126,7 +126,11 @@ TABLE = [
     (
         "offset does not stop short of the total",
         {"type": "offset", "page_size": 2, "total_field": "total"},
-        [Answer(rows(2), {"total": 5}), Answer(rows(1), {"total": 5}), Answer(rows(2), {"total": 5})],
+        [
+            Answer(rows(2), {"total": 5}),
+            Answer(rows(1), {"total": 5}),
+            Answer(rows(2), {"total": 5}),
+        ],
         [{"offset": n, "limit": 2} for n in (0, 2, 3)],
     ),
     (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -168,10 +168,11 @@ class _Exchange:
             request.headers.setdefault(name, value)
         for hop in range(self.limits.max_redirects + 1):
             # The auth signs each hop anew: what it writes for one URL may not fit the next.
-            plain = request.headers.copy() if self.auth else request.headers
+            plain, url = request.headers.copy(), request.url
             answer = self._authenticated(request)
             if answer.status not in _REDIRECTS:
-                return answer
+                # The URL is kept and resolved against: not the one with the auth's own parameters.
+                return answer if request.url is url else replace(answer, url=str(url))
             target = self._redirect_target(request, answer)
             if hop < self.limits.max_redirects:
                 request = _redirected(request, target, plain)
@@ -196,10 +197,16 @@ class _Exchange:
             flow.close()
 
     def _exchange(self, request: httpx.Request) -> Answer:
-        target = _target_of(request)
-        self._check_origin(request, target)
-        self.client.admit(target, self.watch)
-        self.watch.begin_exchange(_place(request))
+        try:
+            target = _target_of(request)
+            self._check_origin(request, target)
+            self.client.admit(target, self.watch)
+            self.watch.begin_exchange(_place(request))
+            return self._transfer(request)
+        except ConnectorError as error:
+            raise error.at(_place(request)) from None
+
+    def _transfer(self, request: httpx.Request) -> Answer:
         try:
             response = self.client.open(request, self.watch, self.limits)
             try:
@@ -209,14 +216,16 @@ class _Exchange:
         except ConnectorError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever a library raises becomes our error
-            raise _broken(error).at(_place(request)) from None
+            raise _broken(error) from None
 
     def _read(self, request: httpx.Request, response: httpx.Response) -> Answer:
         self.watch.in_head = False
-        if response.status_code == 101 or _is_stale(response):  # noqa: PLR2004
+        stream = response.extensions.get("network_stream")
+        # Bytes that lay in the connection's buffer before the request was sent are no answer to it.
+        if response.status_code == 101 or not getattr(stream, "answered", True):  # noqa: PLR2004
             raise RequestError("the server sent an answer nobody asked for", retryable=True)
         body = Body(
-            response.headers.get("content-encoding", ""),
+            response.headers,
             max_bytes=self.limits.max_bytes,
             max_wire_bytes=self.limits.max_wire_bytes or self.limits.max_bytes,
             max_ratio=self.limits.max_ratio,
@@ -224,6 +233,8 @@ class _Exchange:
         for chunk in response.stream:  # type: ignore[union-attr]  # a sync transport's
             body.feed(chunk)
             self.watch.check()
+        if getattr(stream, "cut_off", False) and not body.delimited:
+            raise RequestError("the answer broke off before its end", retryable=True)
         return Answer(
             status=response.status_code,
             headers=response.headers,
@@ -234,17 +245,16 @@ class _Exchange:
         )
 
     def _check_origin(self, request: httpx.Request, target: Target) -> None:
-        where = _place(request)
         if target.origin not in self.origins:
             what = f"{target.origin} is not a declared origin ({self._declared()})"
             fix = 'nothing was sent; add it to "origins" if credentials may go there'
-            raise BlockedError(what, where=where, fix=fix)
+            raise BlockedError(what, fix=fix)
         if request.headers.get("host") != request.url.netloc.decode():
-            raise BlockedError("the Host header does not name the host of the URL", where=where)
+            raise BlockedError("the Host header does not name the host of the URL")
         if target.scheme == "http" and not self.client.trusts(target) and self._secretive(request):
             what = "plain http would show credentials to the network"
             fix = f"use https, or allow it with --allow-private {target.host}:{target.port}"
-            raise BlockedError(what, where=where, fix=fix)
+            raise BlockedError(what, fix=fix)
 
     def _secretive(self, request: httpx.Request) -> bool:
         if self.auth is not None and type(self.auth) is not httpx.Auth:
@@ -335,12 +345,6 @@ def _token_redirect(request: httpx.Request, answer: Answer) -> BlockedError:
     return BlockedError(
         f"{what}; credentials are not sent on", where=_place(request), fix="correct the token URL"
     )
-
-
-def _is_stale(response: httpx.Response) -> bool:
-    """Whether the answer was in the connection's buffer before the request was sent."""
-    stream = response.extensions.get("network_stream")
-    return not getattr(stream, "answered", True)
 
 
 def _timeouts(limits: Limits) -> dict[str, float]:

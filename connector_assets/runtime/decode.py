@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from connector_assets.errors import RequestError, ResponseError
 
@@ -19,25 +19,38 @@ ACCEPT_ENCODING = "gzip, deflate"
 
 _GZIP, _ZLIB, _RAW = zlib.MAX_WBITS | 16, zlib.MAX_WBITS, -zlib.MAX_WBITS
 _ZLIB_HEADER = 2
+_LONGEST_LENGTH = 20
 _STEP = 1 << 20
+_SMALLER = "ask for smaller pages or raise maxResponseBytes"
 # Below this no ratio is suspicious: a short page of zeros compresses a thousand times.
 _RATIO_FREE = 16 << 20
 
 
 class Body:
-    """Collects one answer's body; `feed` what came off the wire, then `finish`. Sizes in bytes."""
+    """Collects one answer's body; `feed` what came off the wire, then `finish`. Sizes in bytes.
+
+    `delimited`: the headers say where the body ends, else it ends with the connection.
+    """
 
     def __init__(
-        self, encoding: str, *, max_bytes: int, max_wire_bytes: int, max_ratio: float
+        self,
+        headers: Mapping[str, str],
+        *,
+        max_bytes: int,
+        max_wire_bytes: int,
+        max_ratio: float,
     ) -> None:
         self.wire_bytes = 0
         self._out = io.BytesIO()
-        self._decode = _decoder(encoding)
+        self._decode = _decoder(headers.get("content-encoding", ""))
         self._max_bytes, self._max_wire, self._max_ratio = max_bytes, max_wire_bytes, max_ratio
+        length = headers.get("content-length")
+        self.delimited = length is not None or "transfer-encoding" in headers
+        self._announced = int(length[:_LONGEST_LENGTH]) if length and length.isdecimal() else 0
 
     def feed(self, chunk: bytes) -> None:
         self.wire_bytes += len(chunk)
-        if self.wire_bytes > self._max_wire:
+        if max(self.wire_bytes, self._announced) > self._max_wire:
             raise ResponseError(f"more than {self._max_wire} bytes on the wire", fix=_SMALLER)
         if self._decode is None:
             self._write(chunk)
@@ -57,9 +70,6 @@ class Body:
         if size > _RATIO_FREE and size > self._max_ratio * self.wire_bytes:
             raise ResponseError(f"the body unpacks to more than {self._max_ratio:g} times its size")
         self._out.write(data)
-
-
-_SMALLER = "ask for smaller pages or raise maxResponseBytes"
 
 
 class _Inflate:

@@ -152,11 +152,16 @@ class GuardedBackend(httpcore.NetworkBackend):
 
 
 class GuardedStream(httpcore.NetworkStream):
-    """A connected socket that looks at its request's watch between slices of waiting."""
+    """A connected socket that looks at its request's watch between slices of waiting.
+
+    `answered`: bytes came since the request was written. `cut_off`: TLS ended without its alert, so
+    an answer that ends with the connection may have been cut by anyone on the way (RFC 9112, 9.8).
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.answered = True
+        self.cut_off = False
         sock.settimeout(_SLICE_S)  # a TLS socket wrapped around it inherits this
 
     def read(self, max_bytes: int, timeout: Any = None) -> bytes:
@@ -169,6 +174,9 @@ class GuardedStream(httpcore.NetworkStream):
             except TimeoutError:
                 until = watch.silent_until() - _SLICE_S if until is None else until
                 watch.check(until, "waiting for the answer")
+            except ssl.SSLEOFError:
+                self.cut_off = True
+                return b""
             except OSError as error:
                 raise _lost(error, watch) from None
             else:
@@ -184,6 +192,7 @@ class GuardedStream(httpcore.NetworkStream):
             watch.check(until, "sending the request")
             try:
                 sent = self._sock.send(buffer)
+                until = watch.silent_until()
             except TimeoutError:
                 continue
             except OSError as error:
@@ -205,7 +214,10 @@ class GuardedStream(httpcore.NetworkStream):
         try:
             # The wrapped socket takes the descriptor over, so it is the one to close from here on.
             self._sock = wrapped = ssl_context.wrap_socket(
-                self._sock, server_hostname=server_hostname, do_handshake_on_connect=False
+                self._sock,
+                server_hostname=server_hostname,
+                do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
             )
             _shake_hands(wrapped, watch, until)
         except BaseException as error:
@@ -239,6 +251,7 @@ def tls_context() -> ssl.SSLContext:
 def _tls_context(file: str | None, directory: str | None) -> ssl.SSLContext:
     # Not create_default_context: that one obeys SSLKEYLOGFILE. This type verifies by default.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     try:
         if file or directory:
             context.load_verify_locations(file or None, directory or None)

@@ -298,3 +298,37 @@ def test_credentials_do_not_go_over_plain_http_to_a_public_host():
             mask=secrets.mask,
         )
         assert send(client, "http://api.example.com/v1", mask=secrets.mask).status == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "whole"),
+    [("HTTP/1.0 200 OK\r\n", False), ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", True)],
+)
+def test_an_answer_that_anyone_on_the_way_could_have_cut_is_not_whole(
+    authority, monkeypatch, head, whole
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority[1]))
+
+    def cut(sock, wire):
+        wire.read(sock)
+        sock.sendall(head.encode() + b"\r\n{}")
+        sock.close()  # TCP ends, TLS does not say goodbye
+
+    with serving(cut, tls=tls_server(authority, "127.0.0.1")) as wire, opening(wire) as client:
+        url = f"https://127.0.0.1:{wire.port}/"
+        if whole:
+            assert send(client, url).body == b"{}"
+        else:
+            assert refused(client, url, RequestError, "broke off").retryable
+
+
+def test_tls_that_ends_properly_ends_the_answer(authority, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority[1]))
+
+    def goodbye(sock, wire):
+        wire.read(sock)
+        sock.sendall(b"HTTP/1.0 200 OK\r\n\r\n{}")
+        sock.unwrap()
+
+    with serving(goodbye, tls=tls_server(authority, "127.0.0.1")) as wire, opening(wire) as client:
+        assert send(client, f"https://127.0.0.1:{wire.port}/").body == b"{}"

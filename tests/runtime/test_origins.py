@@ -157,3 +157,23 @@ def test_user_names_in_urls_and_foreign_host_headers_are_refused():
         ):
             refused(client, url, BlockedError, origins=[base(wire)], headers=headers)
         assert wire.connections == 0
+
+
+def test_the_answer_tells_its_url_without_what_the_auth_put_there():
+    class InQuery(httpx.Auth):
+        def auth_flow(self, request):
+            request.url = request.url.copy_merge_params({"key": "k-9f3a"})
+            yield request
+
+    with serving(saying(answer())) as wire, opening(wire) as client:
+        reply = send(client, f"{base(wire)}/v1?page=1", auth=InQuery())
+        assert "key=k-9f3a" in wire.requests[0]
+    assert reply.url == f"{base(wire)}/v1?page=1"
+
+
+def test_a_declared_origin_that_is_private_is_blocked_where_the_redirect_leads():
+    inside = "http://10.0.0.1"
+    moved = answer("302 Found", b"", f"Location: {inside}/x?key=k")
+    with serving(saying(moved)) as wire, opening(wire) as client:
+        error = refused(client, base(wire), BlockedError, origins=[base(wire), inside])
+    assert str(error).startswith("GET 10.0.0.1/x: the address 10.0.0.1 is private")

@@ -1,0 +1,69 @@
+"""`check`: does the connection work, and if not, which part of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from connector_assets.cli import output
+from connector_assets.cli.options import (
+    AllowPrivateOption,
+    AuthOption,
+    ConfigOption,
+    Given,
+    JsonOption,
+    SecretOption,
+    SecretsFileOption,
+    SpecArgument,
+    VerboseOption,
+)
+from connector_assets.errors import ConnectorError
+
+StreamArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="STREAM", help="Default: the first stream.", show_default=False),
+]
+
+
+def check(
+    spec: SpecArgument,
+    stream: StreamArgument = None,
+    *,
+    auth: AuthOption = None,
+    config: ConfigOption = None,
+    secret: SecretOption = None,
+    secrets_file: SecretsFileOption = None,
+    allow_private: AllowPrivateOption = None,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Test a connection: one page of one stream, nothing stored.
+
+    A failure says which it was: a value to set, the host, the secret, or the spec.
+    """
+    given = Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose)
+    connection = given.connection(spec)
+    ok, message = True, ""
+    try:
+        reading = connection.open(
+            stream or connection.streams()[0].name,
+            config=given.config,
+            secrets=given.secrets,
+            auth=given.auth,
+            preview=True,
+        )
+        outcome = connection.connector.check(reading)
+        ok, message = outcome.ok, reading.secrets.mask(outcome.message)
+    except ConnectorError as error:
+        ok, message = False, str(error)
+    if as_json:
+        told = {"connection": connection.id, "ok": ok, "message": message}
+        output.write(json.dumps(told) + "\n")
+    elif ok:
+        output.write(f"{connection.id}: ok{f', {message}' if message else ''}\n")
+    else:
+        output.say(message or f"{connection.id}: the connection test failed")
+    if not ok:
+        raise typer.Exit(1)

@@ -1,0 +1,186 @@
+"""`load`: what materializing an asset does, without Dagster."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from connector_assets.cli import output
+from connector_assets.cli.options import (
+    AllowPrivateOption,
+    AuthOption,
+    ConfigOption,
+    Given,
+    JsonOption,
+    SecretOption,
+    SecretsFileOption,
+    SpecArgument,
+    VerboseOption,
+)
+from connector_assets.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from connector_assets.cli.progress import Shows
+    from connector_assets.connection import Connection
+    from connector_assets.sync import Synced
+
+StreamsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="STREAM...", help="Default: every stream.", show_default=False),
+]
+ToOption = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        metavar="URL",
+        envvar="CONNECTOR_ASSETS_DESTINATION",
+        help="Where to: duckdb:///relative.duckdb or duckdb:////absolute.duckdb.",
+    ),
+]
+SchemaOption = Annotated[
+    str | None,
+    typer.Option(
+        "--schema", metavar="NAME", help="The tables' schema. Default: the connection's id."
+    ),
+]
+FullOption = Annotated[
+    bool,
+    typer.Option(
+        "--full", help="Read everything: ignore the stored cursor and rows staged by earlier runs."
+    ),
+]
+
+
+def load(
+    spec: SpecArgument,
+    streams: StreamsArgument = None,
+    *,
+    to: ToOption = "duckdb:///data.duckdb",
+    schema: SchemaOption = None,
+    full: FullOption = False,
+    auth: AuthOption = None,
+    config: ConfigOption = None,
+    secret: SecretOption = None,
+    secrets_file: SecretsFileOption = None,
+    allow_private: AllowPrivateOption = None,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Load streams into tables, each in one transaction.
+
+    A stream that fails leaves its table as it was and does not stop the others; the exit code
+    is then 1. An interrupted load goes on from its last page when it is run again. With --json,
+    one object is printed per stream.
+    """
+    from connector_assets.cli.progress import progress
+    from connector_assets.load.urls import destination_from_url
+
+    given = Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose)
+    connection = given.connection(spec)
+    names = [connection.stream(name).name for name in streams or _every(connection)]
+    staging = given.environ.get("CONNECTOR_ASSETS_STAGING") or ".connector_assets/staging"
+    work = _Work(connection, given, destination_from_url(to), Path(staging), schema, full)
+    with progress() as shown:
+        failed = [not work.load(name, shown, _as_json if as_json else _as_line) for name in names]
+    if any(failed):
+        raise typer.Exit(1)
+
+
+def _every(connection: Connection) -> Sequence[str]:
+    return [stream.name for stream in connection.streams()]
+
+
+@dataclass
+class _Work:
+    connection: Connection
+    given: Given
+    destination: Any
+    staging: Path
+    schema: str | None
+    full: bool
+
+    def load(self, stream: str, shown: Shows, tell: Callable[..., None]) -> bool:
+        """Whether it went well; what came of it is told either way."""
+        from connector_assets.runtime.clock import Clock
+
+        name = f"{self.connection.id}.{stream}"
+        began = Clock().monotonic()
+        shown.start(name)
+        try:
+            synced = self._sync(stream, shown)
+        except ConnectorError as error:
+            shown.stop()
+            tell(name, error, 0.0)
+            return False
+        shown.stop()
+        tell(name, synced, Clock().monotonic() - began)
+        return True
+
+    def _sync(self, stream: str, shown: Shows) -> Synced:
+        from connector_assets.sync import sync
+
+        cancel = threading.Event()
+        try:
+            return sync(
+                self.connection,
+                stream,
+                self.destination,
+                staging=self.staging,
+                config=self.given.config,
+                secrets=self.given.secrets,
+                auth=self.given.auth,
+                schema=self.schema,
+                full=self.full,
+                cancel=cancel,
+                on_progress=shown.update,
+            )
+        except KeyboardInterrupt:
+            cancel.set()
+            raise
+
+
+def _as_line(name: str, came: Synced | ConnectorError, elapsed_s: float) -> None:
+    if isinstance(came, ConnectorError):
+        output.failure(came.at(name))
+        return
+    from connector_assets.cli.progress import counted
+
+    for note in came.stats.notes:
+        output.say(f"{name}: note: {note}")
+    table = f"{came.table.schema}.{came.table.name}"
+    output.write(
+        f"{name}: {counted(came.stats, elapsed_s)}; "
+        f"{table} in {came.loaded.uri} now has {came.loaded.rows:,} rows\n"
+    )
+
+
+def _as_json(name: str, came: Synced | ConnectorError, elapsed_s: float) -> None:
+    connection, _, stream = name.partition(".")
+    told: dict[str, Any] = {"connection": connection, "stream": stream}
+    if isinstance(came, ConnectorError):
+        told |= {"ok": False, "error": str(came)}
+    else:
+        told |= {
+            "ok": True,
+            "destination": came.loaded.uri,
+            "schema": came.table.schema,
+            "table": came.table.name,
+            "rows": came.loaded.rows,
+            "received": came.loaded.received,
+            "resumedRows": came.resumed_rows,
+            "calls": came.stats.calls,
+            "pages": came.stats.pages,
+            "bytes": came.stats.bytes,
+            "retries": came.stats.retries,
+            "waitedSeconds": round(came.stats.waited_s, 3),
+            "seconds": round(elapsed_s, 3),
+            "cursor": came.cursor_after,
+            "notes": came.stats.notes,
+        }
+    output.write(json.dumps(told, default=str) + "\n")

@@ -1,0 +1,37 @@
+"""`mcp`: the server for assistants."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from connector_assets.errors import ConfigError
+
+SpecsOption = Annotated[
+    str,
+    typer.Option(
+        "--specs",
+        metavar="FOLDER",
+        envvar="CONNECTOR_ASSETS_SPECS",
+        help="Where connectors are written; made if it is not there.",
+    ),
+]
+
+
+def mcp(*, specs: SpecsOption = "specs") -> None:
+    """Serve the Model Context Protocol on stdin and stdout, for an assistant's client.
+
+    Its tools create, validate and list connectors. They send no request to any API.
+    """
+    try:
+        from connector_assets.authoring.mcp_server import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "mcp":
+            raise
+        raise ConfigError(
+            'the package "mcp" is not installed',
+            where="connector-assets mcp",
+            fix="pip install 'connector-assets[mcp]'",
+        ) from None
+    serve(specs)

@@ -1,0 +1,36 @@
+"""`schema`: the JSON Schema of the documents, for editors."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from connector_assets.cli import output
+
+
+class Kind(StrEnum):
+    """What a document is."""
+
+    CONNECTOR = "connector"
+    CONNECTION = "connection"
+
+
+KindArgument = Annotated[
+    Kind, typer.Argument(metavar="connector|connection", help="Which kind of document.")
+]
+
+
+def schema(kind: KindArgument = Kind.CONNECTOR) -> None:
+    """Print the JSON Schema of a document, for editors and other tools.
+
+    Save it, and begin a spec with: # yaml-language-server: $schema=connector.schema.json
+    """
+    from connector_assets.spec.connection import ConnectionDocument
+    from connector_assets.spec.connector import ConnectorSpec
+    from connector_assets.spec.jsonschema import schema_of
+
+    model = ConnectionDocument if kind is Kind.CONNECTION else ConnectorSpec
+    output.write(json.dumps(schema_of(model), indent=2) + "\n")

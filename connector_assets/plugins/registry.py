@@ -1,0 +1,134 @@
+"""The connectors that Python code registered; files in a project's folders need no registering.
+
+Nothing is found by looking around: a plugin is registered by a module that someone imports, and
+the environment variable CONNECTOR_ASSETS_PLUGINS lists the modules to import.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable, Mapping
+from threading import RLock
+from typing import Any
+
+from connector_assets.connector import Connector, YamlConnector
+from connector_assets.errors import ConfigError, Fault, SpecError
+from connector_assets.plugins.define import PluginConnector
+from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.document import parse_connector
+
+PLUGINS_VARIABLE = "CONNECTOR_ASSETS_PLUGINS"
+
+Registered = PluginConnector | ConnectorSpec
+
+
+class ConnectorRegistry:
+    """Connectors by id, each id once. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._entries: dict[str, Registered] = {}
+        self._in_files: set[str] = set()
+
+    def register_plugin(self, plugin: PluginConnector) -> PluginConnector:
+        """Add what `define_connector` made; the same object may come again. Raises SpecError."""
+        with self._lock:
+            if self._entries.get(plugin.id) is not plugin:
+                self._add(plugin, source=f"plugin {plugin.id}")
+        return plugin
+
+    def register_yaml(
+        self, text: str | bytes, *, source: str | None = None, replace: bool = False
+    ) -> ConnectorSpec:
+        """Add the connector that `text` describes; SpecError, and nothing is added, if invalid.
+
+        `source` names its file. `replace` lets it take the place of another spec, never of a
+        plugin.
+        """
+        spec = parse_connector(text, source=source)
+        with self._lock:
+            if replace and isinstance(self._entries.get(spec.id), ConnectorSpec):
+                del self._entries[spec.id]
+            if self._entries.get(spec.id) != spec:
+                self._add(spec, source=source)
+            (self._in_files.add if source else self._in_files.discard)(spec.id)
+        return spec
+
+    def unregister(self, connector_id: str) -> None:
+        """Remove a connector; one that is not there is no error."""
+        with self._lock:
+            self._entries.pop(connector_id, None)
+            self._in_files.discard(connector_id)
+
+    def get(self, connector_id: str) -> Registered:
+        """The connector with this id; ConfigError lists those there are."""
+        with self._lock:
+            if connector_id in self._entries:
+                return self._entries[connector_id]
+            known = ", ".join(sorted(self._entries)) or "none"
+        raise ConfigError(f'"{connector_id}" is not registered', fix=f"known are: {known}")
+
+    def ids(self) -> tuple[str, ...]:
+        """In order of name."""
+        with self._lock:
+            return tuple(sorted(self._entries))
+
+    def connectors(self, runtime: HttpRuntime | None = None) -> dict[str, Connector[Any]]:
+        """Connectors by id, ready to be read; specs send their requests through `runtime`.
+
+        Specs that are files are left out: a project finds them in its folder.
+        """
+        with self._lock:
+            entries = {
+                name: entry
+                for name, entry in sorted(self._entries.items())
+                if name not in self._in_files
+            }
+        runtime = runtime or HttpRuntime()
+        return {
+            name: YamlConnector(entry, runtime) if isinstance(entry, ConnectorSpec) else entry
+            for name, entry in entries.items()
+        }
+
+    def __contains__(self, connector_id: object) -> bool:
+        with self._lock:
+            return connector_id in self._entries
+
+    def __repr__(self) -> str:
+        return f"ConnectorRegistry({', '.join(self.ids())})"
+
+    def _add(self, entry: Registered, *, source: str | None) -> None:
+        if entry.id in self._entries:
+            fault = Fault("id", f'"{entry.id}" is registered already; choose another')
+            raise SpecError([fault], source=source)
+        self._entries[entry.id] = entry
+
+
+connector_registry = ConnectorRegistry()
+"""The registry of this process: what Dagster's definitions and the command line read."""
+
+
+def import_plugins(environ: Mapping[str, str] | None = None) -> None:
+    """Import the modules that CONNECTOR_ASSETS_PLUGINS lists; they register their plugins."""
+    listed = (os.environ if environ is None else environ).get(PLUGINS_VARIABLE, "")
+    _import_modules(name.strip() for name in listed.split(",") if name.strip())
+
+
+def _import_modules(names: Iterable[str]) -> None:
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except SpecError:
+            raise
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f'module "{error.name}" is not found',
+                where=f"{PLUGINS_VARIABLE}: {name}",
+                fix="install it, or add its folder to PYTHONPATH",
+            ) from error
+        except Exception as error:
+            raise ConfigError(
+                f"{type(error).__name__}: {error}", where=f"{PLUGINS_VARIABLE}: {name}"
+            ) from error

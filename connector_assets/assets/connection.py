@@ -1,0 +1,82 @@
+"""One connection as Dagster definitions: an asset per stream, schedules, resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from connector_assets.assets.resources import destination_resource, http_resource
+from connector_assets.assets.schedules import schedules
+from connector_assets.assets.settings import Settings
+from connector_assets.assets.stream import stream_asset
+from connector_assets.connection import Connection
+from connector_assets.errors import Fault, SpecError
+from connector_assets.load.names import table_name
+
+
+def connection_definitions(
+    connection: Connection, given: Settings, *, by_condition: bool = False
+) -> dg.Definitions:
+    """`by_condition` makes its crons conditions on the assets instead of schedules.
+
+    A plugin with an asset factory of its own builds its assets itself.
+    """
+    url = connection.document.destination if connection.document else None
+    destination = f"{connection.id}_destination" if url else "destination"
+    resources = shared_resources(given)
+    resources[destination] = destination_resource(url or given.destination, given.staging)
+    factory = getattr(connection.connector, "assets", None)
+    if factory is not None:
+        return _own_definitions(factory(connection), resources)
+    return dg.Definitions(
+        assets=_assets(connection, destination, url or given.destination, by_condition),
+        schedules=None if by_condition else list(schedules(connection)),
+        resources=resources,
+    )
+
+
+def shared_resources(given: Settings) -> dict[str, Any]:
+    """The resources that every connection may use."""
+    return {
+        "http": http_resource(given.allow_private, given.state),
+        "destination": destination_resource(given.destination, given.staging),
+    }
+
+
+def _assets(
+    connection: Connection, destination: str, url: str, by_condition: bool
+) -> list[dg.AssetsDefinition]:
+    document, source = connection.document, connection.source
+    text = source.read_text() if source else ""
+    streams = connection.streams()
+    _refuse_shared_tables([stream.name for stream in streams])
+    return [
+        stream_asset(
+            connection,
+            stream,
+            destination=destination,
+            storage=url.partition(":")[0],
+            text=text,
+            cron=document.schedule_of(stream.name) if document and by_condition else None,
+        )
+        for stream in streams
+    ]
+
+
+def _refuse_shared_tables(names: list[str]) -> None:
+    """Stores ignore case, and several characters become `_`: two streams must not share a table."""
+    tables: dict[str, str] = {}
+    for name in names:
+        other = tables.setdefault(table_name(name).casefold(), name)
+        if other is not name:
+            text = f'"{other}" and "{name}" would share a table; rename one'
+            raise SpecError([Fault("read.streams", text)])
+
+
+def _own_definitions(made: Any, resources: dict[str, Any]) -> dg.Definitions:
+    """What a plugin's factory made: definitions as they stand, or assets that get our resources."""
+    if isinstance(made, dg.Definitions):
+        return made
+    assets = [made] if isinstance(made, dg.AssetsDefinition | dg.AssetSpec) else list(made)
+    return dg.Definitions(assets, resources=resources)

@@ -1,0 +1,124 @@
+"""What Dagster is told when a step ends: metadata that shows and plots, checks, or a failure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from connector_assets.errors import ConnectorError, PageLimit, RateLimited
+from connector_assets.load.names import table_name
+from connector_assets.load.table import Column, Loaded
+from connector_assets.spec.connector import Stream
+from connector_assets.sync import Synced
+
+LONGEST_WAIT_S = 24 * 3600
+"""A vendor that asks for more is a failure to look at, not a run to keep open."""
+_MOST_WAITS = 5
+
+
+def check_specs(key: dg.AssetKey, stream: Stream) -> list[dg.AssetCheckSpec]:
+    """What must hold after every load; the step itself evaluates them, at no extra cost."""
+    specs = [dg.AssetCheckSpec("complete", asset=key, description="Every page was read.")]
+    if stream.checks.min_rows is not None:
+        text = f"The table holds at least {stream.checks.min_rows:,} rows."
+        specs.append(dg.AssetCheckSpec("min_rows", asset=key, description=text))
+    return specs
+
+
+def result(stream: Stream, synced: Synced, seconds: float) -> dg.MaterializeResult[None]:
+    """A materialization, also of zero rows, with the checks' verdicts."""
+    return dg.MaterializeResult(
+        metadata=_metadata(synced, seconds), check_results=_verdicts(stream, synced)
+    )
+
+
+def _verdicts(stream: Stream, synced: Synced) -> list[dg.AssetCheckResult]:
+    stats, loaded, least = synced.stats, synced.loaded, stream.checks.min_rows
+    verdicts = [
+        dg.AssetCheckResult(
+            check_name="complete",
+            passed=not stats.truncated,
+            metadata={"pages": stats.pages, "rows_received": loaded.received},
+        )
+    ]
+    if least is not None:
+        verdicts.append(
+            dg.AssetCheckResult(
+                check_name="min_rows",
+                passed=loaded.rows >= least,
+                metadata={"rows": loaded.rows, "min_rows": least},
+            )
+        )
+    return verdicts
+
+
+def _metadata(synced: Synced, seconds: float) -> dict[str, Any]:
+    stats, loaded, table = synced.stats, synced.loaded, synced.table
+    told = {
+        "dagster/row_count": loaded.rows,
+        "dagster/column_schema": column_schema(loaded, table.primary_key),
+        "dagster/table_name": f"{table.schema}.{table_name(table.name)}",
+        "dagster/uri": loaded.uri,
+        "dagster/storage_kind": loaded.uri.partition(":")[0],
+        "rows_received": loaded.received,
+        "resumed_rows": synced.resumed_rows,
+        "rejected": loaded.rejected,
+        "calls": stats.calls,
+        "pages": stats.pages,
+        "bytes": stats.bytes,
+        "retries": stats.retries,
+        "waited_s": round(stats.waited_s, 3),
+        "duration_s": round(seconds, 3),
+        "truncated": stats.truncated,
+        "cursor_before": _shown(synced.cursor_before),
+        "cursor_after": _shown(synced.cursor_after),
+        "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in stats.notes))
+        if stats.notes
+        else None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _shown(cursor: Any) -> Any:
+    return cursor if cursor is None or isinstance(cursor, str | int | float) else repr(cursor)
+
+
+def column_schema(loaded: Loaded, primary_key: tuple[str, ...]) -> dg.TableSchema:
+    """The table as it is now; the columns of its primary key carry a tag."""
+    return dg.TableSchema(
+        [_column(column, column.name in primary_key) for column in loaded.columns]
+    )
+
+
+def _column(column: Column, key: bool) -> dg.TableColumn:
+    return dg.TableColumn(
+        column.name,
+        column.type,
+        constraints=dg.TableColumnConstraints(nullable=column.nullable and not key),
+        tags={"primary_key": ""} if key else None,
+    )
+
+
+def failure(error: ConnectorError) -> Exception:
+    """What to raise for `error`: its one line, without a stack that would say nothing more.
+
+    Requests were already retried where that can help, so Dagster is asked for another try only when
+    the server named a time to come back.
+    """
+    if isinstance(error, RateLimited) and error.retry_after_s <= LONGEST_WAIT_S:
+        return dg.RetryRequested(_MOST_WAITS, seconds_to_wait=math.ceil(error.retry_after_s))
+    told = {"error": type(error).__name__, "where": error.where, "what to do": error.fix}
+    return dg.Failure(
+        description=str(error),
+        metadata={name: text for name, text in told.items() if text},
+        allow_retries=False,
+    )
+
+
+def incomplete(error: ConnectorError) -> Iterator[dg.AssetCheckResult]:
+    """The `complete` check in red, beside the failed step, where pages were left unread."""
+    if isinstance(error, PageLimit):
+        yield dg.AssetCheckResult(check_name="complete", passed=False, description=str(error))

@@ -1,0 +1,95 @@
+"""Signs of life while a stream is read: a log line every few seconds, now and then an observation.
+
+Dagster keeps every observation for good and plots it; so they are rare, and a short run has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from connector_assets.runtime.clock import Clock
+from connector_assets.runtime.stats import Stats
+
+LOG_S = 5.0
+OBSERVE_S = 30.0
+
+
+@dataclass
+class Progress:
+    """Tells of `stats` as they grow; `tick` may be called as often as one likes."""
+
+    context: dg.AssetExecutionContext
+    clock: Clock = field(default_factory=Clock)
+    stats: Stats | None = None
+
+    def __post_init__(self) -> None:
+        self._began = self._logged = self._observed = self.clock.monotonic()
+        self._notes = 0
+
+    @property
+    def elapsed_s(self) -> float:
+        return self.clock.monotonic() - self._began
+
+    def update(self, stats: Stats) -> None:
+        """Take the counters of a reading; they go on counting by themselves."""
+        self.stats = stats
+
+    def tick(self) -> None:
+        """Say what is due to be said."""
+        now = self.clock.monotonic()
+        self.tell_notes()
+        if now - self._logged >= LOG_S:
+            self._logged = now
+            self.context.log.info(sentence(self.stats, now - self._began))
+        if self.stats and now - self._observed >= OBSERVE_S:
+            self._observed = now
+            self.context.log_event(
+                dg.AssetObservation(self.context.asset_key, metadata=so_far(self.stats))
+            )
+
+    def tell_notes(self) -> None:
+        """Log each remark of the reading once."""
+        notes = self.stats.notes if self.stats else []
+        for note in notes[self._notes :]:
+            self.context.log.info(note)
+        self._notes = len(notes)
+
+
+def sentence(stats: Stats | None, elapsed_s: float) -> str:
+    """What a person watching the log wants to know.
+
+    >>> sentence(Stats(calls=7, pages=6, rows=6000, bytes=3_250_000, waited_s=4.2), 12.0)
+    '6,000 rows in 6 pages, 3.2 MB, 500 rows/s; waited 4.2 s'
+    """
+    if stats is None:
+        return f"no answer yet after {elapsed_s:.0f} s"
+    rate = stats.rows / elapsed_s if elapsed_s else 0.0
+    text = f"{stats.rows:,} rows in {stats.pages:,} pages, {size(stats.bytes)}, {rate:,.0f} rows/s"
+    if stats.waited_s >= 1:
+        text += f"; waited {stats.waited_s:,.1f} s"
+    return f"{text}; {stats.retries} retries" if stats.retries else text
+
+
+def size(count: int) -> str:
+    """Bytes for people, in powers of ten.
+
+    >>> size(999), size(3_250_000)
+    ('999 B', '3.2 MB')
+    """
+    amount, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:  # noqa: PLR2004 - decimal units
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def so_far(stats: Stats) -> dict[str, int | float]:
+    return {
+        "rows_so_far": stats.rows,
+        "pages_so_far": stats.pages,
+        "bytes_so_far": stats.bytes,
+        "waited_s_so_far": round(stats.waited_s, 1),
+    }

@@ -1,0 +1,63 @@
+"""What steps share and a project may exchange: how requests are sent, and where rows go.
+
+Neither holds a secret: inside the step the connection looks secrets up by the names of environment
+variables. So what Dagster stores and shows of a resource is harmless.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from connector_assets.load.table import Destination
+from connector_assets.load.urls import destination_from_url
+from connector_assets.runtime.runtime import HttpRuntime
+
+
+class HttpRuntimeResource(dg.ConfigurableResource):  # type: ignore[type-arg] # provides itself
+    """Sends every request: guarded, within the vendor's limit, retried."""
+
+    allow_private: list[str] = Field(
+        default=[], description="Private hosts that may be read: HOST, HOST:PORT or CIDR."
+    )
+    state: str | None = Field(
+        default=None,
+        description="Where rate budgets and renewed tokens are shared: a folder or a server's URL.",
+    )
+
+    def runtime(self) -> HttpRuntime:
+        """A runtime for one step; close it."""
+        return HttpRuntime(tuple(self.allow_private), state=self.state)
+
+
+class DestinationResource(dg.ConfigurableResource):  # type: ignore[type-arg] # provides itself
+    """The store that rows are loaded into."""
+
+    url: str = Field(description="duckdb:///relative.duckdb or duckdb:////absolute.duckdb")
+    staging: str = Field(
+        default=".connector_assets/staging",
+        description="Folder of rows on their way; reruns resume from it, so it must outlive them.",
+    )
+
+    def open(self) -> Destination:
+        """The store; nothing is locked before the first load."""
+        return destination_from_url(self.url)
+
+    @property
+    def staging_path(self) -> Path:
+        return Path(self.staging)
+
+
+@cache
+def http_resource(allow_private: tuple[str, ...], state: str | None) -> HttpRuntimeResource:
+    """One object for equal settings: Dagster merges definitions only if they share resources."""
+    return HttpRuntimeResource(allow_private=list(allow_private), state=state)
+
+
+@cache
+def destination_resource(url: str, staging: str) -> DestinationResource:
+    """One object for equal settings, as above."""
+    return DestinationResource(url=url, staging=staging)

@@ -1,0 +1,101 @@
+"""One step: a stream synced under Dagster's eyes.
+
+The work runs in a thread of its own and the main thread watches it. So signs of life go out while
+a server is silent, and a run that is terminated stops at once: Dagster interrupts the main thread
+only, by an exception that is no `Exception`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+import dagster as dg
+
+from connector_assets.assets.outcome import failure, incomplete, result
+from connector_assets.assets.progress import Progress
+from connector_assets.connection import Connection
+from connector_assets.errors import ConnectorError, LoadError
+from connector_assets.load.table import Destination
+from connector_assets.spec.connector import Stream
+from connector_assets.sync import Synced, sync
+
+_TICK_S = 1.0
+
+
+def materialize(
+    context: dg.AssetExecutionContext,
+    connection: Connection,
+    stream: Stream,
+    destination: Destination,
+    *,
+    staging: Path,
+    full: bool = False,
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Sync `stream` and yield what came of it; raises dg.Failure or dg.RetryRequested."""
+    progress = Progress(context)
+    cancel = threading.Event()
+
+    def work() -> Synced:
+        return sync(
+            connection,
+            stream.name,
+            destination,
+            staging=staging,
+            full=full,
+            cancel=cancel,
+            on_progress=progress.update,
+            fence=fence(context, cancel),
+        )
+
+    try:
+        synced = watched(work, cancel, progress.tick)
+    except ConnectorError as error:
+        problem = error
+    else:
+        progress.tell_notes()
+        yield result(stream, synced, progress.elapsed_s)
+        return
+    progress.tell_notes()
+    yield from incomplete(problem)
+    # Outside of `except`, so that Dagster shows one line and not the chain that led to it.
+    raise failure(problem)
+
+
+def watched(
+    work: Callable[[], Synced], cancel: threading.Event, tick: Callable[[], None]
+) -> Synced:
+    """What `work` returns, run in a thread; an interruption of this one cancels it and waits."""
+    with ThreadPoolExecutor(1, thread_name_prefix="sync") as pool:
+        future = pool.submit(work)
+        try:
+            while not wait([future], timeout=_TICK_S).done:
+                tick()
+        except BaseException:
+            cancel.set()
+            raise
+    return future.result()
+
+
+def fence(context: dg.AssetExecutionContext, cancel: threading.Event) -> Callable[[], None]:
+    """A last look before a load commits, whether this step still is the one that should.
+
+    A run worker that is killed leaves its step processes alive, while Dagster has called the run
+    failed and may have started another.
+    """
+    parent, run_id, instance = os.getppid(), context.run_id, context.instance
+    where = "/".join(context.asset_key.path)
+
+    def check() -> None:
+        run = instance.get_run_by_id(run_id)
+        if cancel.is_set() or os.getppid() != parent or (run is not None and run.is_finished):
+            raise LoadError(
+                "the run was ended before its rows were loaded; the table is as it was",
+                where=where,
+                fix="run it again and it goes on from the rows it had",
+            )
+
+    return check

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from ipaddress import IPv4Address, IPv6Address
 
-Address = IPv4Address | IPv6Address
+from connector_assets.spec.url import Address
 
 _SPECIAL_V4 = {
     "0.0.0.0/8": "this network",

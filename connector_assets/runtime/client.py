@@ -22,7 +22,7 @@ from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.decode import ACCEPT_ENCODING, Body
 from connector_assets.runtime.guard import Guard
 from connector_assets.runtime.transport import WATCH, GuardedTransport, Watch, bounded
-from connector_assets.runtime.url import Target, join, locate
+from connector_assets.spec.url import Target, join, locate
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SAFE_METHODS = ("GET", "HEAD")

@@ -20,8 +20,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connector_assets.errors import BlockedError, ConfigError, RequestError
-from connector_assets.runtime.addresses import Address, is_metadata, special
-from connector_assets.runtime.url import Target, join, locate, origin_of, parse_host, parse_port
+from connector_assets.runtime.addresses import is_metadata, special
+from connector_assets.spec.url import (
+    Address,
+    Target,
+    join,
+    locate,
+    origin_of,
+    parse_host,
+    parse_port,
+)
 
 __all__ = ["Guard", "Verdict", "join", "judge_url", "locate", "origin_of"]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from connector_assets.errors import BlockedError, ConfigError, RequestError
 from connector_assets.runtime.addresses import is_metadata, special
 from connector_assets.runtime.guard import Guard, judge_url
-from connector_assets.runtime.url import join, locate, origin_of
+from connector_assets.spec.url import join, locate, origin_of
 
 CORPUS = json.loads((Path(__file__).parents[1] / "corpus" / "ssrf_urls.json").read_text("utf-8"))
 PUBLIC = "93.184.216.34"
@@ -194,7 +194,8 @@ def test_an_origin_is_scheme_host_and_port_in_one_spelling(url, origin):
         "http://2852039166/",
         "https://x:y@api.example.com/",
         "//x@api.example.com/",
-        "/a b",
+        "//a b.example.com/",
+        "https://api.example.com :443/",
         "/a\r\nX-Evil: 1",
         "\t//127.0.0.1",
         "//127.1/",
@@ -209,6 +210,7 @@ def test_odd_links_are_refused_not_guessed(reference):
     ("reference", "url"),
     [
         ("/p2", "https://api.example.com/p2"),
+        (" /a b?q=c d ", "https://api.example.com/a%20b?q=c%20d"),
         ("p2", "https://api.example.com/v1/p2"),
         ("?page=2", "https://api.example.com/v1/items?page=2"),
         ("../p2", "https://api.example.com/p2"),

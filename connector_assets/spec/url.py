@@ -16,10 +16,12 @@ from urllib.parse import urljoin
 import idna
 
 from connector_assets.errors import BlockedError
-from connector_assets.runtime.addresses import Address
+
+Address = IPv4Address | IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
 _HTTP = re.compile(r"(https?):\/\/([^/?#\\]*)([^?#\\]*)(?:[?#].*)?", re.IGNORECASE | re.DOTALL)
+_UP_TO_PATH = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://[^/?#]*)?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # C0, space, DEL and C1: some parsers drop these in silence, others end the host there.
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -72,9 +74,12 @@ def origin_of(url: str) -> str:
 def join(base: str, reference: str) -> str:
     """The URL that `reference` (a redirect, a `next` link, a path) names when read beside `base`.
 
+    Spaces in a path or query, which servers do send, become `%20`; BlockedError for what is odd.
+
     >>> join("https://api.example.com/v1/items?page=1", "/v1/items?page=2")
     'https://api.example.com/v1/items?page=2'
     """
+    reference = _without_spaces(reference)
     if _CONTROL.search(reference):
         raise BlockedError("the link holds a space or control character")
     if "\\" in re.split(r"[?#]", reference, maxsplit=1)[0]:
@@ -103,6 +108,13 @@ def parse_host(text: str) -> tuple[str, Address | None]:
     for label in labels:
         _check_label(label)
     return host, None
+
+
+def _without_spaces(reference: str) -> str:
+    reference = reference.strip(" ")
+    authority = _UP_TO_PATH.match(reference)
+    end = authority.end() if authority else 0
+    return reference[:end] + reference[end:].replace(" ", "%20")
 
 
 def _why_not_http(url: str) -> str:

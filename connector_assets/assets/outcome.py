@@ -103,19 +103,20 @@ def _column(column: Column, key: bool) -> dg.TableColumn:
 
 
 def failure(error: ConnectorError) -> Exception:
-    """What to raise for `error`: its one line, without a stack that would say nothing more.
+    """What to raise for `error`: its one line, without the chain of exceptions that led to it.
 
-    Requests were already retried where that can help, so Dagster is asked for another try only when
-    the server named a time to come back.
+    Requests were already retried where that can help, so Dagster is asked for another try only
+    where the server named a time to come back.
     """
-    if isinstance(error, RateLimited) and error.retry_after_s <= LONGEST_WAIT_S:
-        return dg.RetryRequested(_MOST_WAITS, seconds_to_wait=math.ceil(error.retry_after_s))
     told = {"error": type(error).__name__, "where": error.where, "what to do": error.fix}
-    return dg.Failure(
-        description=str(error),
-        metadata={name: text for name, text in told.items() if text},
-        allow_retries=False,
+    failed = dg.Failure(
+        str(error), {name: text for name, text in told.items() if text}, allow_retries=False
     )
+    if not isinstance(error, RateLimited) or error.retry_after_s > LONGEST_WAIT_S:
+        return failed
+    retry = dg.RetryRequested(_MOST_WAITS, seconds_to_wait=math.ceil(error.retry_after_s))
+    retry.__cause__ = failed
+    return retry
 
 
 def incomplete(error: ConnectorError) -> Iterator[dg.AssetCheckResult]:

@@ -49,6 +49,12 @@ class Progress:
                 dg.AssetObservation(self.context.asset_key, metadata=so_far(self.stats))
             )
 
+    def done(self, rows: int) -> None:
+        """Say what came of it: the table now holds `rows` rows."""
+        self.tell_notes()
+        spent = sentence(self.stats, self.elapsed_s) if self.stats else "nothing new was read"
+        self.context.log.info("%s; the table holds %s", spent, count(rows, "row"))
+
     def tell_notes(self) -> None:
         """Log each remark of the reading once."""
         notes = self.stats.notes if self.stats else []
@@ -66,19 +72,29 @@ def sentence(stats: Stats | None, elapsed_s: float) -> str:
     if stats is None:
         return f"no answer yet after {elapsed_s:.0f} s"
     rate = stats.rows / elapsed_s if elapsed_s else 0.0
-    text = f"{stats.rows:,} rows in {stats.pages:,} pages, {size(stats.bytes)}, {rate:,.0f} rows/s"
+    pages, rows = count(stats.pages, "page"), count(stats.rows, "row")
+    text = f"{rows} in {pages}, {size(stats.bytes)}, {rate:,.0f} rows/s"
     if stats.waited_s >= 1:
         text += f"; waited {stats.waited_s:,.1f} s"
-    return f"{text}; {stats.retries} retries" if stats.retries else text
+    return f"{text}; {count(stats.retries, 'retry', 'retries')}" if stats.retries else text
 
 
-def size(count: int) -> str:
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its noun.
+
+    >>> count(1, "page"), count(2000, "page")
+    ('1 page', '2,000 pages')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def size(octets: int) -> str:
     """Bytes for people, in powers of ten.
 
     >>> size(999), size(3_250_000)
     ('999 B', '3.2 MB')
     """
-    amount, unit = float(count), "B"
+    amount, unit = float(octets), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if amount < 1000:  # noqa: PLR2004 - decimal units
             break

@@ -56,7 +56,7 @@ def materialize(
     except ConnectorError as error:
         problem = error
     else:
-        progress.tell_notes()
+        progress.done(synced.loaded.rows)
         yield result(stream, synced, progress.elapsed_s)
         return
     progress.tell_notes()

@@ -1,6 +1,6 @@
 """One stream as one asset, with an op of its own that syncs it."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: Dagster reads the type of `context` as it stands.
 
 from collections.abc import Iterator
 from typing import Any

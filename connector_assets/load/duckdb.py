@@ -12,22 +12,27 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from connector_assets.errors import Busy, LoadError
-from connector_assets.load.duckdb_sql import kinds_of, quoted, type_name
+from connector_assets.load.derived import derived
+from connector_assets.load.duckdb_sql import kinds_of, quoted, store_type, widened
 from connector_assets.load.duckdb_state import State
-from connector_assets.load.duckdb_write import Write
+from connector_assets.load.duckdb_write import NotTimes, Write
 from connector_assets.load.lock import Lock
 from connector_assets.load.plan import KeyColumn, plan
-from connector_assets.load.profile import profile
+from connector_assets.load.profile import Profile, profile
 from connector_assets.load.table import Column, Cursor, Loaded, Segment, Table, WriteMode
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _ROWS_AT_ONCE = 10_000
+# Measured on rows of 540 bytes: with less memory DuckDB falls back to one thread, with more it
+# takes more and is no faster (ADR 3). Offsets in text are read, and times written, as UTC.
+_SETTINGS = "set threads = 2; set memory_limit = '300MB'; set TimeZone = 'UTC'"
 _FIRST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 1.0
 
@@ -73,17 +78,37 @@ class DuckDBDestination:
         where = _where(table)
         if mode == "merge" and not table.primary_key:
             raise LoadError("merge needs a key", where=where, fix="declare primaryKey")
-        found = profile(segments, where=where)
+        with derived(table, segments) as rows:
+            found = profile(rows, where=where)
+            load = partial(
+                self._load, table, rows, found, mode=mode, cursor=cursor, fence=fence, run_id=run_id
+            )
+            try:
+                return load()
+            except NotTimes as error:
+                found.shapes.update(dict.fromkeys(error.keys))
+                return load()
+
+    def _load(
+        self,
+        table: Table,
+        segments: Sequence[Segment],
+        found: Profile,
+        *,
+        mode: WriteMode,
+        cursor: Cursor | None,
+        fence: Callable[[], None] | None,
+        run_id: str,
+    ) -> Loaded:
         load_id = segments[0].load_id if segments else ""
-        with self._writing(where, run_id) as connection:
+        with self._writing(_where(table), run_id) as connection:
             state = State(connection, table)
             state.create()
-            taken = state.taken(load_id) if load_id else None
-            if taken is not None:
+            if load_id and (taken := state.taken(load_id)) is not None:
                 return self._loaded(connection, table, *taken)
             if cursor is not None:
                 state.move(cursor, load_id=load_id, run_id=run_id)
-            planned = plan(table, self._columns(connection, state, table), found, type_name)
+            planned = plan(table, self._columns(connection, state, table), found, store_type)
             if planned:
                 connection.execute(f"create schema if not exists {quoted(table.schema)}")
                 Write(connection, table, planned, found, segments).run(mode)
@@ -129,13 +154,13 @@ class DuckDBDestination:
     def _spool_keys(
         self, connection: DuckDBPyConnection, table: Table, keys: Sequence[str], spool: IO[bytes]
     ) -> None:
-        names = {c.key: c.name for c in self._columns(connection, State(connection, table), table)}
-        if not names:
+        columns = {c.key: c for c in self._columns(connection, State(connection, table), table)}
+        if not columns:
             return
         for key in keys:
-            if key not in names:
+            if key not in columns:
                 raise LoadError(f'there is no column for "{key}"', where=_where(table))
-        values = ", ".join(f"to_json({quoted(names[key])})" for key in keys)
+        values = ", ".join(widened(columns[key], "JSON") for key in keys)
         result = connection.execute(f"select {values} from {_name(table)}")
         while rows := result.fetchmany(_ROWS_AT_ONCE):
             for row in rows:
@@ -187,6 +212,7 @@ class DuckDBDestination:
         with Lock(lock, what=self.uri, wait_s=self._wait_s, run_id=run_id):
             connection = self._connect(read_only=False)
             try:
+                connection.execute(_SETTINGS)
                 connection.execute("begin")
                 yield connection
                 connection.execute("commit")

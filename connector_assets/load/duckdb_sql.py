@@ -1,15 +1,16 @@
-"""Pieces of DuckDB SQL: names, types, and the expression that turns one type into another."""
+"""Pieces of DuckDB SQL: names, types, and rows read from files."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from connector_assets.errors import LoadError
 from connector_assets.load.kinds import Kind
+from connector_assets.load.plan import KeyColumn
+from connector_assets.load.table import Segment
+from connector_assets.load.times import strftime
 
-_TYPES = {"text": "VARCHAR"}
 _KINDS = {
     "BOOLEAN": Kind.BOOLEAN,
     "BIGINT": Kind.INTEGER_64,
@@ -18,7 +19,6 @@ _KINDS = {
     "VARCHAR": Kind.TEXT,
     "JSON": Kind.NESTED,
 }
-_INTEGERS = r"(U?(TINY|SMALL|BIG|HUGE)?INT|INTEGER|UINTEGER)"
 # DuckDB's own default; a line that is longer needs a larger buffer.
 _OBJECT_BYTES = 16 << 20
 
@@ -32,30 +32,30 @@ def literal(text: str) -> str:
 
 
 def kinds_of(type_: str) -> Kind | None:
-    """Return the kinds a column of this type may hold; None for a type inference never gives."""
+    """The kinds a column of this type may hold; None for a type that inference never gives."""
     return _KINDS.get(type_)
 
 
-def type_name(text: str) -> str:
-    """Return a type as SQL; LoadError for what cannot be one, since it comes from a spec.
+def store_type(text: str) -> str:
+    """DuckDB's own name of a type; LoadError for what is none.
 
-    >>> type_name("text"), type_name("decimal(10, 2)")
-    ('VARCHAR', 'DECIMAL(10, 2)')
+    >>> store_type("text"), store_type("decimal(10, 2)")
+    ('VARCHAR', 'DECIMAL(10,2)')
     """
-    depth = 0
-    for char in text:
-        depth += (char == "(") - (char == ")")
-        if depth < 0:
-            break
-    # Letters and balanced brackets only: such text cannot end the cast it stands in.
-    if depth or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_ ,()\[\]\"]*", text):
-        raise LoadError(f"{text[:60]!r} is not a column type", fix="use one such as bigint")
-    return _TYPES.get(text.lower(), text if '"' in text else text.upper())
+    import duckdb
+
+    # It comes from a spec. Text that DuckDB reads as a type and writes again can be nothing else.
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_ ,()\[\]\"]*", text):
+        try:
+            return str(duckdb.type(text))
+        except duckdb.Error:
+            pass
+    raise LoadError(f"{text[:60]!r} is not a column type", fix="use one such as bigint")
 
 
-def read_rows(paths: Sequence[Path], columns: Mapping[str, str], *, longest: int) -> str:
+def read_rows(segments: Sequence[Segment], columns: Mapping[str, str], *, longest: int) -> str:
     """Rows of NDJSON files as a table expression; each key is read as the type given, or fails."""
-    files = ", ".join(literal(str(path)) for path in paths)
+    files = ", ".join(literal(str(segment.path)) for segment in segments)
     named = ", ".join(f"{literal(key)}: {literal(type_)}" for key, type_ in columns.items())
     size = max(_OBJECT_BYTES, longest)
     return (
@@ -64,28 +64,11 @@ def read_rows(paths: Sequence[Path], columns: Mapping[str, str], *, longest: int
     )
 
 
-def widened(column: str, before: str, after: str) -> str:
+def widened(before: KeyColumn, after: str) -> str:
     """An expression for a column's old values under its wider type."""
-    if before == "JSON" and after != "JSON":
-        return f"CAST({column} ->> '$' AS {after})"
-    return f"to_json({column})" if after == "JSON" else f"CAST({column} AS {after})"
-
-
-def unfit(value: str, source: str, target: str) -> str:
-    """A condition: `value`, of type `source`, is not null and is not exactly a `target`."""
-    cast = f"TRY_CAST({value} AS {target})"
-    if source == target:
-        return "false"
-    if source == "VARCHAR":
-        return f"({value} IS NOT NULL AND ({cast} IS NULL OR NOT {_spelled(value, target)}))"
-    back = f"TRY_CAST({cast} AS {source})"
-    return f"({value} IS NOT NULL AND ({cast} IS NULL OR {back} IS DISTINCT FROM {value}))"
-
-
-def _spelled(value: str, target: str) -> str:
-    # TRY_CAST rounds '1.5' to an integer and '1.155' to a DECIMAL(10, 2) without a word.
-    if re.fullmatch(_INTEGERS, target):
-        return rf"regexp_full_match({value}, '\s*[+-]?\d+\s*')"
-    if found := re.fullmatch(r"DECIMAL\(\d+, ?(\d+)\)", target):
-        return rf"regexp_full_match({value}, '\s*[+-]?\d*(\.\d{{0,{found[1]}}}0*)?\s*')"
-    return "true"
+    name = quoted(before.name)
+    if before.shape:
+        name = f"strftime({name}, {literal(strftime(before.shape))})"
+    if before.type == "JSON" and after != "JSON":
+        return f"CAST({name} ->> '$' AS {after})"
+    return f"to_json({name})" if after == "JSON" else f"CAST({name} AS {after})"

@@ -7,7 +7,8 @@ key and the kinds of value behind each column.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import Busy
@@ -28,8 +29,14 @@ create table if not exists _connector_assets.loads (
     received bigint, rejected bigint, rows bigint, run_id varchar, loaded_at timestamptz);
 create table if not exists _connector_assets.columns (
     schema_name varchar, table_name varchar, position integer,
-    key varchar, column_name varchar, column_type varchar, kinds integer, fixed boolean);
+    key varchar, column_name varchar, column_type varchar, kinds integer,
+    shape varchar, fixed boolean);
 """
+
+_COLUMNS_JSON = (
+    '[{"position": "INTEGER", "key": "VARCHAR", "name": "VARCHAR", "type": "VARCHAR", '
+    '"kinds": "INTEGER", "shape": "VARCHAR", "fixed": "BOOLEAN"}]'
+)
 
 
 class State:
@@ -76,13 +83,14 @@ class State:
 
     def columns(self) -> list[KeyColumn]:
         rows = self._all(
-            "select key, column_name, column_type, kinds, fixed from _connector_assets.columns "
-            "where schema_name = ? and table_name = ? order by position",
+            "select key, column_name, column_type, kinds, shape, fixed "
+            "from _connector_assets.columns where schema_name = ? and table_name = ? "
+            "order by position",
             self._key,
         )
         return [
-            KeyColumn(key, name, type_, Kind(kinds), fixed)
-            for key, name, type_, kinds, fixed in rows
+            KeyColumn(key, name, type_, Kind(kinds), shape, fixed)
+            for key, name, type_, kinds, shape, fixed in rows
         ]
 
     def keep_columns(self, columns: Iterable[KeyColumn]) -> None:
@@ -91,23 +99,15 @@ class State:
             self._key,
         )
         rows = [
-            [
-                *self._key,
-                number,
-                column.key,
-                column.name,
-                column.type,
-                int(column.kinds),
-                column.fixed,
-            ]
+            {**asdict(column), "position": number, "kinds": int(column.kinds)}
             for number, column in enumerate(columns)
         ]
-        for some in _batches(rows):
-            places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(some))
-            self._all(
-                f"insert into _connector_assets.columns values {places}",
-                [value for row in some for value in row],
-            )
+        self._all(
+            "insert into _connector_assets.columns "
+            "select ?, ?, position, key, name, type, kinds, shape, fixed "
+            "from (select unnest(from_json(?, ?), recursive := true))",
+            [*self._key, json.dumps(rows), _COLUMNS_JSON],
+        )
 
     def taken(self, load_id: str) -> tuple[int, int] | None:
         """(received, rejected) of the load of this name, None if it has not been done."""
@@ -125,8 +125,3 @@ class State:
     def _all(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
         # fetchall, always: a half-read result leaves a DuckDB 2.0 connection busy.
         return self._connection.execute(sql, values or []).fetchall()
-
-
-def _batches(rows: list[list[Any]], size: int = 500) -> Iterator[list[list[Any]]]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import LoadError
-from connector_assets.load.duckdb_sql import literal, quoted, read_rows, unfit, widened
+from connector_assets.load.derived import renamed
+from connector_assets.load.duckdb_casts import Cast, exact_cast, time_cast
+from connector_assets.load.duckdb_sql import quoted, read_rows, widened
 from connector_assets.load.plan import Planned
 from connector_assets.load.profile import Profile
-from connector_assets.load.renamed import renamed
 from connector_assets.load.table import Segment, Table, WriteMode
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _INCOMING = "_connector_assets_incoming"
+
+
+class NotTimes(Exception):
+    """Columns of texts that looked like times are not all times; load them as text."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = keys
+        super().__init__(", ".join(keys))
 
 
 class Write:
@@ -64,7 +72,7 @@ class Write:
             if item.before is None:
                 self._execute(f"alter table {self._target} add column if not exists {name} {type_}")
             elif item.before.type != type_:
-                using = widened(name, item.before.type, type_)
+                using = widened(item.before, type_)
                 self._execute(f"alter table {self._target} alter {name} type {type_} using {using}")
 
     def _merge(self) -> None:
@@ -83,43 +91,47 @@ class Write:
         if not self._found.rows:
             return
         arriving = [item for item in self._planned if item.arrives] or self._planned[:1]
-        names = ", ".join(quoted(item.column.name) for item in arriving)
-        values = ", ".join(_value(item) for item in arriving)
-        with renamed(self._segments, {i.column.key: i.column.name for i in arriving}) as paths:
-            rows = self._rows(paths, arriving)
-            sql = f"insert into {name} ({names}) select {values} from {rows}"
+        casts = {item.column.name: _cast(item) for item in arriving}
+        names = ", ".join(map(quoted, casts))
+        values = ", ".join(_checked(cast) for cast in casts.values())
+        with renamed(self._segments, {i.column.key: i.column.name for i in arriving}) as segments:
+            types = {item.column.name: _read_type(item) for item in arriving}
+            rows = read_rows(segments, types, longest=self._found.longest)
             try:
-                inserted = self._execute(sql)[0][0]
+                inserted = self._execute(
+                    f"insert into {name} ({names}) select {values} from {rows}"
+                )
             except Exception:
-                self._explain(rows, arriving)
+                self._execute("rollback")
+                self._explain(rows, arriving, casts)
                 raise
-        if inserted != self._found.rows:
+        if inserted[0][0] != self._found.rows:
             raise LoadError(
-                f"{self._found.rows:,} rows were staged, {inserted:,} arrived", where=self._where
+                f"{self._found.rows:,} rows were staged, {inserted[0][0]:,} arrived",
+                where=self._where,
             )
 
-    def _rows(self, paths: Sequence[Path], arriving: Sequence[Planned]) -> str:
-        types = {i.column.name: i.source if i.column.fixed else i.column.type for i in arriving}
-        return read_rows(paths, types, longest=self._found.longest)
-
-    def _explain(self, rows: str, arriving: Sequence[Planned]) -> None:
-        """Name the column and the first row whose value does not fit a declared type."""
-        self._execute("rollback")
-        for item in arriving:
-            bad = _unfit(item)
-            if bad == "false":
-                continue
-            first = self._execute(
-                f"select row from (select row_number() over () as row, {bad} as bad from {rows}) "
-                "where bad limit 1"
-            )
-            if first:
+    def _explain(self, rows: str, arriving: Sequence[Planned], casts: Mapping[str, Cast]) -> None:
+        """Say which column, from which row on, has a value that does not fit."""
+        checked = [item for item in arriving if casts[item.column.name].unfit != "false"]
+        if not checked:
+            return
+        firsts = ", ".join(
+            f"min(number) filter ({casts[item.column.name].unfit})" for item in checked
+        )
+        numbered = f"(select row_number() over () as number, * from {rows})"
+        found = self._execute(f"select {firsts} from {numbered}")[0]
+        unfit = [(item, row) for item, row in zip(checked, found, strict=True) if row is not None]
+        for item, row in unfit:
+            if item.column.fixed:
                 raise LoadError(
-                    f'column "{item.column.name}": row {first[0][0]} has a value that is not '
-                    f"exactly a {item.column.type.lower()}",
+                    f'column "{item.column.name}": row {row} has a value that is not exactly '
+                    f"a {item.column.type.lower()}",
                     where=self._where,
                     fix="change the declared type, or leave it out",
                 )
+        if unfit:
+            raise NotTimes([item.column.key for item, _ in unfit])
 
     def _key(self) -> list[str]:
         names = {item.column.key: item.column.name for item in self._planned}
@@ -149,15 +161,20 @@ class Write:
         return self._connection.execute(sql).fetchall()
 
 
-def _unfit(item: Planned) -> str:
-    if not item.column.fixed:
-        return "false"
-    return unfit(quoted(item.column.name), item.source, item.column.type)
+def _read_type(item: Planned) -> str:
+    if item.column.shape:
+        return "VARCHAR"
+    return item.source if item.column.fixed and item.column.type != "JSON" else item.column.type
 
 
-def _value(item: Planned) -> str:
-    name, bad = quoted(item.column.name), _unfit(item)
-    if bad == "false":
-        return name
-    what = literal(f"column {item.column.name} does not fit")
-    return f"CASE WHEN {bad} THEN error({what}) ELSE CAST({name} AS {item.column.type}) END"
+def _cast(item: Planned) -> Cast:
+    name = quoted(item.column.name)
+    if item.column.shape:
+        return time_cast(name, item.column.shape, item.column.type)
+    return exact_cast(name, _read_type(item), item.column.type)
+
+
+def _checked(cast: Cast) -> str:
+    if cast.unfit == "false":
+        return cast.value
+    return f"CASE WHEN {cast.unfit} THEN error('unfit') ELSE {cast.value} END"

@@ -9,6 +9,7 @@ from connector_assets.load.kinds import NOTHING, Kind, column_type
 from connector_assets.load.names import column_names
 from connector_assets.load.profile import Profile
 from connector_assets.load.table import Table
+from connector_assets.load.times import time_type
 
 # The column of rows that have no key at all, so that they still count.
 _ONLY_COLUMN = "value"
@@ -18,13 +19,15 @@ _ONLY_COLUMN = "value"
 class KeyColumn:
     """A column, the row key it holds and the kinds of value seen; `type` is the store's own name.
 
-    `fixed` marks a type that was declared, or given by hand: values must fit it.
+    `shape` is how the texts looked whose values a column of times holds (see `times`). `fixed`
+    marks a type that was declared, or given by hand: values must fit it.
     """
 
     key: str
     name: str
     type: str
     kinds: Kind = NOTHING
+    shape: str | None = None
     fixed: bool = False
 
 
@@ -52,33 +55,45 @@ def plan(
     that can be queried. `store_type` gives the store's name of a type.
     """
     known = {column.key: column for column in stored}
-    keys = list(dict.fromkeys([*known, *table.primary_key, *found.kinds, *table.columns]))
+    keys = list(dict.fromkeys([*known, *found.kinds, *table.primary_key, *table.columns]))
     if not keys and found.rows:
         keys = [_ONLY_COLUMN]
     names = column_names(keys, {key: column.name for key, column in known.items()})
-    return [_planned(key, names[key], table, known.get(key), found, store_type) for key in keys]
+    return [
+        Planned(
+            _column(key, names[key], table.columns.get(key), known.get(key), found, store_type),
+            known.get(key),
+            arrives=key in found.kinds,
+            source=store_type(column_type(found.kinds.get(key, NOTHING))),
+        )
+        for key in keys
+    ]
 
 
-def _planned(  # noqa: PLR0917
+def _column(  # noqa: PLR0917 # all that decides about one column
     key: str,
     name: str,
-    table: Table,
+    declared: str | None,
     before: KeyColumn | None,
     found: Profile,
     store_type: Callable[[str], str],
-) -> Planned:
-    here = found.kinds.get(key, NOTHING)
-    kinds = here | (before.kinds if before else NOTHING)
-    fixed = True
-    if key in table.columns:
-        type_ = store_type(table.columns[key])
-    elif before is not None and before.fixed:
-        type_ = before.type
-    else:
-        type_, fixed = store_type(column_type(kinds)), False
-    return Planned(
-        KeyColumn(key, name, type_, kinds, fixed),
-        before,
-        arrives=key in found.kinds,
-        source=store_type(column_type(here)),
+) -> KeyColumn:
+    kinds = found.kinds.get(key, NOTHING) | (before.kinds if before else NOTHING)
+    if declared is not None:
+        return KeyColumn(key, name, store_type(declared), kinds, fixed=True)
+    if before is not None and before.fixed:
+        return KeyColumn(key, name, before.type, kinds, fixed=True)
+    shape = _shape(key, kinds, before, found)
+    return KeyColumn(
+        key, name, store_type(time_type(shape) if shape else column_type(kinds)), kinds, shape
     )
+
+
+def _shape(key: str, kinds: Kind, before: KeyColumn | None, found: Profile) -> str | None:
+    """The one shape of all texts of the column, old and new."""
+    shapes = set()
+    if before is not None and before.kinds & Kind.TEXT:
+        shapes.add(before.shape)
+    if found.kinds.get(key, NOTHING) & Kind.TEXT:
+        shapes.add(found.shapes.get(key))
+    return shapes.pop() if kinds == Kind.TEXT and len(shapes) == 1 else None

@@ -27,6 +27,7 @@ from connector_assets.load.kinds import (
     kind_of,
 )
 from connector_assets.load.table import Segment
+from connector_assets.load.times import shape_of
 
 _CHUNK = 1 << 20
 # A Struct looks its fields up one by one: with more, dicts are faster.
@@ -38,9 +39,13 @@ _DIGITS = 60
 
 @dataclass(slots=True)
 class Profile:
-    """Keys in order of appearance, with their kinds; `longest` bounds a line's bytes."""
+    """Keys in order of appearance, with their kinds; `longest` bounds a line's bytes.
+
+    `shapes` has the one shape of each column of texts that may all be times.
+    """
 
     kinds: dict[str, Kind] = field(default_factory=dict)
+    shapes: dict[str, str | None] = field(default_factory=dict)
     rows: int = 0
     longest: int = 0
 
@@ -77,13 +82,16 @@ def _chunks(segment: Segment) -> Iterator[bytes]:
 
 
 def _learn(found: Profile, chunk: bytes, where: str) -> None:
-    kinds = found.kinds
+    kinds, shapes = found.kinds, found.shapes
     for line in chunk.removesuffix(b"\n").split(b"\n"):
         row = _decode(line, found.rows + 1, where)
         if type(row) is not dict:
             raise LoadError(f"row {found.rows + 1} is not an object", where=where)
         for key, value in row.items():
             kinds[key] = kinds.get(key, NOTHING) | kind_of(value)
+            if type(value) is str and shapes.get(key, "") is not None:
+                shape = shape_of(value)
+                shapes[key] = shape if shapes.get(key, shape) == shape else None
         found.rows += 1
 
 
@@ -111,16 +119,23 @@ def _decoder(found: Profile) -> msgspec.json.Decoder[Any] | None:
     if len(found.kinds) > _MOST_FIELDS or any(_UNNAMEABLE.search(key) for key in found.kinds):
         return None
     fields = [
-        (f"f{number}", _accepted(kinds), msgspec.field(default=None, name=key))
+        (
+            f"f{number}",
+            _accepted(kinds, found.shapes.get(key)),
+            msgspec.field(default=None, name=key),
+        )
         for number, (key, kinds) in enumerate(found.kinds.items())
     ]
     row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
     return msgspec.json.Decoder(row)
 
 
-def _accepted(kinds: Kind) -> Any:
+def _accepted(kinds: Kind, shape: str | None) -> Any:
     if is_settled(kinds):
         return msgspec.Raw
+    if shape and kinds == Kind.TEXT:
+        # The length is free to test here; the rest of the shape the destination tests.
+        return Annotated[str, Meta(min_length=len(shape), max_length=len(shape))] | None
     if kinds & WHOLE:
         # Larger ones always go the slow way: msgspec cannot test for 128 bits.
         type_: Any = _EXACT if kinds & WHOLE == Kind.INTEGER else _INTEGER_64

@@ -1,0 +1,106 @@
+"""Exact casts in DuckDB: the expression, and the condition under which it would change a value.
+
+DuckDB's own casts round and guess in silence: '1.5' is 2 as an integer, a text with an offset loses
+it as a TIMESTAMP, a DATE drops the hour.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from connector_assets.load.duckdb_sql import literal
+from connector_assets.load.times import strftime
+
+_NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|DOUBLE|FLOAT|BOOLEAN|DECIMAL.*")
+_INTEGERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER")
+_DECIMAL = re.compile(r"DECIMAL\(\d+,(\d+)\)")
+_NESTED = re.compile(r"(STRUCT|MAP)\(.*|.*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """`value` is the SQL of the new value; `unfit` is true where the old one does not fit."""
+
+    value: str
+    unfit: str = "false"
+
+
+def time_cast(text: str, shape: str, type_: str) -> Cast:
+    """A text of that shape as a time: it must look the same when written again."""
+    again = f"strftime(TRY_CAST({text} AS TIMESTAMP), {literal(strftime(shape))})"
+    return Cast(
+        f"CAST({text} AS {type_})", f"({text} IS NOT NULL AND {again} IS DISTINCT FROM {text})"
+    )
+
+
+def exact_cast(value: str, source: str, target: str) -> Cast:
+    """A value as another type: no digit, hour or field may be lost."""
+    if source == target:
+        return Cast(value)
+    if target == "JSON":
+        return Cast(f"to_json({value})")
+    if _NESTED.fullmatch(target):
+        return _nested_cast(value, source, target)
+    if source == "JSON":
+        return _text_cast(f"({value} ->> '$')", target)
+    if source == "VARCHAR" or not _NUMBERS.fullmatch(target):
+        return _text_cast(f"CAST({value} AS VARCHAR)", target)
+    cast = f"TRY_CAST({value} AS {target})"
+    back = f"TRY_CAST({cast} AS {source})"
+    return Cast(
+        cast, f"({value} IS NOT NULL AND ({cast} IS NULL OR {back} IS DISTINCT FROM {value}))"
+    )
+
+
+def _text_cast(text: str, target: str) -> Cast:
+    cast = f"TRY_CAST({text} AS {target})"
+    if target == "TIMESTAMP":
+        # Straight to TIMESTAMP an offset would be dropped; the session's time zone is UTC.
+        cast = f"CAST(TRY_CAST({text} AS TIMESTAMP WITH TIME ZONE) AS TIMESTAMP)"
+    return Cast(
+        cast, f"({text} IS NOT NULL AND ({cast} IS NULL OR NOT {_is_spelled(text, target)}))"
+    )
+
+
+def _is_spelled(text: str, target: str) -> str:
+    if _INTEGERS.fullmatch(target):
+        return rf"regexp_full_match({text}, '\s*[+-]?\d+\s*')"
+    if found := _DECIMAL.fullmatch(target):
+        exact = rf"regexp_full_match({text}, '\s*[+-]?\d*(\.\d{{0,{found[1]}}}0*)?\s*')"
+        power = f"TRY_CAST({text} AS DOUBLE) = CAST(TRY_CAST({text} AS {target}) AS DOUBLE)"
+        return f"({exact} OR (contains(lower({text}), 'e') AND {power}))"
+    if target == "DATE":
+        whole = f"CAST(TRY_CAST({text} AS DATE) AS TIMESTAMP)"
+        return f"(TRY_CAST({text} AS TIMESTAMP) IS NOT DISTINCT FROM {whole})"
+    if target.startswith("TIMESTAMP"):
+        return rf"(NOT regexp_matches({text}, '\.\d{{6}}\d*[1-9]'))"
+    return "true"
+
+
+def _nested_cast(value: str, source: str, target: str) -> Cast:
+    if source != "JSON":
+        return Cast(f"CAST(NULL AS {target})", f"({value} IS NOT NULL)")
+    import duckdb
+
+    structure = json.dumps(_structure(duckdb.type(target)))
+    cast = f"json_transform({value}, {literal(structure)})"
+    # Keys that the type lacks and leaves that it changes are missing from what it gives back.
+    whole = f"json_contains({_numbers(f'to_json({cast})')}, {_numbers(value)})"
+    return Cast(cast, f"({value} IS NOT NULL AND NOT coalesce({whole}, false))")
+
+
+def _numbers(value: str) -> str:
+    """JSON with 1.0 written as 1, since a double column gives back the former."""
+    return rf"regexp_replace(CAST({value} AS VARCHAR), '(\d)\.0+([,\]}}])', '\1\2', 'g')"
+
+
+def _structure(type_: Any) -> Any:
+    """A nested `DuckDBPyType` as `json_transform` wants it: {"a": "BIGINT", "b": ["VARCHAR"]}."""
+    if type_.id == "struct":
+        return {name: _structure(child) for name, child in type_.children}
+    if type_.id == "list":
+        return [_structure(type_.children[0][1])]
+    return str(type_)

@@ -13,6 +13,7 @@ import msgspec
 from connector_assets.errors import ConfigError
 from connector_assets.spec.body import Body
 from connector_assets.spec.call import Call, Deferred, Encoding
+from connector_assets.spec.credentials import check_header
 from connector_assets.spec.template import Template
 
 Scope = Mapping[str, Any]
@@ -82,7 +83,12 @@ def request_of(call: Call, scope: Scope) -> httpx.Request:
     headers = {"accept": "application/json", "user-agent": USER_AGENT}
     if content is not None:
         headers["content-type"] = _CONTENT_TYPES[call.encoding]
-    given = {name.lower(): str(value) for name, value in call.headers.items() if value is not None}
+    # httpx would encode a header as ASCII; a field value is octets (RFC 9110, section 5.5).
+    given = {
+        name.lower(): check_header(plain(value, name), name).encode("latin-1")
+        for name, value in call.headers.items()
+        if value is not None
+    }
     return httpx.Request(
         call.method, _with_query(call), headers={**headers, **given}, content=content
     )

@@ -16,6 +16,8 @@ _NO_ROWS = {
     "description",
     "rate_limit",
     "retry",
+    "max_pages",
+    "on_max_pages",
     "timeout_seconds",
     "connect_timeout_seconds",
     "read_timeout_seconds",

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.template import Template
 
-Scalar = Template | bool | int | float | None
-Value = Scalar | Many[Scalar]
+
+_KINDS: dict[type, str] = {
+    str: "text",
+    Template: "text",
+    bool: "flag",
+    int: "number",
+    float: "number",
+    list: "list",
+    tuple: "list",
+    type(None): "nothing",
+}
+
+
+def _kind(value: Any) -> str | None:
+    """The member of a union that a value is for: what fits none is one error, not one for each."""
+    return _KINDS.get(type(value))
+
+
+def _one_of(message: str) -> Discriminator:
+    return Discriminator(
+        _kind, custom_error_type="value_kind", custom_error_message=f"must be {message}"
+    )
+
+
+_Scalar = (
+    Annotated[Template, Tag("text")]
+    | Annotated[bool, Tag("flag")]
+    | Annotated[int | float, Tag("number")]
+    | Annotated[None, Tag("nothing")]
+)
+Scalar = Annotated[_Scalar, _one_of("text, a number, true or false")]
+Value = Annotated[
+    _Scalar | Annotated[Many[Scalar], Tag("list")],
+    _one_of("text, a number, true or false, or a list of these"),
+]
 
 
 class GraphQL(Model):

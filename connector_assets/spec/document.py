@@ -18,8 +18,9 @@ from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.faults import Finding, findings_of, in_order, new
 from connector_assets.spec.semantics import connection_findings, connector_findings
-from connector_assets.spec.yaml_source import MAX_BYTES, YamlSource, read_yaml
 from connector_assets.spec.yaml_source import Path as Steps
+from connector_assets.spec.yaml_source import YamlSource, read_yaml
+from connector_assets.spec.yaml_text import MAX_BYTES
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
@@ -107,7 +108,7 @@ def _read(
     try:
         spec = model.model_validate(yaml.data)
     except ValidationError as error:
-        refused = new(findings_of(error, yaml.data, model), yaml.broken)
+        refused = new(findings_of(error, yaml, model), yaml.broken)
     found = new(find(yaml), [*yaml.broken, *(one.path for one in refused)])
     faults = [*yaml.faults, *(one.placed(yaml) for one in (*refused, *found))]
     if faults or spec is None:

@@ -17,12 +17,15 @@ from pydantic import BaseModel, ValidationError
 
 from connector_assets.errors import Fault
 from connector_assets.spec.jsonschema import known_keys, known_values
-from connector_assets.spec.yaml_source import Path, YamlSource, show_path
-
-MAX_FAULTS = 200
-"""Faults shown at most; the last one then says how many there are."""
+from connector_assets.spec.yaml_source import MAX_FAULTS, TOO_MANY, Path, YamlSource, show_path
 
 _LISTED = 15
+_READ = 5_000
+"""Errors of pydantic looked at: enough for MAX_FAULTS, since a union reports each member."""
+
+# Matching takes time by the product of these.
+_LONGEST_GUESS = 64
+_MOST_GUESSES = 200
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,23}")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
 _DIGITS_OF_A_WORD = 4
@@ -81,21 +84,24 @@ class _Problem:
     value: Any
 
 
-def findings_of(error: ValidationError, data: Any, model: type[BaseModel]) -> list[Finding]:
-    """What `model` refuses in the document `data`, one finding for each mistake."""
-    problems = [
-        _located(found, data) for found in error.errors(include_input=False, include_url=False)
-    ]
+def findings_of(
+    error: ValidationError, document: YamlSource, model: type[BaseModel]
+) -> list[Finding]:
+    """What `model` refuses in a document, one finding for each mistake, in document order.
+
+    Only as many as are shown: to guess what thousands of keys were meant to be takes seconds.
+    """
     by_path: dict[Path, list[_Problem]] = {}
-    for problem in problems:
+    for found in error.errors(include_input=False, include_url=False)[:_READ]:
+        problem = _located(found, document.data)
         by_path.setdefault(problem.path, []).append(problem)
     above = {path[:length] for path in by_path for length in range(len(path))}
-    findings = []
-    for path, group in by_path.items():
-        kept = [one for one in group if path not in above or not _is_shape(one)]
-        if kept:
-            findings.append(_finding(path, kept, data, model))
-    return findings
+    groups = {
+        path: [one for one in group if path not in above or not _is_shape(one)]
+        for path, group in by_path.items()
+    }
+    paths = sorted((path for path in groups if groups[path]), key=document.position)
+    return [_finding(path, groups[path], document.data, model) for path in paths[: MAX_FAULTS + 1]]
 
 
 def new(findings: Iterable[Finding], known: Iterable[Path]) -> list[Finding]:
@@ -113,9 +119,8 @@ def in_order(faults: Iterable[Fault]) -> list[Fault]:
     ordered = sorted(dict.fromkeys(faults), key=lambda one: (one.line, one.column))
     if len(ordered) <= MAX_FAULTS:
         return ordered
-    rest = len(ordered) - MAX_FAULTS
-    last = ordered[MAX_FAULTS - 1]
-    return [*ordered[:MAX_FAULTS], Fault("", f"and {rest:,} more", last.line, last.column)]
+    last = ordered[MAX_FAULTS]
+    return [*ordered[:MAX_FAULTS], Fault("", TOO_MANY, last.line, last.column)]
 
 
 def options(names: Sequence[str]) -> str:
@@ -126,7 +131,7 @@ def options(names: Sequence[str]) -> str:
 
 def near(name: str, known: Sequence[str]) -> str | None:
     """What `name` was probably meant to be: also in another case, or with underscores."""
-    if len(name) > 64:  # noqa: PLR2004 - longer than any key; matching takes quadratic time
+    if len(name) > _LONGEST_GUESS or len(known) > _MOST_GUESSES:
         return None
     plain = {re.sub(r"[^a-z0-9]", "", one.lower()): one for one in known}
     close = get_close_matches(re.sub(r"[^a-z0-9]", "", name.lower()), plain, n=1, cutoff=0.7)
@@ -214,6 +219,8 @@ def _message(first: _Problem, group: Sequence[_Problem]) -> str:
         return str(context["message"])
     if kind == "missing":
         return "is required"
+    if kind == "value_kind":
+        return first.text
     if kind == "union_tag_invalid":
         return _not_known(first.value, _listed(context["expected_tags"]))
     if kind in ("too_short", "too_long"):

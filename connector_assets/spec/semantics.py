@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,7 +27,7 @@ from connector_assets.spec.connector import ConfigField
 from connector_assets.spec.faults import Finding, options, quoted
 from connector_assets.spec.functions import CHECKS
 from connector_assets.spec.values import typed
-from connector_assets.spec.yaml_source import Path, YamlSource, show_path
+from connector_assets.spec.yaml_source import MAX_FAULTS, Path, YamlSource, show_path
 
 _ORIGIN = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?/?")
 _SENT_AS_TEXT = {"params", "headers", "form", "text", "vars", "default", "enum", "claims"}
@@ -35,32 +36,33 @@ _SENT_AS_TEXT = {"params", "headers", "form", "text", "vars", "default", "enum",
 def connector_findings(document: YamlSource) -> list[Finding]:
     """What is wrong with a connector as a whole."""
     data = document.data
-    return [
-        *_endpoint_ids(data),
-        *_relative_urls(data),
-        *_parameters_set_twice(data),
-        *_references(data),
-        *_stream_names(data),
-        *_keys_to_merge_by(data),
-        *_config(data),
-        *_addresses(data),
-        *name_findings(data),
-        *_rounded(document, _SENT_AS_TEXT),
-    ]
+    found = chain(
+        _endpoint_ids(data),
+        _relative_urls(data),
+        _parameters_set_twice(data),
+        _references(data),
+        _stream_names(data),
+        _keys_to_merge_by(data),
+        _config(data),
+        _addresses(data),
+        name_findings(data),
+        _rounded(document, _SENT_AS_TEXT),
+    )
+    return list(islice(found, MAX_FAULTS + 1))
 
 
 def connection_findings(document: YamlSource) -> list[Finding]:
     """What is wrong with a connection by itself; its connector is not known here."""
     data, streams = document.data, document.data.get("streams")
-    findings = [
-        *template_findings(("config",), data.get("config"), data),
-        *template_findings(("vars",), data.get("vars"), data),
-        *_twice([(("streams", n), name) for n, name in enumerate(items(streams))]),
-        *_rounded(document, {"config", "vars"}),
-    ]
-    for name in keys(streams):
-        findings += template_findings(("streams", name, "vars"), at(streams[name], "vars"), data)
-    return findings
+    own = [(("streams", name, "vars"), at(streams, name, "vars")) for name in keys(streams)]
+    found = chain(
+        template_findings(("config",), data.get("config"), data),
+        template_findings(("vars",), data.get("vars"), data),
+        *(template_findings(path, value, data) for path, value in own),
+        _twice([(("streams", n), name) for n, name in enumerate(items(streams))]),
+        _rounded(document, {"config", "vars"}),
+    )
+    return list(islice(found, MAX_FAULTS + 1))
 
 
 def _endpoint_ids(data: Mapping[str, Any]) -> Iterator[Finding]:

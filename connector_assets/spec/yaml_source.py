@@ -21,17 +21,20 @@ from typing import Any, NoReturn, Protocol
 import yaml
 
 from connector_assets.errors import Fault, SpecError
+from connector_assets.spec.yaml_text import decode, explain, split_lines
 
-MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
+MAX_FAULTS = 200
+"""Faults shown of a document; more than that help nobody."""
+
+TOO_MANY = "has more faults than are shown"
+
 MAX_VALUES = 100_000
 MAX_REPEATED = 100_000
 """Characters that aliases may repeat, were they written out."""
 
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,1000}")
-_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)?(?:\.[0-9]+)?(?<=[0-9])(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"(?=.*[.eE])-?(?:0|[1-9][0-9]*)?(?:\.[0-9]+)?(?<=[0-9])(?:[eE][-+]?[0-9]+)?")
 _WORDS = {
     "": None,
     "~": None,
@@ -45,7 +48,6 @@ _WORDS = {
     "False": False,
     "FALSE": False,
 }  # fmt: skip - one line per value
-_BARE_TEMPLATE = re.compile(r"(?:^|[:\-,\[])\s*\{\{")
 _SHOWN_KEY = re.compile(r"[^\s\"'\x00-\x1f\x7f-\x9f]{1,60}")
 
 Path = tuple[str | int, ...]
@@ -116,13 +118,8 @@ class YamlSource:
 
 def read_yaml(text: str | bytes, *, source: str | None = None) -> YamlSource:
     """The one document in `text`; SpecError where it is no YAML, or too much of it."""
-    decoded = _decode(text, source)
+    decoded = decode(text, source)
     return _Composer(decoded, source).compose()
-
-
-def split_lines(text: str) -> list[str]:
-    """Lines as YAML counts them."""
-    return _LINE_BREAK.split(text)
 
 
 def show_path(path: Sequence[str | int]) -> str:
@@ -138,34 +135,6 @@ def _quoted(key: str) -> str:
 
 def _one_based(mark: _Mark) -> tuple[int, int]:
     return mark.line + 1, mark.column + 1
-
-
-def _decode(text: str | bytes, source: str | None) -> str:
-    """Text without a byte order mark, every character of which YAML allows."""
-    if len(text) > MAX_BYTES:
-        raise SpecError([Fault("", "is larger than 1 MiB; split it", 1, 1)], source=source)
-    if isinstance(text, bytes):
-        text = _decode_utf8(text, source)
-    text = text.removeprefix("\ufeff")
-    found = _UNPRINTABLE.search(text)
-    if found:
-        message = f"has the control character U+{ord(found[0]):04X}; remove it"
-        raise SpecError([Fault("", message, *_end(text[: found.start()]))], source=source)
-    return text
-
-
-def _decode_utf8(raw: bytes, source: str | None) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        end = _end(raw[: error.start].decode("utf-8"))
-        fault = Fault("", "is not UTF-8 text; save the file as UTF-8", *end)
-        raise SpecError([fault], source=source) from None
-
-
-def _end(text: str) -> tuple[int, int]:
-    lines = split_lines(text.removeprefix("\ufeff"))
-    return len(lines), len(lines[-1]) + 1
 
 
 @dataclass(slots=True)
@@ -387,6 +356,8 @@ class _Composer:
 
     def _refuse(self, message: str, mark: _Mark) -> None:
         path = self._path()
+        if len(self.faults) >= MAX_FAULTS:
+            self._end_with("", TOO_MANY, _one_based(mark))
         self.broken.append(path)
         self.faults.append(Fault(show_path(path), message, *_one_based(mark)))
 
@@ -402,7 +373,7 @@ class _Composer:
         mark = found or opened
         line, column = _one_based(mark) if mark else (1, 1)
         text = lines[line - 1] if line <= len(lines) else ""
-        problem = _problem(error.problem or "", error.context or "", text, column)
+        problem = explain(error.problem or "", error.context or "", text, column)
         self._end_with("", f"is not YAML: {problem}", (line, column))
 
 
@@ -410,28 +381,3 @@ def _events(text: str) -> Iterator[Any]:
     # CSafeLoader is ten times as fast; where libyaml is missing, the other reads the same events.
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.parse(text, Loader=loader)
-
-
-def _problem(problem: str, context: str, line: str, column: int) -> str:
-    """What libyaml found, or what people mostly did to get there."""
-    at = line[column - 1 : column]
-    for applies, meaning in (
-        (_BARE_TEMPLATE.search(line), 'quote text that begins with "{{"'),
-        (at == "\t" or "tab character" in problem, "found a tab; indent with spaces"),
-        (
-            "incompatible YAML document" in problem,
-            "it asks for another YAML version; use 1.2, or leave %YAML out",
-        ),
-        (
-            "scanning an alias" in context or "scanning an anchor" in context,
-            'quote text that begins with "*" or "&"',
-        ),
-        (at and at in "@`%", f'quote text that begins with "{at}"'),
-        (
-            "mapping values are not allowed" in problem,
-            'found a second ":"; quote text that holds ": "',
-        ),
-    ):
-        if applies:
-            return meaning
-    return f"{problem}; check quotes, brackets and indentation"

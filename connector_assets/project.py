@@ -14,7 +14,7 @@ from connector_assets.errors import Fault, SpecError
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import ConnectorSpec
-from connector_assets.spec.document import parse_connection, parse_connector
+from connector_assets.spec.document import parse_connection, parse_connector, read_file
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -50,7 +50,7 @@ class _Finder:
 
     def add_spec(self, path: Path) -> None:
         try:
-            spec = parse_connector(path.read_bytes(), source=str(path))
+            spec = parse_connector(read_file(path), source=str(path))
         except SpecError as error:
             self.broken.append(Broken(path, error))
             return
@@ -62,7 +62,7 @@ class _Finder:
 
     def add_connection(self, path: Path) -> None:
         try:
-            document = parse_connection(path.read_bytes(), source=str(path))
+            document = parse_connection(read_file(path), source=str(path))
             connection = self.bind(document, path)
         except SpecError as error:
             self.broken.append(Broken(path, error))
@@ -96,7 +96,7 @@ class _Finder:
             return YamlConnector(self.specs[name][0], self.runtime)
         target = path.parent / name
         if name.endswith(SUFFIXES) and target.is_file():
-            spec = parse_connector(target.read_bytes(), source=str(target))
+            spec = parse_connector(read_file(target), source=str(target))
             return YamlConnector(spec, self.runtime)
         known = ", ".join([*self.specs, *self.plugins]) or "none"
         raise SpecError(
@@ -150,17 +150,33 @@ def connection_from_file(
     plugins: Mapping[str, Connector[Any]] | None = None,
 ) -> Connection:
     """The connection a spec file or a connection document stands for; raises SpecError."""
+    text = read_file(path)
+    if b"connection" in text and is_connection(text):
+        document = parse_connection(text, source=str(path))
+        return connection_from_document(
+            document, path, runtime=runtime, environ=environ, specs=specs, plugins=plugins
+        )
+    spec = parse_connector(text, source=str(path))
+    connector = YamlConnector(spec, runtime or HttpRuntime())
+    return Connection(spec.id, connector, None, path, os.environ if environ is None else environ)
+
+
+def connection_from_document(
+    document: ConnectionDocument,
+    path: Path,
+    *,
+    runtime: HttpRuntime | None = None,
+    environ: Mapping[str, str] | None = None,
+    specs: Path | None = None,
+    plugins: Mapping[str, Connector[Any]] | None = None,
+) -> Connection:
+    """The connection that `document`, written in `path`, stands for; raises SpecError."""
     finder = _Finder(
         runtime or HttpRuntime(), os.environ if environ is None else environ, plugins or {}
     )
-    text = path.read_bytes()
-    if b"connection" in text and is_connection(text):
-        for other in documents(specs) if specs else ():
-            finder.add_spec(other)
-        return finder.bind(parse_connection(text, source=str(path)), path)
-    spec = parse_connector(text, source=str(path))
-    connector = YamlConnector(spec, finder.runtime)
-    return Connection(spec.id, connector, None, path, finder.environ)
+    for other in documents(specs) if specs else ():
+        finder.add_spec(other)
+    return finder.bind(document, path)
 
 
 def is_connection(text: bytes) -> bool:

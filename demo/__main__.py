@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from demo.server import count, serving
 
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTORS = {"nycflights": "next_url", "nycflights_cursor": "cursor"}
+# In Dagster's log: "... - INFO - <job> - <run> - nycflights__planes - 3,322 rows in 1 pages, ..."
+_PROGRESS = re.compile(r" - INFO - .* - (?P<step>\w+) - (?P<text>[\d,]+ rows .*)\n")
 BUSIEST = """
 select a.name as airline, f.origin, p.name as destination, count(*) as flights,
        round(avg(f.arr_delay), 1) as late_by_minutes
@@ -82,14 +86,30 @@ def serve(asked: argparse.Namespace) -> None:
 def _materialize(folder: Path, base_url: str) -> None:
     selection = " or ".join(f'key:"{connector}/*"' for connector in CONNECTORS)
     command = [_script("dagster"), "asset", "materialize", "-m", "connector_assets.definitions"]
+    command += ["--select", selection]
     log = folder / "dagster.log"
-    with log.open("wb") as output:
-        environment = _environment(folder, base_url)
-        with running([*command, "--select", selection], env=environment, output=output) as dagster:
-            code = dagster.wait()
-    if code:
+    environment = _environment(folder, base_url)
+    # Not through a pipe: a grandchild that lives on would keep it open for ever.
+    with (
+        log.open("wb") as output,
+        log.open(encoding="utf-8", errors="replace") as lines,
+        running(command, env=environment, output=output) as dagster,
+    ):
+        while dagster.poll() is None:
+            _tell_progress(lines)
+            time.sleep(0.2)
+        _tell_progress(lines)
+    if dagster.returncode:
         tail = log.read_text(errors="replace").splitlines()[-40:]
+        code = dagster.returncode
         sys.exit("\n".join([*tail, f"dagster failed with exit code {code}; all of it: {log}"]))
+
+
+def _tell_progress(lines: Iterable[str]) -> None:
+    for line in lines:
+        found = _PROGRESS.search(line)
+        if found:
+            print(f"   {found['step'].replace('__', '/'):28}{found['text']}", flush=True)
 
 
 def _environment(folder: Path, base_url: str) -> dict[str, str]:

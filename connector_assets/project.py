@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import parse_connection, parse_connector, read_file
 
 SUFFIXES = (".yaml", ".yml")
+_CONNECTION = re.compile(rb"""(?<![\w.-])["']?kind["']?\s*:\s*["']?connection["']?\s*(?:[,}#\n]|$)""")
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def connection_from_document(
 
 def is_connection(text: bytes) -> bool:
     """Whether a document says `kind: connection`; what it says wrong is the parser's to tell."""
-    return any(line.split() == [b"kind:", b"connection"] for line in text.splitlines())
+    return _CONNECTION.search(text) is not None
 
 
 def documents(folder: Path) -> list[Path]:

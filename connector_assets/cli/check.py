@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from connector_assets.cli.options import (
     VerboseOption,
 )
 from connector_assets.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from connector_assets.connection import Connection
 
 StreamArgument = Annotated[
     str | None,
@@ -43,21 +46,9 @@ def check(
 
     A failure says which it was: a value to set, the host, the secret, or the spec.
     """
-    given = Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose)
-    connection = given.connection(spec)
-    ok, message = True, ""
-    try:
-        reading = connection.open(
-            stream or connection.streams()[0].name,
-            config=given.config,
-            secrets=given.secrets,
-            auth=given.auth,
-            preview=True,
-        )
-        outcome = connection.connector.check(reading)
-        ok, message = outcome.ok, reading.secrets.mask(outcome.message)
-    except ConnectorError as error:
-        ok, message = False, str(error)
+    with Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose) as given:
+        connection = given.connection(spec)
+        ok, message = _outcome(connection, stream, given)
     if as_json:
         told = {"connection": connection.id, "ok": ok, "message": message}
         output.write(json.dumps(told) + "\n")
@@ -67,3 +58,18 @@ def check(
         output.say(message or f"{connection.id}: the connection test failed")
     if not ok:
         raise typer.Exit(1)
+
+
+def _outcome(connection: Connection, stream: str | None, given: Given) -> tuple[bool, str]:
+    try:
+        reading = connection.open(
+            stream or connection.streams()[0].name,
+            config=given.config,
+            secrets=given.secrets,
+            auth=given.auth,
+            preview=True,
+        )
+        outcome = connection.connector.check(reading)
+    except ConnectorError as error:
+        return False, str(error)
+    return outcome.ok, reading.secrets.mask(outcome.message)

@@ -22,17 +22,18 @@ def list_connectors(*, as_json: JsonOption = False) -> None:
     """
     from connector_assets.cli.project import folders, project
 
-    given = Given.of()
-    found = project(runtime=given.runtime, environ=given.environ)
+    with Given.of() as given:
+        found = project(runtime=given.runtime, environ=given.environ)
+        connections = [_plain(one) for one in found.connections]
     if as_json:
-        told = [_plain(one) for one in found.connections] + [_broken(one) for one in found.broken]
+        told = connections + [_broken(one) for one in found.broken]
         output.write(json.dumps(told, indent=2) + "\n")
         return
-    for connection in found.connections:
-        output.write(_text(_plain(connection)))
+    for connection in connections:
+        output.write(_text(connection))
     for broken in found.broken:
         output.spec_error(broken.error)
-    if not found.connections and not found.broken:
+    if not connections and not found.broken:
         output.say(f"no connector in {folders(given.environ)[0]}/")
 
 

@@ -81,13 +81,14 @@ def load(
     from connector_assets.cli.progress import progress
     from connector_assets.load.urls import destination_from_url
 
-    given = Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose)
-    connection = given.connection(spec)
-    names = [connection.stream(name).name for name in streams or _every(connection)]
-    staging = given.environ.get("CONNECTOR_ASSETS_STAGING") or ".connector_assets/staging"
-    work = _Work(connection, given, destination_from_url(to), Path(staging), schema, full)
-    with progress() as shown:
-        failed = [not work.load(name, shown, _as_json if as_json else _as_line) for name in names]
+    with Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose) as given:
+        connection = given.connection(spec)
+        names = [connection.stream(name).name for name in streams or _every(connection)]
+        staging = given.environ.get("CONNECTOR_ASSETS_STAGING") or ".connector_assets/staging"
+        work = _Work(connection, given, destination_from_url(to), Path(staging), schema, full)
+        tell = _as_json if as_json else _as_line
+        with progress() as shown:
+            failed = [not work.load(name, shown, tell) for name in names]
     if any(failed):
         raise typer.Exit(1)
 

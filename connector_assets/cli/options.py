@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
@@ -75,7 +76,8 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*__[A-Z0-9_]+")
 class Given:
     """What the command line gives a connection, the values of files and options together.
 
-    `environ` is the environment with the variables that secrets files name.
+    `environ` is the environment with the variables that secrets files name. Leaving the `with`
+    block closes what the runtime has open.
     """
 
     auth: str | int | None = None
@@ -125,6 +127,19 @@ class Given:
         allowed = (*(host.strip() for host in listed if host.strip()), *self.allow_private)
         state = self.environ.get("CONNECTOR_ASSETS_STATE") or ".connector_assets/state"
         return HttpRuntime(allow_private=allowed, state=state, verbose=self.verbose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        runtime = self.__dict__.get("runtime")  # made only where something is read
+        if runtime:
+            runtime.close()
 
     def connection(self, spec: str) -> Connection:
         """The connection that SPEC stands for: a file, or an id in the project."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -83,19 +83,23 @@ def read(
     A table is a look: it stops at a spec's maxPages. jsonl without --limit and --pages is all
     of it: where maxPages cuts it short, that is an error.
     """
-    given = Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose)
-    connection = given.connection(spec)
-    whole = format_ is Format.JSONL and limit is None and pages is None
-    reading = connection.open(
-        stream or _only_stream(connection, whole=whole),
-        config=given.config,
-        secrets=given.secrets,
-        auth=given.auth,
-        preview=not whole,
-    )
-    reading = replace(reading, max_pages=pages, on_request=output.say if requests else None)
-    limit = TABLE_ROWS if limit is None and format_ is Format.TABLE else limit
-    lines = _Lines(connection, reading, limit, pages)
+    with Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose) as given:
+        connection = given.connection(spec)
+        whole = format_ is Format.JSONL and limit is None and pages is None
+        reading = connection.open(
+            stream or _only_stream(connection, whole=whole),
+            config=given.config,
+            secrets=given.secrets,
+            auth=given.auth,
+            preview=not whole,
+        )
+        reading = replace(reading, max_pages=pages, on_request=output.say if requests else None)
+        limit = TABLE_ROWS if limit is None and format_ is Format.TABLE else limit
+        _print(_Lines(connection, reading, limit, pages), format_)
+
+
+def _print(lines: _Lines, format_: Format) -> None:
+    """The rows to stdout; what is to be said of them to stderr, also where reading fails."""
     try:
         if format_ is Format.TABLE:
             from connector_assets.cli.table import table
@@ -104,11 +108,8 @@ def read(
         else:
             for chunk in lines:
                 output.write(b"".join(line + b"\n" for line in chunk))
-    except BaseException:
-        reading.cancel.set()
-        raise
     finally:
-        for note in reading.stats.notes:
+        for note in lines.reading.stats.notes:
             output.say(f"note: {note}")
     if lines.more:
         output.say(f"{lines.count:,} rows shown; there are more")
@@ -122,40 +123,39 @@ def _only_stream(connection: Connection, *, whole: bool) -> str:
             f"{connection.id}: has several streams; name one of {', '.join(names)}"
         )
     if len(names) > 1:
-        output.say(f"reading {names[0]}; there are also {', '.join(names[1:])}")
+        output.say(f"reading {names[0]}; there is also {', '.join(names[1:])}")
     return names[0]
 
 
+@dataclass
 class _Lines:
     """The rows as lines of JSON, in chunks as they come; `more` says that the limit cut them."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        reading: ReadContext[object],
-        limit: int | None,
-        pages: int | None,
-    ) -> None:
-        self._connection, self._reading = connection, reading
-        self._limit, self._pages = limit, pages
-        self.count = 0
-        self.more = False
+    connection: Connection
+    reading: ReadContext[Any]
+    limit: int | None
+    pages: int | None
+    count: int = 0
+    more: bool = False
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        if self._limit == 0:
+        if self.limit == 0:
             return
-        batches = self._connection.connector.read(self._reading)
-        for number, batch in enumerate(batches, 1):
-            lines = _lines(batch, self._connection.id)
-            kept = lines if self._limit is None else lines[: self._limit - self.count]
-            self.count += len(kept)
-            yield kept
-            full = self.count == self._limit or number == self._pages
-            self.more = len(kept) < len(lines) or (
-                not batch.complete if full else self._reading.stats.truncated
-            )
-            if full:
-                return
+        from connector_assets.plugins.batches import closing_if_closable
+
+        batches = self.connection.connector.read(self.reading)
+        # At once, so that pages fetched ahead are given up before the client is closed.
+        with closing_if_closable(batches):
+            for number, batch in enumerate(batches, 1):
+                lines = _lines(batch, self.connection.id)
+                kept = lines if self.limit is None else lines[: self.limit - self.count]
+                self.count += len(kept)
+                yield kept
+                cut = len(kept) < len(lines)
+                if self.count == self.limit or number == self.pages:
+                    self.more = cut or not batch.complete or self.reading.stats.truncated
+                    return
+            self.more = self.reading.stats.truncated
 
 
 def _lines(batch: Batch, where: str) -> list[bytes]:

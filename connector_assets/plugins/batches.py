@@ -21,7 +21,7 @@ def in_batches(
     """
     waiting: list[dict[str, Any]] = []
     complete = False
-    with _closing(rows):
+    with closing_if_closable(rows):
         for item in rows:
             if ctx.cancel.is_set():
                 raise Cancelled("cancelled", where=where)
@@ -43,6 +43,6 @@ def in_batches(
         yield Batch(waiting, len(waiting), complete=True)
 
 
-def _closing(rows: Any) -> AbstractContextManager[Any]:
+def closing_if_closable(rows: Any) -> AbstractContextManager[Any]:
     """A generator's `finally` runs at once when its reader stops early, not at some later time."""
     return closing(rows) if hasattr(rows, "close") else nullcontext()

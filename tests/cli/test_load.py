@@ -1,0 +1,188 @@
+"""`connector-assets load`: what materializing does, stream by stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import threading
+import time
+
+import duckdb
+import pytest
+
+from connector_assets.cli.progress import Lines, counted
+from connector_assets.runtime.stats import Stats
+from tests.cli.conftest import SECRET, shop
+
+
+def rows(file, table):
+    with duckdb.connect(str(file), read_only=True) as tables:
+        return [row[0] for row in tables.sql(f"select id from {table} order by id").fetchall()]
+
+
+def test_every_stream_becomes_a_table(cli, shop_project):
+    done = cli("load", "shop")
+    assert done.code == 0
+    assert [line.split(": ")[0] for line in done.out.splitlines()] == ["shop.items", "shop.orders"]
+    assert "12 rows, 4 pages" in done.out
+    assert "shop.items in duckdb:///data.duckdb now has 12 rows" in done.out
+    for table in ("shop.items", "shop.orders"):
+        assert rows("data.duckdb", table) == list(range(12))
+
+
+def test_named_streams_only_and_a_schema_and_file_of_ones_own(cli, shop_project):
+    to = f"duckdb:///{shop_project}/own.duckdb"
+    done = cli("load", "specs/shop.yaml", "orders", "--to", to, "--schema", "mine")
+    assert done.code == 0
+    assert rows("own.duckdb", "mine.orders") == list(range(12))
+    assert not (shop_project / "data.duckdb").exists()
+
+
+def test_the_environment_says_where_to(cli, shop_project, monkeypatch):
+    monkeypatch.setenv("CONNECTOR_ASSETS_DESTINATION", "duckdb:///other.duckdb")
+    monkeypatch.setenv("CONNECTOR_ASSETS_STAGING", "elsewhere")
+    assert cli("load", "shop", "items").code == 0
+    assert rows("other.duckdb", "shop.items") == list(range(12))
+    assert (shop_project / "elsewhere").is_dir()
+
+
+def test_a_stream_that_fails_does_not_stop_the_others_and_keeps_its_table(cli, shop_project, api):
+    assert cli("load", "shop").code == 0
+    good = shop(pages=5)
+    api.answer = lambda request: (500, {}) if request.path == "/items" else good(request)
+    done = cli("load", "shop")
+    assert done.code == 1
+    assert "/items: 500" in done.err
+    assert "15 rows" in done.out
+    assert rows("data.duckdb", "shop.items") == list(range(12))
+    assert rows("data.duckdb", "shop.orders") == list(range(15))
+
+
+def test_a_failed_load_goes_on_from_its_last_page_and_full_starts_over(cli, shop_project, api):
+    good = shop(pages=4)
+    failing = lambda request: (500, {}) if request.query.get("cursor") == "2" else good(request)  # noqa: E731
+    for options, cursors in ((), ["2", "3"]), (("--full",), [None, "1", "2", "3"]):
+        api.answer = failing
+        assert cli("load", "shop", "items").code == 1
+        api.answer = good
+        api.seen.clear()
+        assert cli("load", "shop", "items", *options).code == 0
+        assert [request.query.get("cursor") for request in api.seen] == cursors
+        assert rows("data.duckdb", "shop.items") == list(range(12))
+
+
+def test_json_is_one_object_a_stream(cli, shop_project, api):
+    good = shop()
+    api.answer = lambda request: (500, {}) if request.path == "/orders" else good(request)
+    done = cli("load", "shop", "--json")
+    items, orders = (json.loads(line) for line in done.out.splitlines())
+    assert done.code == 1
+    assert items["ok"] is True
+    assert (items["rows"], items["received"], items["pages"], items["calls"]) == (12, 12, 4, 4)
+    assert (items["schema"], items["table"]) == ("shop", "items")
+    assert items["destination"] == "duckdb:///data.duckdb"
+    assert orders["ok"] is False
+    assert "orders: 500" in orders["error"]
+
+
+def test_a_stream_that_is_not_there_loads_nothing(cli, shop_project, api):
+    done = cli("load", "shop", "items", "ordres")
+    assert done.code == 1
+    assert 'shop: "ordres" is not a stream; use one of items, orders' in done.err
+    assert api.seen == []
+
+
+@pytest.mark.parametrize("url", ["mysql://h/d", "duckdb://data.duckdb", "x"])
+def test_a_destination_that_is_not_one_is_refused_before_anything_is_read(
+    cli, shop_project, api, url
+):
+    done = cli("load", "shop", "--to", url)
+    assert done.code == 1
+    assert "duckdb:///" in done.err
+    assert api.seen == []
+
+
+def test_missing_values_fail_every_stream_with_one_line_each(cli, shop_project, monkeypatch):
+    monkeypatch.delenv("SHOP__TOKEN")
+    done = cli("load", "shop")
+    assert done.code == 1
+    assert done.err == "shop: values are missing; set SHOP__TOKEN\n" * 2
+
+
+def test_control_c_is_130_and_the_next_load_goes_on(process, shop_project, api):
+    arrived, release = threading.Event(), threading.Event()
+    good = shop(pages=4)
+
+    def slow(request):
+        if request.query.get("cursor") == "2":
+            arrived.set()
+            release.wait(30)
+        return good(request)
+
+    api.answer = slow
+    child = process("load", "shop", "items")
+    assert arrived.wait(30)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=30)
+    release.set()
+    assert (child.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in err
+    api.answer = good
+    api.seen.clear()
+    again = process("load", "shop", "items")
+    assert "now has 12 rows" in again.communicate(timeout=30)[0]
+    assert [request.query.get("cursor") for request in api.seen] == ["2", "3"]
+
+
+def test_a_terminal_sees_progress(process, shop_project, api):
+    good = shop(pages=4)
+
+    def slow(request):
+        time.sleep(0.1)  # so that the bar is drawn between pages
+        return good(request)
+
+    api.answer = slow
+    primary, secondary = pty.openpty()
+    child = process("load", "shop", "items", stderr=secondary, env={**os.environ, "TERM": "xterm"})
+    os.close(secondary)
+    out, _ = child.communicate(timeout=30)
+    shown = b""
+    try:
+        while chunk := os.read(primary, 65536):
+            shown += chunk
+    except OSError:
+        pass  # Linux says so when the other end is closed
+    os.close(primary)
+    assert child.returncode == 0
+    assert "12 rows, 4 pages" in out
+    assert b"shop.items" in shown
+    assert b"rows/s" in shown
+    assert SECRET.encode() not in shown
+
+
+def test_elsewhere_a_line_now_and_then(capsys):
+    class Clock:
+        now = 100.0
+
+        def monotonic(self):
+            return self.now
+
+    clock, stats = Clock(), Stats()
+    lines = Lines(clock)
+    lines.start("shop.items")
+    for second in range(12):
+        clock.now = 100.0 + second
+        stats.rows, stats.pages = second * 1000, second
+        lines.update(stats)
+    assert capsys.readouterr().err.splitlines() == [
+        "shop.items: 5,000 rows, 5 pages, 0 B, 1,000 rows/s",
+        "shop.items: 10,000 rows, 10 pages, 0 B, 1,000 rows/s",
+    ]
+
+
+def test_waits_and_retries_are_told():
+    stats = Stats(pages=1, rows=1, bytes=10, retries=2, waited_s=3.21)
+    assert counted(stats, 0.0) == "1 row, 1 page, 10 B, 2 retries, waited 3.2 s"

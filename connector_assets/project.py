@@ -18,7 +18,7 @@ from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import parse_connection, parse_connector, read_file
 
 SUFFIXES = (".yaml", ".yml")
-_CONNECTION = re.compile(rb"""(?<![\w.-])["']?kind["']?\s*:\s*["']?connection["']?\s*(?:[,}#\n]|$)""")
+_CONNECTION = re.compile(rb"""(?<![\w.-])["']?kind["']?\s*:\s*["']?connection\b(?![\w.-])""")
 
 
 @dataclass(frozen=True)

@@ -1,36 +1,56 @@
-"""A document that cannot be used, as an asset that says so.
+"""A document that cannot be used, as assets that say so.
 
-One bad file must not take the others down with it, nor vanish: it stays in sight as an asset that
-lists its faults and fails with them.
+One bad file must not take the others down with it, nor vanish: its assets stay in sight, list its
+faults and fail with them. So a schedule that asks for one fails, instead of running something else.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from connector_assets.assets.source import code_reference
+from connector_assets.assets.stream import asset_key
 from connector_assets.errors import Fault, SpecError
+from connector_assets.load.names import table_name
+from connector_assets.project import Broken
+from connector_assets.spec.document import read_file
+from connector_assets.spec.yaml_source import read_yaml
+
+_ID = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_STREAM = re.compile(r"[A-Za-z0-9_.-]{1,120}")
 
 
-def broken_asset(path: Path, error: SpecError, taken: set[dg.AssetKey]) -> dg.AssetsDefinition:
-    """The asset of a bad file: key [file name, "invalid_spec"], numbered where that is taken."""
-    key = _free(re.sub(r"[^A-Za-z0-9_]", "_", path.stem) or "_", taken)
-    text = message(path, error.faults)
-    first = error.faults[0] if error.faults else Fault("", str(error))
+def broken_assets(broken: Broken, taken: set[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """An asset for each stream that can still be made out, else one [id, "invalid_spec"].
+
+    Keys in `taken` are not used, and those that are used are added to it.
+    """
+    name, streams = _salvaged(broken.path)
+    keys = [asset_key(name, stream) for stream in streams]
+    if not keys or taken.intersection(keys):
+        keys = [_free(name, taken)]
+    taken.update(keys)
+    return [_asset(key, broken) for key in keys]
+
+
+def _asset(key: dg.AssetKey, broken: Broken) -> dg.AssetsDefinition:
+    text = message(broken.path, broken.error.faults)
+    line = max([fault.line for fault in broken.error.faults[:1]] or [1])
     spec = dg.AssetSpec(
         key,
-        group_name="invalid_specs",
+        group_name=key.path[0],
         description=text,
         kinds={"invalid"},
-        metadata=code_reference(path, max(first.line, 1)),
+        metadata=code_reference(broken.path, max(line, 1)),
     )
 
     @dg.multi_asset(name="__".join(key.path), specs=[spec])
     def op() -> None:
-        raise dg.Failure(description=text, allow_retries=False)
+        raise dg.Failure(text, allow_retries=False)
 
     return op
 
@@ -42,8 +62,35 @@ def message(path: Path, faults: list[Fault]) -> str:
     shop.yaml cannot be used:
     - shop.yaml:9:5: auth.0.tokenUrl: must be https://
     """
-    lines = [f"- {path}:{fault.line}:{fault.column}: {fault}" for fault in faults]
+    places = (f"{path}:{fault.line}:{fault.column}: " if fault.line else "" for fault in faults)
+    lines = [f"- {place}{fault}" for place, fault in zip(places, faults, strict=True)]
     return "\n".join([f"{path} cannot be used:", *lines])
+
+
+def _salvaged(path: Path) -> tuple[str, list[str]]:
+    """The document's id and its streams, as far as it can be read; else the file's name."""
+    file = path.parent if path.stem == "defs" else path
+    name = re.sub(r"[^A-Za-z0-9_]", "_", file.stem) or "_"
+    try:
+        data = read_yaml(read_file(path)).data
+    except SpecError:
+        return name, []
+    data = data.get("attributes", data) if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not _ID.fullmatch(str(data.get("id"))):
+        return name, []
+    tables = {table_name(name): name for name in _stream_names(data) if _STREAM.fullmatch(name)}
+    return data["id"], list(tables.values())
+
+
+def _stream_names(document: dict[str, Any]) -> list[str]:
+    """Of a connector (`read.resourceTypes`, `read.streams`) or a connection (`streams`)."""
+    read = document.get("read")
+    lists = [document.get("streams")]
+    if isinstance(read, dict):
+        lists += [read.get("resourceTypes"), read.get("streams")]
+    items = [item for some in lists if isinstance(some, list | dict) for item in some]
+    names = [item.get("name") if isinstance(item, dict) else item for item in items]
+    return [name for name in names if isinstance(name, str)]
 
 
 def _free(stem: str, taken: set[dg.AssetKey]) -> dg.AssetKey:
@@ -51,5 +98,4 @@ def _free(stem: str, taken: set[dg.AssetKey]) -> dg.AssetKey:
     while key in taken:
         number += 1
         key = dg.AssetKey([stem, f"invalid_spec_{number}"])
-    taken.add(key)
     return key

@@ -48,7 +48,7 @@ def _assets(
     connection: Connection, destination: str, url: str, by_condition: bool
 ) -> list[dg.AssetsDefinition]:
     document, source = connection.document, connection.source
-    text = source.read_text() if source else ""
+    text = source.read_text("utf-8", errors="replace") if source else ""
     streams = connection.streams()
     _refuse_shared_tables([stream.name for stream in streams])
     return [

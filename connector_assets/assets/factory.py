@@ -7,20 +7,21 @@ Dagster calls a definitions function several times in each of its processes (six
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import dagster as dg
 
-from connector_assets.assets.broken import broken_asset
+from connector_assets.assets.broken import broken_assets
 from connector_assets.assets.connection import connection_definitions, shared_resources
 from connector_assets.assets.schedules import too_many
 from connector_assets.assets.settings import Settings, settings
 from connector_assets.connection import Connection
 from connector_assets.errors import ConnectorError, Fault, SpecError
 from connector_assets.plugins.registry import connector_registry, import_plugins
-from connector_assets.project import Broken, discover
+from connector_assets.project import Broken, Project, discover
 
 
 def build_definitions(
@@ -59,21 +60,31 @@ def _built(
     executor: dg.ExecutorDefinition | None,
 ) -> dg.Definitions:
     project = discover(given.specs, given.connections, plugins=connector_registry.connectors())
-    broken = list(project.broken)
     if problem:
-        broken.append(Broken(Path("plugins"), SpecError([Fault("", problem)])))
+        plugins = Broken(Path("plugins"), SpecError([Fault("", problem)]))
+        project = replace(project, broken=(*project.broken, plugins))
+    return definitions_of(project, given, executor)
+
+
+def definitions_of(
+    project: Project, given: Settings, executor: dg.ExecutorDefinition | None = None
+) -> dg.Definitions:
+    """The definitions of what was found, good and broken."""
+    broken = list(project.broken)
     with warnings.catch_warnings():
         # Code references are beta, and warn once for every asset.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        good = list(_definitions(project.connections, given, broken))
-        bad = dg.Definitions(_broken_assets(broken), resources=shared_resources(given))
-    return dg.Definitions.merge(bad, *good, dg.Definitions(executor=executor))
+        good = list(_good(project.connections, given, broken))
+        taken = {key for one in good for key in _keys(one)}
+        bad = [asset for one in broken for asset in broken_assets(one, taken)]
+    shared = dg.Definitions(bad, resources=shared_resources(given), executor=executor)
+    return dg.Definitions.merge(shared, *good)
 
 
-def _definitions(
+def _good(
     connections: Sequence[Connection], given: Settings, broken: list[Broken]
 ) -> Iterator[dg.Definitions]:
-    """Of each connection; one that cannot be built goes to `broken`."""
+    """The definitions of each connection; one that cannot be built goes to `broken`."""
     by_condition = too_many(connections)
     for connection in connections:
         try:
@@ -84,6 +95,7 @@ def _definitions(
             broken.append(Broken(path, SpecError(faults, source=str(path))))
 
 
-def _broken_assets(broken: Iterable[Broken]) -> list[dg.AssetsDefinition]:
-    taken: set[dg.AssetKey] = set()
-    return [broken_asset(one.path, one.error, taken) for one in broken]
+def _keys(definitions: dg.Definitions) -> Iterator[dg.AssetKey]:
+    for asset in definitions.assets or ():
+        if isinstance(asset, dg.AssetsDefinition):
+            yield from asset.keys

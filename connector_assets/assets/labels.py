@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector_assets.connection import Connection
-from connector_assets.connector import YamlConnector
 from connector_assets.load.names import table_name
 from connector_assets.spec.connector import Stream
+from connector_assets.yaml_connector import YamlConnector
 
 _VERBS = {"append": "appended to", "replace": "replaces", "merge": "merged into"}
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -23,7 +23,7 @@ def description(connection: Connection, stream: Stream) -> str:
     """The stream's own description, then where its rows come from and where they go."""
     key = ", ".join(f"`{name}`" for name in stream.primary_key)
     table = f"`{connection.id}.{table_name(stream.name)}`"
-    goes = f"{_VERBS[stream.write_mode]} {table}" + (f", one row per {key}" if key else "")
+    goes = f"{_VERBS[stream.mode]} {table}" + (f", one row per {key}" if key else "")
     parts = [
         stream.description,
         f"{connection.connector.display_name}: {_source(connection, stream)} {goes}.",

@@ -49,6 +49,7 @@ def materialize(
             cancel=cancel,
             on_progress=progress.update,
             fence=fence(context, cancel),
+            run_id=context.run_id,
         )
 
     try:

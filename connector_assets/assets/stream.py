@@ -51,6 +51,7 @@ def stream_asset(
     source = connection.source
     spec = dg.AssetSpec(
         key,
+        deps=[asset_key(connection.id, parent) for parent in stream.parents],
         group_name=labels.group(connection, stream),
         description=labels.description(connection, stream),
         kinds={connection.connector.id, storage},

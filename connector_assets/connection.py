@@ -17,12 +17,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from connector_assets.connector import Connector, Needs, ReadContext, YamlConnector
+from connector_assets.connector import Connector, Needs, ReadContext
 from connector_assets.errors import ConfigError
 from connector_assets.redact import Secrets
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import Stream
+from connector_assets.yaml_connector import YamlConnector
 
 
 @dataclass(frozen=True)

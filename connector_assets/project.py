@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from connector_assets.connection import Connection
-from connector_assets.connector import Connector, YamlConnector
+from connector_assets.connector import Connector
 from connector_assets.errors import Fault, SpecError
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import parse_connection, parse_connector, read_file
+from connector_assets.yaml_connector import YamlConnector
 
 SUFFIXES = (".yaml", ".yml")
 _CONNECTION = re.compile(rb"""(?<![\w.-])["']?kind["']?\s*:\s*["']?connection\b(?![\w.-])""")

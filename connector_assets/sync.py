@@ -8,16 +8,16 @@ for the next run, which goes on after the last staged batch.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from connector_assets.connection import Connection
 from connector_assets.connector import ReadContext
-from connector_assets.errors import ResponseError
+from connector_assets.errors import ConfigError, ResponseError
 from connector_assets.load.staging import Staging
-from connector_assets.load.table import Destination, Loaded, Table
+from connector_assets.load.table import Cursor, Destination, Loaded, Table
 from connector_assets.runtime.stats import Stats
 from connector_assets.spec.connector import Stream
 
@@ -48,21 +48,27 @@ def sync(
     cancel: threading.Event | None = None,
     on_progress: Callable[[Stats], None] | None = None,
     fence: Callable[[], None] | None = None,
+    run_id: str = "",
 ) -> Synced:
     """Read `stream` and load it into `destination`.
 
     `full` ignores the stored cursor and what an earlier run staged. `on_progress` is called after
     each batch. `fence` runs inside the transaction before it commits and may raise to abort it.
+    `run_id` names this run to others who find the stream or the table locked.
     Raises a ConnectorError; the table is then as it was.
     """
     reading = connection.open(stream, config=config, secrets=secrets, auth=auth, cancel=cancel)
     table = table_of(connection, reading.stream, schema)
+    stored = None if full else destination.read_cursor(table)
+    parents = _parent_rows(connection, destination, schema)
+    reading = replace(reading, cursor=stored, parent_rows=parents)
     with Staging(
         staging,
         connection=connection.id,
         stream=stream,
         partition=None,
         fingerprint=connection.fingerprint(reading),
+        run_id=run_id,
     ) as staged:
         if full:
             staged.clear()
@@ -70,12 +76,46 @@ def sync(
         if staged.note:
             reading.stats.note(staged.note)
         if not staged.complete:
-            _read(connection, replace(reading, resume=staged.resume), staged, on_progress)
+            _read(connection, reading, staged, on_progress)
+        cursor = _cursor(reading, staged, destination.read_cursor(table) if full else stored)
+        mode = "replace" if full else reading.stream.mode
         loaded = destination.load(
-            table, staged.segments(), reading.stream.write_mode, None, fence=fence
+            table, staged.segments(), mode, cursor, fence=fence, run_id=run_id
         )
         staged.clear()
-    return Synced(table, loaded, reading.stats, resumed_rows=resumed)
+    after = cursor.value if cursor else stored
+    return Synced(table, loaded, reading.stats, shown(stored), shown(after), resumed)
+
+
+def _cursor(reading: ReadContext[Any], staged: Staging, expected: Any) -> Cursor | None:
+    """The positions to store: those of before, with what this run reached."""
+    if not staged.cursor:
+        return None
+    return Cursor({**(reading.cursor or {}), **staged.cursor}, expected)
+
+
+def shown(positions: Mapping[str, Any] | None) -> Any:
+    """A stored cursor for people: its value, or how many items have one."""
+    if not positions:
+        return None
+    only = positions.get("")
+    return only.get("value") if only else f"{len(positions)} items"
+
+
+def _parent_rows(
+    connection: Connection, destination: Destination, schema: str | None
+) -> Callable[[str, Sequence[str]], Iterator[Sequence[Any]]]:
+    def rows(stream: str, keys: Sequence[str]) -> Iterator[Sequence[Any]]:
+        table = table_of(connection, connection.stream(stream), schema)
+        if destination.describe(table) is None:
+            raise ConfigError(
+                f'the table of its parent "{stream}" does not exist',
+                where=connection.id,
+                fix=f"load {stream} first",
+            )
+        yield from destination.keys(table, keys)
+
+    return rows
 
 
 def table_of(connection: Connection, stream: Stream, schema: str | None = None) -> Table:
@@ -89,6 +129,7 @@ def _read(
     staged: Staging,
     on_progress: Callable[[Stats], None] | None,
 ) -> None:
+    reading = replace(reading, resume=staged.resume, reached=dict(staged.cursor or {}))
     for batch in connection.connector.read(reading):
         staged.append(
             batch.rows, batch.count, batch.checkpoint, complete=batch.complete, cursor=batch.cursor

@@ -120,6 +120,7 @@ class Staging:
         """Keep a batch: `count` rows as lines of JSON (bytes), dicts or an Arrow table.
 
         It is safe when this returns. `checkpoint` is where a later run would go on after it.
+        `cursor` replaces the one before; of a mapping, each key does.
         On LoadError (a full disk) nothing of it is kept.
         """
         encoded = encode(rows, count, where=self.name)
@@ -134,7 +135,7 @@ class Staging:
             rows=count,
             checkpoint=checkpoint,
             complete=complete,
-            cursor=self.cursor if cursor is None else cursor,
+            cursor=cursor,
         )
         self._write(name, encoded.data, journal.line(entry))
         self._take(entry)
@@ -194,7 +195,10 @@ class Staging:
         )
         self.rows += entry.rows
         self.resume, self.complete = entry.checkpoint, entry.complete
-        self.cursor = entry.cursor
+        if isinstance(entry.cursor, dict) and isinstance(self.cursor, dict):
+            self.cursor.update(entry.cursor)
+        elif entry.cursor is not None:
+            self.cursor = entry.cursor
 
     def _cut(self, journal_end: int) -> None:
         """Drop what lies behind the last safe batch, and files that no batch names."""

@@ -111,12 +111,17 @@ class HttpRuntime:
         *,
         stats: Stats,
         start: Call | None = None,
+        bindings: Mapping[str, Any] | None = None,
+        adjust: Callable[[Call], Call] | None = None,
         max_pages: int | None = None,
         truncate: bool = False,
         cancel: threading.Event | None = None,
         on_request: Callable[[str], None] | None = None,
     ) -> Iterator[Step]:
-        """The pages of `stream`, each with the call that follows it; `start` resumes there."""
+        """The pages of `stream`, each with the call that follows it; `start` resumes there.
+
+        `bindings` are further names for templates, `adjust` changes the first call.
+        """
         endpoint = spec.endpoint_of(stream)
         session, call = self._begin(
             spec,
@@ -126,8 +131,10 @@ class HttpRuntime:
             stats,
             cancel=cancel or threading.Event(),
             on_request=on_request,
+            bindings=bindings or {},
         )
-        return self._walk(session, start or call, max_pages=max_pages, truncate=truncate)
+        call = start or (adjust(call) if adjust else call)
+        return self._walk(session, call, max_pages=max_pages, truncate=truncate)
 
     def pages(self, spec: ConnectorSpec, stream: str, **given: Any) -> Iterator[Page]:
         """The pages of the stream called `stream`; takes `params`, `secrets` and `cancel`."""
@@ -139,6 +146,14 @@ class HttpRuntime:
         """The rows of the stream called `stream`, as `pages` gives them."""
         for page in self.pages(spec, stream, **given):
             yield from page.records()
+
+    def scope(self, spec: ConnectorSpec, stream: Stream, values: Values) -> dict[str, Any]:
+        """What the templates of `stream` may name; see `scope_of`."""
+        return scope_of(spec, stream, values, self.clock)
+
+    def concurrency(self, spec: ConnectorSpec, stream: Stream) -> int:
+        """How many requests of `stream` may be under way at once."""
+        return _concurrency(spec, spec.endpoint_of(stream))
 
     def close(self) -> None:
         """Close the pooled connections; the runtime opens new ones if it is used again."""
@@ -175,8 +190,9 @@ class HttpRuntime:
         *,
         cancel: threading.Event,
         on_request: Callable[[str], None] | None = None,
+        bindings: Mapping[str, Any] | None = None,
     ) -> tuple[Session, Call]:
-        scope = scope_of(spec, stream, values, self.clock)
+        scope = {**scope_of(spec, stream, values, self.clock), **(bindings or {})}
         try:
             call = first_call(endpoint, scope)
             auth = choose(endpoint.auth or spec.auth, values.auth, values.secrets)
@@ -191,7 +207,7 @@ class HttpRuntime:
             auth=auth.flow(self._auth_context(values, scope, cancel)),
             origins=origins,
             budgets=self._budgets(spec, endpoint, values.id),
-            concurrency=(endpoint.rate_limit or spec.rate_limit or RateLimit()).concurrency,
+            concurrency=_concurrency(spec, endpoint),
             clock=self.clock,
             cancel=cancel,
             stats=stats,
@@ -252,6 +268,10 @@ class HttpRuntime:
             for name, limit in limits.items()
             if limit is not None
         ]
+
+
+def _concurrency(spec: ConnectorSpec, endpoint: Endpoint) -> int:
+    return (endpoint.rate_limit or spec.rate_limit or RateLimit()).concurrency
 
 
 def find_endpoint(spec: ConnectorSpec, endpoint_id: str) -> Endpoint:

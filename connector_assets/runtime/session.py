@@ -61,7 +61,6 @@ class Session:
     on_request: Callable[[str], None] | None = None
     verbose: bool = False
     _root: dict[str, str | None] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fetch(self, call: Call) -> Page:
         """The page that answers `call`, after retries; raises a ConnectorError without secrets."""
@@ -99,7 +98,7 @@ class Session:
         request = request_of(call, self.scope)
         if self.on_request:
             self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
-        self._count(calls=1)
+        self.stats.add(calls=1)
         with ExitStack() as slots:
             for budget in self.budgets:
                 slots.enter_context(budget.slot(self.cancel))
@@ -112,13 +111,8 @@ class Session:
                 cancel=self.cancel,
                 mask=self.secrets.mask,
             )
-        self._count(waited_s=waited_s, bytes=answer.wire_bytes)
+        self.stats.add(waited_s=waited_s, bytes=answer.wire_bytes)
         return answer
-
-    def _count(self, **more: float) -> None:
-        with self._lock:
-            for name, value in more.items():
-                setattr(self.stats, name, getattr(self.stats, name) + value)
 
     def _page(self, call: Call, answer: Answer, meaning: Meaning) -> Page:
         probed_past_end = call.probe and answer.status == 404  # noqa: PLR2004 - Not Found
@@ -129,7 +123,7 @@ class Session:
             self._remember_root(page)
         else:
             self._fail(answer, meaning)
-        self._count(pages=1, rows=page.count)
+        self.stats.add(pages=1, rows=page.count)
         return page
 
     def _remember_root(self, page: Page) -> None:
@@ -154,7 +148,7 @@ class Session:
         self._wait(delay if told is None else told)
 
     def _wait(self, seconds: float) -> None:
-        self._count(retries=1, waited_s=seconds)
+        self.stats.add(retries=1, waited_s=seconds)
         self.clock.wait(seconds, self.cancel)
 
     def _fail(self, answer: Answer, meaning: Meaning) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 class Stats:
     """Counters of one read; times in seconds, `bytes` as received on the wire.
 
+    `failed_items` counts the items of a `forEach` that were skipped because they could not be read.
     `waited_s` is time spent on purpose: rate limit, Retry-After, back-off. `notes` are one-line
     remarks a user should see once, such as which root array was taken for the rows.
     """
@@ -19,8 +21,16 @@ class Stats:
     bytes: int = 0
     retries: int = 0
     waited_s: float = 0.0
+    failed_items: int = 0
     truncated: bool = False
     notes: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self, **more: float) -> None:
+        """Count what one thread did; several may count at once."""
+        with self._lock:
+            for name, value in more.items():
+                setattr(self, name, getattr(self, name) + value)
 
     def note(self, text: str) -> None:
         """Keep a remark, once."""

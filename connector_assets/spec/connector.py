@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from connector_assets.spec.auth import Auth
 from connector_assets.spec.body import Body, Value
+from connector_assets.spec.for_each import ForEach
+from connector_assets.spec.incremental import Incremental
 from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.pagination import NonePagination, Pagination
 from connector_assets.spec.paths import Path
@@ -225,10 +227,43 @@ class Stream(Model):
     vars: dict[VariableName, Value] = {}
     """Bound for this stream's templates."""
     primary_key: Many[str] = ()
-    write_mode: Literal["append", "replace", "merge"] = "replace"
+    """Dotted paths of what identifies a row."""
+    write_mode: Literal["append", "replace", "merge"] | None = None
+    """Default: merge with `primaryKey` and `incremental`, else replace."""
+    incremental: Incremental | None = None
+    for_each: Many[ForEach] = ()
+    """Read once for each item of a list or of a parent's rows; several make a product."""
+    on_item_error: Literal["fail", "skip"] = "fail"
+    """An item that cannot be read fails the stream, or is skipped and reported."""
     columns: dict[str, str] = {}
     """Declared column types; the rest is inferred."""
     checks: Checks = Checks()
+
+    @property
+    def mode(self) -> Literal["append", "replace", "merge"]:
+        """The write mode, spelled out."""
+        if self.write_mode:
+            return self.write_mode
+        return "merge" if self.primary_key and self.incremental else "replace"
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The streams whose rows this one is read for."""
+        return tuple(each.parent.stream for each in self.for_each if each.parent)
+
+    @model_validator(mode="after")
+    def _incremental_fits(self) -> Self:
+        if self.incremental is None:
+            return self
+        if self.mode == "replace":
+            raise fault(
+                "primaryKey", "is required with incremental; a table of only new rows is not"
+            )
+        if self.mode == "append" and not self.primary_key:
+            raise fault("primaryKey", "is required to append incrementally; servers repeat rows")
+        if self.mode == "append" and self.incremental.lookback:
+            raise fault("writeMode", "append would double the rows of lookback; use merge")
+        return self
 
 
 class Read(Model):

@@ -1,0 +1,101 @@
+"""What a run learns of a stream's cursor: the highest position, and which rows are new.
+
+The stored form is `{"value": v, "start": s, "keys": [...]}`: the highest cursor value as received,
+the configured start it was reached from, and for append the rows that stand exactly on it, since an
+inclusive server sends those again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from connector_assets.errors import ResponseError
+from connector_assets.runtime.peek import peek
+from connector_assets.spec.incremental import Incremental, Position, Window, higher
+from connector_assets.spec.paths import MISSING, Path
+
+_decoder = msgspec.json.Decoder()
+
+
+class Positions:
+    """Follows the cursor of one stream, or of one item of it, through a run.
+
+    `past` says that the last row seen was older than its window: a feed sorted down is done.
+    """
+
+    def __init__(
+        self,
+        incremental: Incremental,
+        stored: Mapping[str, Any] | None,
+        first: Any,
+        append_keys: Sequence[str] = (),
+    ) -> None:
+        self._incremental, self._first = incremental, first
+        self._cursor_of = peek(incremental.cursor_field)
+        self._key_paths = [Path(key) for key in append_keys]
+        self.raw: Any = stored["value"] if stored else None
+        self._highest = None if self.raw is None else incremental.position(self.raw)
+        self._keys = set(stored.get("keys", ())) if stored else set()
+        self.past = False
+
+    def stored(self) -> dict[str, Any] | None:
+        """What to keep with the table."""
+        if self.raw is None:
+            return None
+        kept: dict[str, Any] = {"value": self.raw}
+        if self._first is not None:
+            kept["start"] = self._first
+        if self._key_paths:
+            kept["keys"] = sorted(self._keys)
+        return kept
+
+    def take(self, lines: Sequence[bytes], window: Window) -> list[bytes]:
+        """The rows of a page that belong to the run, in order; notes their positions."""
+        kept: list[bytes] = []
+        found = 0
+        for line in lines:
+            raw = self._cursor_of(line)
+            if raw is MISSING or raw is None:
+                kept.append(line)
+                continue
+            found += 1
+            position = self._incremental.position(raw)
+            self.past = self._is_old(position, window)
+            if not self.past and self._is_new(line, raw, position):
+                kept.append(line)
+        if lines and not found:
+            raise ResponseError(
+                f'no row has the cursor "{self._incremental.cursor_field}"',
+                fix="correct incremental.cursorField",
+            )
+        return kept
+
+    def _is_old(self, position: Position, window: Window) -> bool:
+        return (
+            self._incremental.client_filter
+            and window.start is not None
+            and higher(window.start, position)
+        )
+
+    def _is_new(self, line: bytes, raw: Any, position: Position) -> bool:
+        """Whether a row is not one of those that stood on the highest position already."""
+        beyond = self._highest is None or higher(position, self._highest)
+        if beyond:
+            self._highest, self.raw = position, raw
+            self._keys.clear()
+        if not self._key_paths or position != self._highest:
+            return True
+        key = self._key_of(line)
+        if key in self._keys:
+            return False
+        self._keys.add(key)
+        return True
+
+    def _key_of(self, line: bytes) -> str:
+        row = _decoder.decode(line)
+        values = msgspec.json.encode([path.get(row) for path in self._key_paths])
+        return hashlib.blake2b(values, digest_size=8).hexdigest()

@@ -1,0 +1,265 @@
+"""A connector spec as a connector: slices, pages and positions become batches."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from connector_assets.connector import Batch, Check, Needs, ReadContext
+from connector_assets.errors import BlockedError, Cancelled, ConnectorError
+from connector_assets.runtime.in_order import in_order
+from connector_assets.runtime.paginate import Step
+from connector_assets.runtime.positions import Positions
+from connector_assets.runtime.runtime import HttpRuntime, Values
+from connector_assets.runtime.slices import Item, Slice, slices
+from connector_assets.spec.auth import alternatives
+from connector_assets.spec.call import Call
+from connector_assets.spec.connector import ConnectorSpec, Stream
+from connector_assets.spec.fingerprint import fingerprint
+from connector_assets.spec.paths import Path
+from connector_assets.spec.values import endpoint_names, template_names
+
+COMPLETE = "complete"
+"""The checkpoint after the last page."""
+
+
+class YamlConnector:
+    """A connector spec, read through an HTTP runtime."""
+
+    def __init__(self, spec: ConnectorSpec, runtime: HttpRuntime) -> None:
+        self.spec, self.runtime = spec, runtime
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    @property
+    def display_name(self) -> str:
+        return self.spec.display_name
+
+    def streams(self) -> Sequence[Stream]:
+        return self.spec.streams
+
+    def needs(self, stream: Stream, auth: str | int | None = None) -> Needs:
+        """What the templates of the stream's endpoint and its auth read."""
+        endpoint = self.spec.endpoint_of(stream)
+        names = frozenset([*endpoint_names(endpoint), *template_names(stream.vars)])
+        auths = alternatives(endpoint.auth or self.spec.auth, auth)
+        secrets = _secrets(names)
+        names = names.union(*(one.names() for one in auths))
+        return Needs(
+            config=self._required(names, {"stream", *stream.vars}),
+            optional=frozenset(self.spec.config),
+            secrets=tuple(secrets | way for one in auths for way in one.ways()),
+            known_secrets=_secrets(names),
+        )
+
+    def _required(self, names: Collection[str], bound: Collection[str]) -> frozenset[str]:
+        declared = self.spec.config
+        bare = {
+            name.removeprefix("config.").split(".")[0]
+            for name in names
+            if not name.startswith("secrets.")
+        }
+        return frozenset(
+            name for name in bare.difference(bound) if name not in declared or declared[name].needed
+        )
+
+    def fingerprint(self, stream: Stream) -> str:
+        return fingerprint(self.spec, stream)
+
+    def read(self, ctx: ReadContext[Any]) -> Iterator[Batch]:
+        """One batch a page; the checkpoint says where in which slice it goes on."""
+        if ctx.resume != COMPLETE:
+            yield from _Reading(self, ctx).batches()
+
+    def check(self, ctx: ReadContext[Any]) -> Check:
+        """Ask for one page of the stream."""
+        try:
+            reading = _Reading(self, replace(ctx, max_pages=1, preview=True))
+            for batch in reading.batches():
+                return Check(ok=True, message=f"{batch.count} rows on the first page")
+        except ConnectorError as error:
+            return Check(ok=False, message=str(error))
+        return Check(ok=True)
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """Where a run is: the call that follows in a slice, and what `now` was when it began."""
+
+    now: str
+    number: int = 0
+    item: str = ""
+    call: Mapping[str, Any] | None = None
+    position: Mapping[str, Any] | None = None
+
+
+class _Reading:
+    """One read of one stream."""
+
+    def __init__(self, connector: YamlConnector, ctx: ReadContext[Any]) -> None:
+        self.connector, self.ctx, self.stream = connector, ctx, ctx.stream
+        self.values = Values(ctx.connection, ctx.config, ctx.secrets, ctx.vars, ctx.auth)
+        began = dt.datetime.fromtimestamp(connector.runtime.clock.time(), dt.UTC)
+        self.mark = (
+            _Mark(**json.loads(ctx.secrets.unseal(ctx.resume)))
+            if ctx.resume
+            else _Mark(began.isoformat())
+        )
+        self._positions: dict[str, Positions] = {}
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches that are still to be read; the last one is marked."""
+        runtime, stream = self.connector.runtime, self.stream
+        todo = _with_last(self._slices())
+        width = 1 if self.ctx.preview else runtime.concurrency(self.connector.spec, stream)
+        read_any = False
+        for (one, last), steps in in_order(todo, lambda task: self._steps(task[0]), width):
+            read_any = True
+            try:
+                yield from self._batches_of(one, steps, last=last)
+            except ConnectorError as error:
+                if not self._may_skip(error):
+                    raise self._labelled(error, one.item) from None
+                self._skip(one, error)
+                yield Batch(b"", 0, self._checkpoint(one, None, last=last), complete=last)
+        if not read_any:
+            yield Batch(b"", 0, COMPLETE, complete=True)
+
+    def _slices(self) -> Iterator[Slice]:
+        ctx = self.ctx
+        scope = self.connector.runtime.scope(self.connector.spec, self.stream, self.values)
+        now = dt.datetime.fromisoformat(self.mark.now)
+        parents = ctx.parent_rows or self._parents_from_server
+        for one in slices(self.stream, scope, ctx.cursor or {}, now, parents):
+            if one.number < self.mark.number:
+                continue
+            if one.number == self.mark.number and self.mark.call and one.item.key != self.mark.item:
+                raise ConnectorError(
+                    "the parents changed since this load was interrupted",
+                    where=self.stream.name,
+                    fix="load it again with --full",
+                )
+            yield one
+
+    def _steps(self, one: Slice) -> Iterator[Step]:
+        mark, incremental = self.mark, self.stream.incremental
+        resumed = mark.call if one.number == mark.number else None
+        return self.connector.runtime.steps(
+            self.connector.spec,
+            self.stream,
+            self.values,
+            stats=self.ctx.stats,
+            start=Call.loads(json.dumps(resumed)) if resumed else None,
+            bindings=one.bindings(incremental),
+            adjust=lambda call: one.adjust(call, incremental),
+            max_pages=self.ctx.max_pages,
+            truncate=self.ctx.preview,
+            cancel=self.ctx.cancel,
+            on_request=self.ctx.on_request,
+        )
+
+    def _batches_of(self, one: Slice, steps: Iterator[Step], *, last: bool) -> Iterator[Batch]:
+        positions = self._positions_of(one)
+        for step in steps:
+            lines = step.page.ndjson()
+            count = step.page.count
+            following = step.following
+            if positions:
+                kept = positions.take(lines.splitlines(), one.window)
+                lines, count = b"".join(line + b"\n" for line in kept), len(kept)
+                if self._is_past(positions):
+                    following = None
+            ended = following is None or step.truncated
+            yield Batch(
+                lines,
+                count,
+                self._checkpoint(one, following, last=last and following is None),
+                complete=ended and last,
+                cursor=self._reached(one, positions) if ended else None,
+            )
+            if following is None:
+                return
+
+    def _is_past(self, positions: Positions) -> bool:
+        incremental = self.stream.incremental
+        return bool(incremental and incremental.order == "descending" and positions.past)
+
+    def _positions_of(self, one: Slice) -> Positions | None:
+        """The positions of the slice's item, shared by its windows."""
+        incremental, key = self.stream.incremental, one.item.key
+        if incremental is None:
+            return None
+        if key not in self._positions:
+            self._positions.clear()  # items come one after the other
+            stored = (self.ctx.cursor or {}).get(key) if one.raw is not None else None
+            reached = (self.ctx.reached or {}).get(key)
+            resumed = self.mark.position if one.number == self.mark.number else None
+            append = self.stream.primary_key if self.stream.mode == "append" else ()
+            self._positions[key] = Positions(
+                incremental, resumed or reached or stored, one.first, append
+            )
+        return self._positions[key]
+
+    def _reached(self, one: Slice, positions: Positions | None) -> dict[str, Any] | None:
+        stored = positions.stored() if positions else None
+        return {one.item.key: stored} if stored else None
+
+    def _checkpoint(self, one: Slice, following: Call | None, *, last: bool) -> str:
+        if last:
+            return COMPLETE
+        mark = {"now": self.mark.now, "number": one.number + 1}
+        if following is not None:
+            positions = self._positions.get(one.item.key)
+            mark = {
+                "now": self.mark.now,
+                "number": one.number,
+                "item": one.item.key,
+                "call": json.loads(following.dumps()),
+                "position": positions.stored() if positions else None,
+            }
+        return self.ctx.secrets.seal(json.dumps(mark))
+
+    def _parents_from_server(self, name: str, keys: Sequence[str]) -> Iterator[list[Any]]:
+        """Without a table the parents are read from the API itself."""
+        parent = self.connector.spec.stream(name)
+        ctx = replace(self.ctx, stream=parent, resume=None, cursor=None, reached=None)
+        paths = [Path(key) for key in keys]
+        for batch in self.connector.read(ctx):
+            for line in batch.rows.splitlines():
+                row = msgspec.json.decode(line)
+                yield [path.get(row) for path in paths]
+
+    def _may_skip(self, error: ConnectorError) -> bool:
+        skips = bool(self.stream.for_each) and self.stream.on_item_error == "skip"
+        return skips and not isinstance(error, BlockedError | Cancelled)
+
+    def _skip(self, one: Slice, error: ConnectorError) -> None:
+        self.ctx.stats.failed_items += 1
+        self.ctx.stats.note(f"skipped {one.item.label}: {error}")
+
+    def _labelled(self, error: ConnectorError, item: Item) -> ConnectorError:
+        if item.label:
+            error.where = f"{item.label}: {error.where}" if error.where else item.label
+        return error.masked(self.ctx.secrets.mask)
+
+
+def _with_last(found: Iterator[Slice]) -> Iterator[tuple[Slice, bool]]:
+    """Each slice, and whether it is the last."""
+    held = next(found, None)
+    for one in found:
+        assert held is not None
+        yield held, False
+        held = one
+    if held is not None:
+        yield held, True
+
+
+def _secrets(names: Collection[str]) -> frozenset[str]:
+    return frozenset(name.split(".")[1] for name in names if name.startswith("secrets."))

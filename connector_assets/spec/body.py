@@ -9,7 +9,6 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.template import Template
 
-
 _KINDS: dict[type, str] = {
     str: "text",
     Template: "text",

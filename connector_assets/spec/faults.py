@@ -134,7 +134,7 @@ def near(name: str, known: Sequence[str]) -> str | None:
     if len(name) > _LONGEST_GUESS or len(known) > _MOST_GUESSES:
         return None
     plain = {re.sub(r"[^a-z0-9]", "", one.lower()): one for one in known}
-    close = get_close_matches(re.sub(r"[^a-z0-9]", "", name.lower()), plain, n=1, cutoff=0.7)
+    close = get_close_matches(re.sub(r"[^a-z0-9]", "", name.lower()), plain, n=1, cutoff=0.6)
     return plain[close[0]] if close else None
 
 
@@ -215,11 +215,9 @@ def _unknown_key(path: Path, known: Sequence[str]) -> str:
 
 def _message(first: _Problem, group: Sequence[_Problem]) -> str:
     kind, context = first.kind, first.context
-    if kind == "fault":
-        return str(context["message"])
     if kind == "missing":
         return "is required"
-    if kind == "value_kind":
+    if kind in ("fault", "value_kind"):
         return first.text
     if kind == "union_tag_invalid":
         return _not_known(first.value, _listed(context["expected_tags"]))

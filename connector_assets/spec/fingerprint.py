@@ -23,7 +23,7 @@ _NO_ROWS = {
     "read_timeout_seconds",
     "checks",
     "id",
-}  # fmt: skip - a set of names
+}
 _HEX_DIGITS = 32
 
 

@@ -47,7 +47,7 @@ _WORDS = {
     "false": False,
     "False": False,
     "FALSE": False,
-}  # fmt: skip - one line per value
+}
 _SHOWN_KEY = re.compile(r"[^\s\"'\x00-\x1f\x7f-\x9f]{1,60}")
 
 Path = tuple[str | int, ...]
@@ -199,7 +199,7 @@ class _Composer:
             self.broken,
             self.marks,
             self.start,
-        )  # fmt: skip - reads as the list of fields above
+        )
 
     def _take(self, event: Any) -> None:
         kind = type(event)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ from connector_assets.errors import ConnectorError, Fault, ResponseError, SpecEr
 from connector_assets.plugins.batches import in_batches
 from connector_assets.plugins.config import config_names, read_config
 from connector_assets.spec.connector import ConnectorId, Stream, VariableName
+from connector_assets.spec.faults import findings_of
+from connector_assets.spec.yaml_source import read_yaml, show_path
 
 StreamLike = str | Stream | Mapping[str, Any]
 Read = Callable[[ReadContext[Any]], Iterable[Mapping[str, Any] | Batch]]
@@ -55,7 +58,16 @@ class PluginConnector:
     """Called with the connection, returns its Dagster assets; None: one asset per stream."""
 
     def streams(self) -> Sequence[Stream]:
-        return [_stream(self.id, item) for item in self.listed()]
+        """The streams, checked as those of a spec are; raises SpecError."""
+        streams = [_stream(self.id, item) for item in self.listed()]
+        names = [stream.name for stream in streams]
+        twice = {name for name in names if names.count(name) > 1}
+        faults = [Fault(f"streams.{name}", "is there twice") for name in sorted(twice)]
+        if not streams:
+            faults.append(Fault("streams", "must not be empty"))
+        if faults:
+            raise SpecError(faults, source=f"plugin {self.id}")
+        return streams
 
     def needs(self, stream: Stream, auth: str | int | None = None) -> Needs:  # noqa: ARG002 - the Protocol's shape: a plugin knows neither
         names = config_names(self.config_schema)
@@ -63,8 +75,8 @@ class PluginConnector:
         return Needs(
             config=names.required,
             optional=names.optional,
-            # Two alternatives: an optional secret is looked for, and may be absent.
-            secrets=(needed | names.optional_secrets, needed),
+            secrets=(needed,),
+            known_secrets=needed | names.optional_secrets,
         )
 
     def fingerprint(self, stream: Stream) -> str:
@@ -170,13 +182,12 @@ def _stream(connector_id: str, item: StreamLike) -> Stream:
         return item
     document = {"name": item} if isinstance(item, str) else dict(item)
     try:
-        return Stream.model_validate(document, strict=False)
+        return Stream.model_validate(document)
     except ValidationError as error:
-        name = document.get("name", "?")
-        faults = [
-            Fault(".".join(("streams", str(name), *map(str, one["loc"]))), one["msg"])
-            for one in error.errors(include_url=False, include_input=False)
-        ]
+        # As text again: what is wrong is told of a document.
+        findings = findings_of(error, read_yaml(json.dumps(document, default=str)), Stream)
+        place = ("streams", str(document.get("name", "?")))
+        faults = [Fault(show_path((*place, *one.path)), one.message) for one in findings]
         raise SpecError(faults, source=f"plugin {connector_id}") from None
 
 

@@ -1,0 +1,150 @@
+"""The registry: each id once, nothing invalid, and only what is named is imported."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from connector_assets.errors import ConfigError, SpecError
+from connector_assets.plugins.define import define_connector
+from connector_assets.plugins.registry import (
+    ConnectorRegistry,
+    connector_registry,
+    import_plugins,
+)
+
+SPEC = """
+kind: connector
+version: "1.0"
+id: shop
+displayName: Shop
+endpoints: [{id: items, url: "https://api.example.com/items"}]
+read: {primary: items}
+"""
+
+
+def plugin(connector_id):
+    return define_connector(id=connector_id, display_name="It", read=lambda _: iter(()))
+
+
+@pytest.fixture
+def registry():
+    return ConnectorRegistry()
+
+
+def test_plugins_and_specs_are_found_by_id(registry):
+    kafka = registry.register_plugin(plugin("kafka"))
+    spec = registry.register_yaml(SPEC)
+    assert registry.ids() == ("kafka", "shop")
+    assert registry.get("kafka") is kafka
+    assert registry.get("shop") is spec
+    assert "shop" in registry
+    assert repr(registry) == "ConnectorRegistry(kafka, shop)"
+
+
+def test_an_unknown_id_lists_those_there_are(registry):
+    registry.register_plugin(plugin("kafka"))
+    with pytest.raises(ConfigError, match='"kafak" is not registered; known are: kafka'):
+        registry.get("kafak")
+
+
+def test_an_id_is_taken_once(registry):
+    kafka = registry.register_plugin(plugin("kafka"))
+    registry.register_plugin(kafka)
+    with pytest.raises(SpecError, match='id: "kafka" is registered already'):
+        registry.register_plugin(plugin("kafka"))
+    registry.register_plugin(plugin("shop"))
+    for replace in (False, True):
+        with pytest.raises(SpecError, match='id: "shop" is registered already'):
+            registry.register_yaml(SPEC, replace=replace)
+
+
+def test_a_spec_may_be_replaced_if_that_is_asked_for(registry):
+    registry.register_yaml(SPEC)
+    registry.register_yaml(SPEC)
+    other = SPEC.replace("Shop", "Other")
+    with pytest.raises(SpecError, match="registered already"):
+        registry.register_yaml(other)
+    assert registry.register_yaml(other, replace=True).display_name == "Other"
+    assert registry.get("shop").display_name == "Other"
+
+
+def test_what_is_invalid_never_enters(registry):
+    with pytest.raises(SpecError) as raised:
+        registry.register_yaml(SPEC.replace("https://", "ftp://"), replace=True)
+    assert raised.value.faults[0].path == "endpoints.0.url"
+    assert registry.ids() == ()
+    registry.register_yaml(SPEC)
+    with pytest.raises(SpecError):
+        registry.register_yaml(SPEC.replace("primary: items", "primary: itms"), replace=True)
+    assert registry.get("shop").read.primary == "items"
+
+
+def test_what_is_unregistered_is_gone_and_may_come_again(registry):
+    registry.register_plugin(plugin("kafka"))
+    registry.unregister("kafka")
+    registry.unregister("kafka")
+    assert registry.ids() == ()
+    registry.register_plugin(plugin("kafka"))
+
+
+def test_connectors_are_ready_to_read_but_files_are_left_to_their_folder(registry):
+    registry.register_plugin(plugin("kafka"))
+    registry.register_yaml(SPEC)
+    registry.register_yaml(SPEC.replace("id: shop", "id: filed"), source="specs/filed.yaml")
+    connectors = registry.connectors()
+    assert list(connectors) == ["kafka", "shop"]
+    assert [stream.name for stream in connectors["shop"].streams()] == ["items"]
+
+
+@pytest.fixture
+def modules(tmp_path, monkeypatch):
+    """Writes modules that can be imported; what they register is removed again."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+    yield lambda name, text: (tmp_path / f"{name}.py").write_text(text)
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+    connector_registry.unregister("from_module")
+
+
+MODULE = """
+from connector_assets import connector_registry, define_connector
+connector_registry.register_plugin(
+    define_connector(id="from_module", display_name="It", read=lambda ctx: iter(()))
+)
+"""
+
+
+def test_modules_that_the_environment_names_register_themselves(modules):
+    modules("named_plugin", MODULE)
+    modules("other_plugin", "raise SystemError('never imported')")
+    environ = {"CONNECTOR_ASSETS_PLUGINS": " named_plugin ,"}
+    import_plugins(environ)
+    import_plugins(environ)
+    assert "from_module" in connector_registry
+    assert "other_plugin" not in sys.modules
+
+
+def test_without_the_variable_nothing_is_imported(modules):
+    modules("named_plugin", MODULE)
+    import_plugins({})
+    assert "from_module" not in connector_registry
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (None, 'CONNECTOR_ASSETS_PLUGINS: plugin_x: module "plugin_x" is not found; install it'),
+        ("import not_there_at_all", 'plugin_x: module "not_there_at_all" is not found'),
+        ("1 / 0", "CONNECTOR_ASSETS_PLUGINS: plugin_x: ZeroDivisionError: division by zero"),
+        ("def (", "CONNECTOR_ASSETS_PLUGINS: plugin_x: SyntaxError: "),
+    ],
+)
+def test_a_module_that_cannot_be_imported_says_which_and_why(modules, text, error):
+    if text:
+        modules("plugin_x", text)
+    with pytest.raises(ConfigError) as raised:
+        import_plugins({"CONNECTOR_ASSETS_PLUGINS": "plugin_x"})
+    assert error in str(raised.value)

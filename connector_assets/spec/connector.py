@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from connector_assets.spec.auth import Auth
 from connector_assets.spec.body import Body, Value
+from connector_assets.spec.fields import Condition, Expand, Fields, OneField
 from connector_assets.spec.for_each import ForEach
 from connector_assets.spec.incremental import Incremental
 from connector_assets.spec.model import Many, Model, fault
@@ -120,7 +121,7 @@ class ErrorRule(Model):
     status: Many[Status | StatusClass] | Status | StatusClass | None = None
     contains: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     """Text in the body."""
-    when: Template | None = None
+    when: Condition | None = None
     """Expression over `response`, `headers` and `status`, as "{{ response.error == 'x' }}"."""
     action: Literal[
         "fail", "retry", "ignore", "end", "rate_limited", "refresh_auth", "reset_pagination"
@@ -235,9 +236,25 @@ class Stream(Model):
     """Read once for each item of a list or of a parent's rows; several make a product."""
     on_item_error: Literal["fail", "skip"] = "fail"
     """An item that cannot be read fails the stream, or is skipped and reported."""
+    expand: OneField | Expand | Many[OneField | Expand] | None = None
+    """Path of a list in each row: one row per element, in the list's place; several in turn."""
+    where: Condition | None = None
+    """Which rows to keep, as "{{ record.status != 'draft' }}"; after `expand`."""
+    fields: Fields = Fields()
+    """Fields added, removed, renamed, cast, masked."""
     columns: dict[str, str] = {}
     """Declared column types; the rest is inferred."""
     checks: Checks = Checks()
+
+    @property
+    def expansions(self) -> tuple[Expand, ...]:
+        """What `expand` says, spelled out."""
+        given = self.expand if isinstance(self.expand, tuple) else (self.expand,)
+        return tuple(
+            Expand.model_construct(path=one) if isinstance(one, str) else one
+            for one in given
+            if one is not None
+        )
 
     @property
     def mode(self) -> Literal["append", "replace", "merge"]:

@@ -74,6 +74,11 @@ class Template:
         return isinstance(self._parts[0], str) and len(self._parts) == 1
 
     @property
+    def is_expression(self) -> bool:
+        """Whether it is one expression and nothing else, so that its value keeps its type."""
+        return self._only is not None
+
+    @property
     def uses_secrets(self) -> bool:
         return any(name.startswith("secrets.") for name in self.names)
 

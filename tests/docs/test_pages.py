@@ -38,6 +38,13 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
             assert anchor in anchors(leads_to), f"{page.name}: {target}{anchor}"
 
 
+def test_the_index_names_every_page() -> None:
+    index = ROOT / "docs" / "index.md"
+    linked = {(index.parent / target).resolve() for target, _ in _LINK.findall(index.read_text())}
+    pages = {page for page in all_pages() if page.parent.name not in ("adr", ROOT.name)} - {index}
+    assert sorted(str(page) for page in pages - linked) == []
+
+
 def test_the_paginations_that_are_shown_are_those_of_the_specs() -> None:
     shown = [yaml.safe_load(b.text) for b in blocks(ROOT / "docs/how-to/pagination.md", "yaml")]
     specs = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -63,6 +62,8 @@ class FileTokenStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(PermissionError):  # someone else's, who decides
+            folder.chmod(0o700)
 
     @contextmanager
     def lock(self, key: str, cancel: threading.Event) -> Iterator[None]:
@@ -90,17 +91,24 @@ class FileTokenStore:
         return record if isinstance(record, dict) else None
 
     def write(self, key: str, record: Mapping[str, Any]) -> None:
-        file, name = tempfile.mkstemp(dir=self._folder, prefix=f"{key}.")
         try:
-            with os.fdopen(file, "wb") as new:
-                new.write(json.dumps(record).encode())
-                new.flush()
-                os.fsync(new.fileno())
-            Path(name).replace(self._folder / f"{key}.json")
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
-            raise
+            self._replace(key, json.dumps(record).encode())
+        except OSError as error:
+            raise ConnectorError(
+                f"a token cannot be stored ({error.strerror})",
+                where=str(self._folder),
+                fix="make room, or make it writable; the server may have voided the old one",
+            ) from None
+
+    def _replace(self, key: str, content: bytes) -> None:
+        # One name for all: the writer holds the lock, and what a killed one left is overwritten.
+        new = self._folder / f"{key}.new"
+        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(file)
+        new.replace(self._folder / f"{key}.json")
         _sync(self._folder)
 
 

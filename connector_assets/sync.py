@@ -16,6 +16,7 @@ from typing import Any
 from connector_assets.connection import Connection
 from connector_assets.connector import ReadContext
 from connector_assets.errors import ConfigError, ResponseError
+from connector_assets.load.names import table_name
 from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Loaded, Table
 from connector_assets.runtime.stats import Stats
@@ -119,8 +120,9 @@ def _parent_rows(
 
 
 def table_of(connection: Connection, stream: Stream, schema: str | None = None) -> Table:
-    """The table a stream is loaded into: schema = connection id, table = stream name."""
-    return Table(schema or connection.id, stream.name, tuple(stream.primary_key), stream.columns)
+    """The table a stream is loaded into: schema = connection id, table = stream name, made safe."""
+    name, key = table_name(stream.name), tuple(stream.primary_key)
+    return Table(schema or connection.id, name, key, stream.columns)
 
 
 def _read(

@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 
 from connector_assets.errors import ConnectorError, PageLimit, RateLimited
-from connector_assets.load.names import table_name
 from connector_assets.load.table import Column, Loaded
 from connector_assets.spec.connector import Stream
 from connector_assets.sync import Synced
@@ -60,7 +59,7 @@ def _metadata(synced: Synced, seconds: float) -> dict[str, Any]:
     told = {
         "dagster/row_count": loaded.rows,
         "dagster/column_schema": column_schema(loaded, table.primary_key),
-        "dagster/table_name": f"{table.schema}.{table_name(table.name)}",
+        "dagster/table_name": f"{table.schema}.{table.name}",
         "dagster/uri": loaded.uri,
         "dagster/storage_kind": loaded.uri.partition(":")[0],
         "rows_received": loaded.received,

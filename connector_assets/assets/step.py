@@ -11,15 +11,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from pathlib import Path
 
 import dagster as dg
 
 from connector_assets.assets.outcome import failure, incomplete, result
 from connector_assets.assets.progress import Progress
+from connector_assets.assets.resources import DestinationResource, HttpRuntimeResource
 from connector_assets.connection import Connection
 from connector_assets.errors import ConnectorError, LoadError
-from connector_assets.load.table import Destination
 from connector_assets.spec.connector import Stream
 from connector_assets.sync import Synced, sync
 
@@ -30,9 +29,9 @@ def materialize(
     context: dg.AssetExecutionContext,
     connection: Connection,
     stream: Stream,
-    destination: Destination,
+    http: HttpRuntimeResource,
+    destination: DestinationResource,
     *,
-    staging: Path,
     full: bool = False,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Sync `stream` and yield what came of it; raises dg.Failure or dg.RetryRequested."""
@@ -40,17 +39,18 @@ def materialize(
     cancel = threading.Event()
 
     def work() -> Synced:
-        return sync(
-            connection,
-            stream.name,
-            destination,
-            staging=staging,
-            full=full,
-            cancel=cancel,
-            on_progress=progress.update,
-            fence=fence(context, cancel),
-            run_id=context.run_id,
-        )
+        with http.runtime() as runtime:
+            return sync(
+                connection.with_runtime(runtime),
+                stream.name,
+                destination.open(),
+                staging=destination.staging_path,
+                full=full,
+                cancel=cancel,
+                on_progress=progress.update,
+                fence=fence(context, cancel),
+                run_id=context.run.run_id,
+            )
 
     try:
         synced = watched(work, cancel, progress.tick)
@@ -87,7 +87,7 @@ def fence(context: dg.AssetExecutionContext, cancel: threading.Event) -> Callabl
     A run worker that is killed leaves its step processes alive, while Dagster has called the run
     failed and may have started another.
     """
-    parent, run_id, instance = os.getppid(), context.run_id, context.instance
+    parent, run_id, instance = os.getppid(), context.run.run_id, context.instance
     where = "/".join(context.asset_key.path)
 
     def check() -> None:

@@ -71,16 +71,13 @@ def stream_asset(
         pool=connection.document.pool if connection.document else None,
     )
     def op(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        resources, config = context.resources, context.op_execution_context.op_config
-        store = getattr(resources, destination)
-        with resources.http.runtime() as runtime:
-            yield from materialize(
-                context,
-                connection.with_runtime(runtime),
-                stream,
-                store.open(),
-                staging=store.staging_path,
-                full=config["full"],
-            )
+        yield from materialize(
+            context,
+            connection,
+            stream,
+            context.resources.http,
+            getattr(context.resources, destination),
+            full=context.op_execution_context.op_config["full"],
+        )
 
     return op

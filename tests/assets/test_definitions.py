@@ -1,0 +1,245 @@
+"""A project's files as Dagster definitions, without running anything."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+from pydantic import BaseModel
+
+from connector_assets import connector_registry, define_connector
+from tests.assets.conftest import SHOP
+
+ITEMS = dg.AssetKey(["shop", "items"])
+
+
+def specs_of(definitions):
+    return {spec.key: spec for spec in definitions.resolve_all_asset_specs()}
+
+
+def keys_of(definitions):
+    return sorted(key.to_user_string() for key in specs_of(definitions))
+
+
+def connection(text):
+    return f'kind: connection\nversion: "1.0"\n{text}'
+
+
+def test_a_stream_is_an_asset_whose_key_is_its_table(project):
+    project.write("specs/shop.yaml", SHOP)
+    assert keys_of(project.definitions()) == ["shop/items", "shop/v1_odd_name"]
+
+
+def test_an_asset_says_what_it_is(project):
+    path = project.write("specs/shop.yaml", SHOP)
+    spec = specs_of(project.definitions())[ITEMS]
+    assert spec.group_name == "shop"
+    assert spec.kinds == {"shop", "duckdb"}
+    assert spec.owners == ["team:Data Platform"]
+    assert spec.tags["domain"] == "sales"
+    assert spec.description.startswith("Everything on sale.")
+    assert (
+        "`GET {{base_url}}/{{stream}}` replaces `shop.items`, one row per `id`." in spec.description
+    )
+    reference = spec.metadata["dagster/code_references"].code_references[0]
+    line = SHOP.splitlines()[reference.line_number - 1]
+    assert reference.file_path == str(path)
+    assert "name: items" in line
+
+
+def test_a_connection_overrides_labels_and_picks_streams(project):
+    project.write("specs/shop.yaml", SHOP)
+    project.write(
+        "connections/eu.yaml",
+        connection(
+            "id: eu\nconnector: shop\npool: shop_api\ngroup: sales\nowners: [a@example.com]\n"
+            "streams: {items: {tags: {tier: gold}, group: core/items}}\n"
+        ),
+    )
+    definitions = project.definitions()
+    spec = specs_of(definitions)[dg.AssetKey(["eu", "items"])]
+    assert keys_of(definitions) == ["eu/items"]
+    assert (spec.group_name, spec.owners) == ("core/items", ["a@example.com"])
+    assert spec.tags["tier"] == "gold"
+    assert definitions.get_assets_def(spec.key).op.pool == "shop_api"
+
+
+def test_a_connection_may_have_a_destination_of_its_own(project):
+    project.write("specs/shop.yaml", SHOP)
+    project.write(
+        "connections/eu.yaml",
+        connection("id: eu\nconnector: shop\ndestination: duckdb:///eu.duckdb\n"),
+    )  # fmt: skip - one document
+    resources = project.definitions().resources
+    assert resources["eu_destination"].url == "duckdb:///eu.duckdb"
+    assert resources["destination"].url == "duckdb:///data.duckdb"
+
+
+def test_the_code_version_changes_with_the_rows_and_not_with_the_prose(project):
+    def version(text):
+        project.write("specs/shop.yaml", text)
+        return specs_of(project.definitions())[ITEMS].code_version
+
+    before = version(SHOP)
+    assert version(SHOP.replace("Everything on sale.", "All of it.")) == before
+    assert version(SHOP.replace("maxAttempts: 1", "maxAttempts: 3")) == before
+    assert version(SHOP.replace("/{{stream}}", "/v2/{{stream}}")) != before
+
+
+def test_values_of_a_connection_are_part_of_the_code_version(project):
+    def version(value):
+        project.write("specs/shop.yaml", SHOP)
+        text = f"id: eu\nconnector: shop\nconfig: {{base_url: {value}}}\n"
+        project.write("connections/eu.yaml", connection(text))
+        return specs_of(project.definitions())[dg.AssetKey(["eu", "items"])].code_version
+
+    assert version("https://a.example.com") != version("https://b.example.com")
+
+
+def test_definitions_are_built_once_until_a_file_changes(project):
+    project.write("specs/shop.yaml", SHOP)
+    first = project.definitions()
+    assert project.definitions() is first
+    project.write("specs/more.yaml", SHOP.replace("id: shop", "id: more"))
+    assert "more/items" in keys_of(project.definitions())
+
+
+def test_folders_and_destination_come_from_the_environment(project, monkeypatch):
+    project.write("elsewhere/shop.yaml", SHOP)
+    monkeypatch.setenv("CONNECTOR_ASSETS_SPECS", "elsewhere")
+    monkeypatch.setenv("CONNECTOR_ASSETS_DESTINATION", "duckdb:////srv/x.duckdb")
+    monkeypatch.setenv("CONNECTOR_ASSETS_STAGING", "/srv/staging")
+    monkeypatch.setenv("CONNECTOR_ASSETS_ALLOW_PRIVATE", "127.0.0.1:8001, 10.0.0.0/8")
+    definitions = project.definitions()
+    assert keys_of(definitions) == ["shop/items", "shop/v1_odd_name"]
+    destination = definitions.resources["destination"]
+    assert (destination.url, destination.staging) == ("duckdb:////srv/x.duckdb", "/srv/staging")
+    assert definitions.resources["http"].allow_private == ["127.0.0.1:8001", "10.0.0.0/8"]
+
+
+def test_an_empty_project_has_no_assets_and_still_loads(project):
+    assert keys_of(project.definitions()) == []
+
+
+def test_definitions_merge_with_a_project_of_ones_own(project):
+    project.write("specs/shop.yaml", SHOP)
+    project.write("other/crm.yaml", SHOP.replace("id: shop", "id: crm"))
+    mine = dg.Definitions(assets=[dg.AssetSpec("mine")])
+    merged = dg.Definitions.merge(project.definitions(), project.definitions(specs="other"), mine)
+    assert keys_of(merged) == [
+        "crm/items",
+        "crm/v1_odd_name",
+        "mine",
+        "shop/items",
+        "shop/v1_odd_name",
+    ]  # fmt: skip - a list of keys
+
+
+def test_a_bad_file_keeps_its_assets_in_sight_and_the_others_alive(project):
+    project.write("specs/shop.yaml", SHOP)
+    bad = SHOP.replace("id: shop", "id: crm").replace("displayName: Shop\n", "")
+    path = project.write("specs/crm.yaml", bad)
+    specs = specs_of(project.definitions())
+    broken = specs[dg.AssetKey(["crm", "items"])]
+    assert ITEMS in specs
+    assert broken.kinds == {"invalid"}
+    assert f"specs/{path.name}:2:1: displayName: is required" in broken.description
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- 1", "id: Bad Id", "id: 3\nread: 4", "\x00"])
+def test_a_file_that_says_nothing_is_one_asset_named_after_it(project, text):
+    project.write("specs/some-file.yaml", text)
+    assert keys_of(project.definitions()) == ["some_file/invalid_spec"]
+
+
+def test_two_files_with_one_id_are_told_apart(project):
+    project.write("specs/a.yaml", SHOP)
+    project.write("specs/b.yaml", SHOP)
+    assert keys_of(project.definitions()) == ["shop/invalid_spec", "shop/items", "shop/v1_odd_name"]
+
+
+def test_a_schedule_materialises_its_connection(project):
+    project.write("specs/shop.yaml", SHOP)
+    text = "id: eu\nconnector: shop\nschedule: '0 3 * * *'\nstreams: {items: , v1.odd-name: {schedule: '@hourly'}}\n"
+    project.write("connections/eu.yaml", connection(text))
+    definitions = project.definitions()
+    crons = {s.name: s.cron_schedule for s in definitions.schedules}
+    assert crons == {"eu_schedule": "0 3 * * *", "eu__v1_odd_name_schedule": "@hourly"}
+    job = definitions.resolve_job_def("eu_job")
+    assert job.asset_layer.executable_asset_keys == {dg.AssetKey(["eu", "items"])}
+
+
+def test_many_schedules_become_conditions_on_their_assets(project, monkeypatch):
+    monkeypatch.setattr("connector_assets.assets.schedules.MOST_SCHEDULES", 1)
+    project.write("specs/shop.yaml", SHOP)
+    for name in ("eu", "us"):
+        text = f"id: {name}\nconnector: shop\nschedule: '0 3 * * *'\n"
+        project.write(f"connections/{name}.yaml", connection(text))
+    definitions = project.definitions()
+    spec = specs_of(definitions)[dg.AssetKey(["eu", "items"])]
+    assert not definitions.schedules
+    assert spec.automation_condition == dg.AutomationCondition.on_cron("0 3 * * *")
+
+
+class Config(BaseModel):
+    path: str
+
+
+@pytest.fixture
+def registered():
+    added = []
+
+    def register(**given):
+        given = {"display_name": "Files", "read": lambda _: [], **given}
+        added.append(connector_registry.register_plugin(define_connector(**given)))
+
+    yield register
+    for plugin in added:
+        connector_registry.unregister(plugin.id)
+
+
+def test_a_plugins_streams_are_assets_beside_those_of_specs(project, registered):
+    project.write("specs/shop.yaml", SHOP)
+    registered(id="files", config_schema=Config, streams=["csv", "txt"])
+    assert keys_of(project.definitions()) == [
+        "files/csv",
+        "files/txt",
+        "shop/items",
+        "shop/v1_odd_name",
+    ]  # fmt: skip - a list of keys
+
+
+def test_a_plugin_may_build_its_assets_itself(project, registered):
+    def one(connection):
+        return [dg.AssetSpec([connection.id, "topic"], kinds={"kafka"})]
+
+    def other(connection):
+        return dg.Definitions(assets=[dg.AssetSpec([connection.id, "table"])])
+
+    registered(id="kafka", assets=one)
+    registered(id="snowflake", assets=other)
+    assert keys_of(project.definitions()) == ["kafka/topic", "snowflake/table"]
+
+
+def test_a_plugin_that_raises_is_a_broken_asset_and_stops_no_other(project, registered):
+    def streams():
+        raise ZeroDivisionError("no streams today")
+
+    project.write("specs/shop.yaml", SHOP)
+    registered(id="files", streams=streams)
+    specs = specs_of(project.definitions())
+    assert ITEMS in specs
+    assert "no streams today" in specs[dg.AssetKey(["files", "invalid_spec"])].description
+
+
+def test_a_plugin_module_that_is_missing_is_a_broken_asset(project, monkeypatch):
+    project.write("specs/shop.yaml", SHOP)
+    monkeypatch.setenv("CONNECTOR_ASSETS_PLUGINS", "no_such_module")
+    specs = specs_of(project.definitions())
+    assert ITEMS in specs
+    assert 'module "no_such_module"' in specs[dg.AssetKey(["plugins", "invalid_spec"])].description
+
+
+def test_streams_of_a_plugin_that_would_share_a_table_are_a_fault(project, registered):
+    registered(id="files", streams=["A.b", "a_b"])
+    spec = specs_of(project.definitions())[dg.AssetKey(["files", "invalid_spec"])]
+    assert '"A.b" and "a_b" would share a table; rename one' in spec.description

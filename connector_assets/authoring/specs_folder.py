@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -84,29 +86,37 @@ class SpecsFolder:
         """A file appears whole or not at all; without `overwrite`, only where there is none."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self.path, prefix=".", suffix=".tmp")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(raw)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).chmod(0o644)
-                _place(name, target, overwrite=overwrite)
-            finally:
-                Path(name).unlink(missing_ok=True)
-        except FileExistsError:
-            raise _taken(target.stem, target.name, "pass overwrite") from None
+            with _temporary(self.path, raw) as file:
+                _place(file, target, overwrite=overwrite)
         except OSError as error:
             reason = (error.strerror or "unknown reason").lower()
             raise ConfigError(f"cannot be written: {reason}", where=str(target)) from None
 
 
-def _place(name: str, target: Path, *, overwrite: bool) -> None:
+@contextmanager
+def _temporary(folder: Path, raw: bytes) -> Iterator[Path]:
+    """A hidden file beside the others, safely on disk."""
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _place(file: Path, target: Path, *, overwrite: bool) -> None:
     """A link fails where another process has made the file meanwhile; a rename would replace it."""
     if overwrite:
-        Path(name).replace(target)
-    else:
-        os.link(name, target)
+        file.replace(target)
+        return
+    try:
+        target.hardlink_to(file)
+    except FileExistsError:
+        raise _taken(target.stem, target.name, "choose another id, or pass overwrite") from None
 
 
 def _encoded(text: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connector_assets.cli import output
+from connector_assets.cli.interrupt import interrupting
 from connector_assets.cli.options import (
     AllowPrivateOption,
     AuthOption,
@@ -69,7 +70,8 @@ def _outcome(connection: Connection, stream: str | None, given: Given) -> tuple[
             auth=given.auth,
             preview=True,
         )
-        outcome = connection.connector.check(reading)
+        with interrupting(reading.cancel):
+            outcome = connection.connector.check(reading)
     except ConnectorError as error:
         return False, str(error)
     return outcome.ok, reading.secrets.mask(outcome.message)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connector_assets.cli import output
+from connector_assets.cli.interrupt import interrupting
 from connector_assets.cli.options import (
     AllowPrivateOption,
     AuthOption,
@@ -127,7 +128,7 @@ class _Work:
         from connector_assets.sync import sync
 
         cancel = threading.Event()
-        try:
+        with interrupting(cancel):
             return sync(
                 self.connection,
                 stream,
@@ -141,9 +142,6 @@ class _Work:
                 cancel=cancel,
                 on_progress=shown.update,
             )
-        except KeyboardInterrupt:
-            cancel.set()
-            raise
 
 
 def _as_line(name: str, came: Synced | ConnectorError, elapsed_s: float) -> None:

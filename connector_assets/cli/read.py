@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connector_assets.cli import output
+from connector_assets.cli.interrupt import interrupting
 from connector_assets.cli.options import (
     AllowPrivateOption,
     AuthOption,
@@ -95,7 +96,8 @@ def read(
         )
         reading = replace(reading, max_pages=pages, on_request=output.say if requests else None)
         limit = TABLE_ROWS if limit is None and format_ is Format.TABLE else limit
-        _print(_Lines(connection, reading, limit, pages), format_)
+        with interrupting(reading.cancel):
+            _print(_Lines(connection, reading, limit, pages), format_)
 
 
 def _print(lines: _Lines, format_: Format) -> None:

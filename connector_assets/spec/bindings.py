@@ -2,12 +2,13 @@
 
     config.x, bare names, stream, resourceType    everywhere
     secrets.x                                      auth, headers, params and body
-    item, parent                                   requests of a stream with forEach
-    window, cursor                                 requests of a stream with incremental
+    item.x, parent.x                               all of a stream with forEach
+    window.start, window.end, cursor               requests of a stream with incremental
     response, headers, status                      when and message of errors rules
-    record                                         where, deletedWhen and fields of a stream
+    record                                         where and fields of a stream
 
-A bare name that nothing declares is a config value that the connection must give.
+A bare name that nothing declares is a config value that the connection must give. An endpoint may
+read what each of its streams binds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _COMES_WITH = {
     "parent": "it comes with forEach",
     "window": "it comes with incremental",
     "cursor": "it comes with incremental",
-    "record": "it exists in where, deletedWhen and fields",
+    "record": "it exists in where and fields",
     "response": "it exists in errors rules",
     "headers": "it exists in errors rules",
 }
@@ -33,24 +34,29 @@ RESERVED = frozenset({"config", "secrets", "stream", *_COMES_WITH})
 
 _IN_RULES = frozenset({"response", "headers", "status"})
 _SENT = ("params", "headers", "body")
+_OF_STREAM = {"vars": (), "where": ("record",), "fields": ("record",), "incremental": ()}
+
+Names = frozenset[str]
 
 
 def name_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     """What the templates of a connector read that nothing can give, or that they may not."""
     names = _Names(data)
-    yield from names.check(("auth",), data.get("auth"), secrets=True)
     streams = items(at(data, "read", "streams"))
+    anything = frozenset().union(*(_bound(stream) for stream in streams))
+    yield from names.check(("auth",), data.get("auth"), secrets=True)
+    yield from names.check_endpoint(("defaults",), data.get("defaults"), anything)
     readers = _readers(data, streams)
-    yield from names.check_endpoint(("defaults",), data.get("defaults"), bound_by(streams))
     for number, endpoint in enumerate(items(data.get("endpoints"))):
-        bound = bound_by(readers.get(text(at(endpoint, "id")), []))
+        own = readers.get(text(at(endpoint, "id")))
+        bound = anything if own is None else frozenset.intersection(*own)
         yield from names.check_endpoint(("endpoints", number), endpoint, bound)
     for number, stream in enumerate(streams):
         path: Path = ("read", "streams", number)
-        yield from names.check((*path, "vars"), at(stream, "vars"), bound_by([stream]))
-        for key in ("where", "deletedWhen", "fields"):
-            given = bound_by([stream]) | {"record"}
-            yield from names.check((*path, key), at(stream, key), given)
+        for key, more in _OF_STREAM.items():
+            bound = _bound_items(stream) | set(more)
+            yield from names.check((*path, key), at(stream, key), bound)
+        yield from names.check((*path, "forEach"), at(stream, "forEach"))
 
 
 def template_findings(path: Path, value: Any, data: Mapping[str, Any]) -> Iterator[Finding]:
@@ -58,21 +64,37 @@ def template_findings(path: Path, value: Any, data: Mapping[str, Any]) -> Iterat
     yield from _Names(data).check(path, value)
 
 
-def bound_by(streams: list[Any]) -> frozenset[str]:
-    """What the streams bind for the requests they make."""
-    keys = {key for stream in streams if isinstance(stream, dict) for key in stream}
-    items_too = {"item", "parent"} if "forEach" in keys else set()
-    return frozenset(items_too | ({"window", "cursor"} if "incremental" in keys else set()))
+def _bound(stream: Any) -> Names:
+    """What a stream binds for its requests, in dots."""
+    if at(stream, "incremental") is None:
+        return _bound_items(stream)
+    return _bound_items(stream) | {"window.start", "window.end", "cursor"}
 
 
-def _readers(data: Mapping[str, Any], streams: list[Any]) -> dict[str, list[Any]]:
-    """The streams that read each endpoint: named, of the same name, or the primary."""
+def _bound_items(stream: Any) -> Names:
+    bound: set[str] = set()
+    for dimension in items(at(stream, "forEach")):
+        parent = at(dimension, "parent")
+        if parent is None:
+            bound.add(f"item.{text(at(dimension, 'as'))}")
+            continue
+        bound.add(f"item.{text(at(parent, 'as')) or 'id'}")
+        fields = [at(parent, "field"), *items(at(parent, "include"))]
+        bound |= {f"parent.{field}" for field in fields}
+    return frozenset(bound)
+
+
+def _readers(data: Mapping[str, Any], streams: list[Any]) -> dict[str, list[Names]]:
+    """What the streams that read each endpoint bind; no entry for one that none reads."""
     ids = {text(at(endpoint, "id")) for endpoint in items(data.get("endpoints"))}
-    readers: dict[str, list[Any]] = {}
+    primary = text(at(data, "read", "primary"))
+    readers: dict[str, list[Names]] = {}
     for stream in streams:
         named, name = text(at(stream, "endpoint")), text(at(stream, "name"))
-        own = named or (name if name in ids else text(at(data, "read", "primary")))
-        readers.setdefault(own, []).append(stream)
+        own = named or (name if name in ids else primary)
+        readers.setdefault(own, []).append(_bound(stream))
+    if items(at(data, "read", "resourceTypes")) or not streams:
+        readers.setdefault(primary, []).append(frozenset())
     return readers
 
 
@@ -110,7 +132,7 @@ class _Names:
         self.declared = {*self.config, *self.vars}
         self.declares_config = data.get("kind") == "connector"
 
-    def check_endpoint(self, path: Path, value: Any, bound: frozenset[str]) -> Iterator[Finding]:
+    def check_endpoint(self, path: Path, value: Any, bound: Names) -> Iterator[Finding]:
         for key in ("url", "baseUrl"):
             yield from self.check((*path, key), at(value, key), bound)
         for key in _SENT:
@@ -125,12 +147,15 @@ class _Names:
         self,
         path: Path,
         value: Any,
-        bound: frozenset[str] = frozenset(),
+        bound: Names = frozenset(),
         *,
         secrets: bool = False,
     ) -> Iterator[Finding]:
         """Findings in every template at or below `path`."""
         for where, source in _texts(path, value):
+            if source is None:
+                yield Finding(where, _NO_KEY, on_key=True)
+                continue
             try:
                 names = Template(source).names
             except TemplateError as error:
@@ -141,18 +166,18 @@ class _Names:
                 if message:
                     yield Finding(where, message, offset=max(source.find(name), 0))
 
-    def _wrong(self, name: str, bound: frozenset[str], *, secrets: bool) -> str | None:
+    def _wrong(self, name: str, bound: Names, *, secrets: bool) -> str | None:
         first, _, rest = name.partition(".")
         key = rest.partition(".")[0]
         if first == "secrets":
             return self._wrong_secret(name, key) if secrets else _MISPLACED.format(name)
         if first == "config":
             return self._wrong_config(name, key)
-        if first in bound or first in self.declared or name in ("stream", "resourceType"):
+        if first in self.declared or name in ("stream", "resourceType"):
             return None
-        if first in _COMES_WITH:
-            return f'nothing gives "{name}" a value here; {_COMES_WITH[first]}'
-        return f'nothing gives "{name}" a value{_meant(first, _COMES_WITH)}' if rest else None
+        if any(name == one or name.startswith(f"{one}.") for one in bound):
+            return None
+        return _unbound(name, bound) if rest or first in _COMES_WITH else None
 
     def _wrong_secret(self, name: str, key: str) -> str | None:
         if self.secrets is None or key in self.secrets:
@@ -165,7 +190,19 @@ class _Names:
         return f'"{name}" is not declared{_meant(key, self.config) or "; add it to config"}'
 
 
+_NO_KEY = "is a key, and a key is no template; write it out"
 _MISPLACED = '"{}" must not stand here; secrets go in auth, headers, params and body'
+
+
+def _unbound(name: str, bound: Names) -> str | None:
+    first, _, rest = name.partition(".")
+    if first not in _COMES_WITH:
+        return f'nothing gives "{name}" a value{_meant(first, _COMES_WITH)}'
+    siblings = sorted(one for one in bound if one.startswith(f"{first}."))
+    if siblings and not rest:
+        return None
+    hint = f"use {' or '.join(siblings)}" if siblings else _COMES_WITH[first]
+    return f'nothing gives "{name}" a value here; {hint}'
 
 
 def _meant(name: str, known: Mapping[str, Any]) -> str:
@@ -173,13 +210,15 @@ def _meant(name: str, known: Mapping[str, Any]) -> str:
     return f'; did you mean "{close}"?' if close else ""
 
 
-def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
-    """Every text with a template in it, at or below `path`."""
+def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str | None]]:
+    """Every text with a template in it, at or below `path`; None for a key that looks like one."""
     if isinstance(value, str):
         if "{{" in value:
             yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
+            if "{{" in key:
+                yield (*path, key), None
             yield from _texts((*path, key), item)
     elif isinstance(value, list):
         for number, item in enumerate(value):

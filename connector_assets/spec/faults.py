@@ -139,11 +139,11 @@ def near(name: str, known: Sequence[str]) -> str | None:
 
 
 def quoted(value: Any) -> str:
-    """`"value"` if it is a word that cannot be a secret, else `this`."""
+    """`"value" ` if it is a word that cannot be a secret, else nothing."""
     is_word = isinstance(value, str) and _WORD.fullmatch(value)
     if is_word and sum(char.isdigit() for char in value) <= _DIGITS_OF_A_WORD:
-        return f'"{value}"'
-    return "this"
+        return f'"{value}" '
+    return ""
 
 
 def _located(found: Mapping[str, Any], data: Any) -> _Problem:
@@ -222,7 +222,7 @@ def _message(first: _Problem, group: Sequence[_Problem]) -> str:
     if kind == "union_tag_invalid":
         return _not_known(first.value, _listed(context["expected_tags"]))
     if kind in ("too_short", "too_long"):
-        return _length(kind, context)
+        return _length(kind, context, first.value)
     if kind == "literal_error" and len(group) == 1:
         return _not_known(first.value, _listed(context["expected"]))
     return _must_be([one for one in group if one.kind != "none_required"] or group)
@@ -264,13 +264,15 @@ def _not_known(value: Any, known: Sequence[str]) -> str:
         return f'must be "{known[0]}"{also}'
     meant = near(value, known) if isinstance(value, str) else None
     hint = f'; did you mean "{meant}"? Or ' if meant and meant != value else "; "
-    return f"{quoted(value)} is not known{hint}{options(known)}"
+    return f"{quoted(value)}is not known{hint}{options(known)}"
 
 
-def _length(kind: str, context: Mapping[str, Any]) -> str:
+def _length(kind: str, context: Mapping[str, Any], value: Any) -> str:
     bound = context["min_length"] if kind == "too_short" else context["max_length"]
     if kind == "too_short" and bound == 1:
         return "must not be empty"
+    if isinstance(value, str):
+        return f"must be at most {bound:,} characters long"
     return f"must hold at {'least' if kind == 'too_short' else 'most'} {bound:,}"
 
 

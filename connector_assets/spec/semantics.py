@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connector_assets.errors import ConfigError
+from connector_assets.errors import BlockedError, ConfigError
 from connector_assets.spec.bindings import (
     RESERVED,
     at,
@@ -26,10 +26,14 @@ from connector_assets.spec.bindings import (
 from connector_assets.spec.connector import ConfigField
 from connector_assets.spec.faults import Finding, options, quoted
 from connector_assets.spec.functions import CHECKS
+from connector_assets.spec.url import locate, origin_of
 from connector_assets.spec.values import typed
 from connector_assets.spec.yaml_source import MAX_FAULTS, Path, YamlSource, show_path
 
-_ORIGIN = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?/?")
+_AUTHORITY = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
+_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_DAY = 86_400
 _SENT_AS_TEXT = {"params", "headers", "form", "text", "vars", "default", "enum", "claims"}
 
 
@@ -45,6 +49,8 @@ def connector_findings(document: YamlSource) -> list[Finding]:
         _keys_to_merge_by(data),
         _config(data),
         _addresses(data),
+        _headers(data),
+        _rates(data),
         name_findings(data),
         _rounded(document, _SENT_AS_TEXT),
     )
@@ -89,6 +95,9 @@ def _twice(names: Sequence[tuple[Path, Any]]) -> Iterator[Finding]:
         if not isinstance(name, str):
             continue
         plain = re.sub(r"[^a-z0-9_]", "_", name.casefold())
+        if name and not plain.strip("_"):
+            yield Finding(path, "must hold a letter or digit")
+            continue
         if plain not in first:
             first[plain] = path, name
             continue
@@ -100,7 +109,7 @@ def _twice(names: Sequence[tuple[Path, Any]]) -> Iterator[Finding]:
 def _references(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Endpoints that are named but not there, and streams that name none."""
     endpoints, read = items(data.get("endpoints")), data.get("read")
-    ids = [one["id"] for one in endpoints if isinstance(at(one, "id"), str)]
+    ids = [one["id"] for one in endpoints if text(at(one, "id"))]
     known, primary = set(ids), at(read, "primary")
     if not ids:
         return
@@ -120,7 +129,7 @@ def _references(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _no_endpoint(name: str, ids: Sequence[str]) -> str:
-    return f"{quoted(name)} is not an endpoint; {options(ids)}"
+    return f"{quoted(name)}is not an endpoint; {options(ids)}"
 
 
 def _relative_urls(data: Mapping[str, Any]) -> Iterator[Finding]:
@@ -209,13 +218,68 @@ def _config_field(path: Path, field: Any) -> Iterator[Finding]:
 
 
 def _addresses(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Addresses that no request could use, as far as their text tells."""
+    for path, part in _endpoints(data):
+        for key in ("url", "baseUrl"):
+            message = _wrong_url(text(at(part, key)))
+            if message:
+                yield Finding((*path, key), message)
     for number, origin in enumerate(items(data.get("origins"))):
-        if isinstance(origin, str) and not _ORIGIN.fullmatch(origin):
+        if isinstance(origin, str) and not _is_origin(origin):
             message = "must be an origin without a path, such as https://files.example.com"
             yield Finding(("origins", number), message)
     docs = data.get("docsUrl")
     if isinstance(docs, str) and not re.match(r"https?://[^/\s]", docs):
         yield Finding(("docsUrl",), "must begin with https://")
+
+
+def _endpoints(data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """Whatever may hold an endpoint's keys, with its path."""
+    yield ("defaults",), data.get("defaults")
+    for number, endpoint in enumerate(items(data.get("endpoints"))):
+        yield ("endpoints", number), endpoint
+
+
+def _wrong_url(url: str) -> str | None:
+    """What is wrong with a URL whose host is written out; a template's values are judged later."""
+    found = _AUTHORITY.match(url)
+    if not found or "{{" in found[1]:
+        return None
+    try:
+        target = locate(_EXPRESSION.sub("x", url))
+    except BlockedError as error:
+        return str(error)
+    address = target.address
+    if address is not None:
+        address = getattr(address, "ipv4_mapped", None) or address
+        if address.is_link_local or address.is_unspecified or address.is_multicast:
+            return "is an address of the machine's own network, which no connector may read"
+    return None
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        return text.lower().rstrip("/") == origin_of(text)
+    except BlockedError:
+        return False
+
+
+def _headers(data: Mapping[str, Any]) -> Iterator[Finding]:
+    for path, part in _endpoints(data):
+        headers = at(part, "headers")
+        for name in keys(headers):
+            if _CONTROL.search(text(headers[name])):
+                message = "must be one line without control characters"
+                yield Finding((*path, "headers", name), message)
+
+
+def _rates(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Rates so low that the next request would never come."""
+    for path, part in (((), data), *_endpoints(data)):
+        rate = at(part, "rateLimit", "requestsPerSecond")
+        if isinstance(rate, int | float) and 0 < rate < 1 / _DAY:
+            message = "must be at least one request a day: 0.0000116"
+            yield Finding((*path, "rateLimit", "requestsPerSecond"), message)
 
 
 def _rounded(document: YamlSource, places: set[str]) -> Iterator[Finding]:

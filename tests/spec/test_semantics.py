@@ -13,8 +13,16 @@ TWO = with_(
 )
 
 
+EACH = with_(
+    "resourceTypes: [Item]",
+    "streams:\n    - {name: a, forEach: [{values: [eu, us], as: region}]}",
+    with_("q: all", 'q: "{{item.region}}"'),
+)
+
+
 def test_the_seed_has_no_fault():
     assert lines(SEED) == []
+    assert lines(EACH) == []
 
 
 FAULTS = [
@@ -86,8 +94,8 @@ FAULTS = [
     (SEED, "q: all", 'q: "{{response.a}}"',
      'endpoints.0.params.q: nothing gives "response.a" a value here; it exists in errors rules'),
     (SEED, "q: all", 'q: "{{record.a}}"',
-     ('endpoints.0.params.q: nothing gives "record.a" a value here; it exists in where, '
-     "deletedWhen and fields")),
+     
+     'endpoints.0.params.q: nothing gives "record.a" a value here; it exists in where and fields'),
     (SEED, "q: all", 'q: "{{itme.x}}"',
      'endpoints.0.params.q: nothing gives "itme.x" a value; did you mean "item"?'),
     (SEED, "read:", "config: {region: {}}\ndefaults: {params: {r: '{{config.regoin}}'}}\nread:",
@@ -115,6 +123,34 @@ FAULTS = [
      'endpoints.0.body.json.a.0.b: "{{" is never closed; end the expression with "}}"'),
     (SEED, "    params:", "    body: {json: {a: '{{item.x}}'}}\n    params:",
      'endpoints.0.body.json.a: nothing gives "item.x" a value here; it comes with forEach'),
+    (SEED, "q: all", '"{{x}}": all',
+     "endpoints.0.params.{{x}}: is a key, and a key is no template; write it out"),
+    # addresses that no request could use
+    (SEED, "https://api", "https://me:secret@api",
+     "endpoints.0.url: the URL holds a user name; credentials belong in auth"),
+    (SEED, "example.com", "example.com:99999",
+     "endpoints.0.url: the port is not a number from 1 to 65535"),
+    (SEED, "https://api.example.com", "http://0xa9fea9fe",
+     "endpoints.0.url: the host is an odd spelling of an IPv4 address"),
+    (SEED, "https://api.example.com", "http://[::ffff:169.254.169.254]",
+     "endpoints.0.url: is an address of the machine's own network, which no connector may read"),
+    (SEED, "read:", "defaults: {baseUrl: 'https://a.example.com:0'}\nread:",
+     "defaults.baseUrl: the port is not a number from 1 to 65535"),
+    # what could never be sent
+    (SEED, "    params:", '    headers: {X-A: "a\\r\\nb"}\n    params:',
+     "endpoints.0.headers.X-A: must be one line without control characters"),
+    (SEED, "Second: 10", "Second: 1e-300",
+     "endpoints.0.rateLimit.requestsPerSecond: must be at least one request a day: 0.0000116"),
+    (SEED, "[Item]", "['..']", "read.resourceTypes.0: must hold a letter or digit"),
+    # what a stream binds
+    (EACH, "{{item.region}}", "{{item.regoin}}",
+     'endpoints.0.params.q: nothing gives "item.regoin" a value here; use item.region'),
+    (EACH, "{{item.region}}", "{{window.start}}",
+     'endpoints.0.params.q: nothing gives "window.start" a value here; it comes with incremental'),
+    (EACH, "name: a,", "name: b, endpoint: items}\n    - {name: a,",
+     'endpoints.0.params.q: nothing gives "item.region" a value here; it comes with forEach'),
+    (EACH, "{values: [eu, us], as: region}", "{parent: {stream: c, field: id, as: region}}",
+     'read.streams.0.forEach.0.parent.stream: "c" is not a stream; use one of a'),
 ]  # fmt: skip
 
 

@@ -114,7 +114,9 @@ def _parent_rows(
                 where=connection.id,
                 fix=f"load {stream} first",
             )
-        yield from destination.keys(table, keys)
+        # A table that never held a row has no columns to ask for.
+        if destination.count(table):
+            yield from destination.keys(table, keys)
 
     return rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +18,12 @@ from connector_assets.runtime.positions import Positions
 from connector_assets.runtime.runtime import HttpRuntime, Values
 from connector_assets.runtime.slices import Item, Slice, slices
 from connector_assets.spec.auth import alternatives
+from connector_assets.spec.bindings import RESERVED
 from connector_assets.spec.call import Call
 from connector_assets.spec.connector import ConnectorSpec, Stream
 from connector_assets.spec.fingerprint import fingerprint
 from connector_assets.spec.paths import Path
-from connector_assets.spec.values import endpoint_names, template_names
+from connector_assets.spec.values import endpoint_templates, templates
 
 COMPLETE = "complete"
 """The checkpoint after the last page."""
@@ -46,28 +47,22 @@ class YamlConnector:
         return self.spec.streams
 
     def needs(self, stream: Stream, auth: str | int | None = None) -> Needs:
-        """What the templates of the stream's endpoint and its auth read."""
+        """What the templates of the stream, its endpoint and its auth read."""
         endpoint = self.spec.endpoint_of(stream)
-        names = frozenset([*endpoint_names(endpoint), *template_names(stream.vars)])
         auths = alternatives(endpoint.auth or self.spec.auth, auth)
-        secrets = _secrets(names)
-        names = names.union(*(one.names() for one in auths))
-        return Needs(
-            config=self._required(names, {"stream", *stream.vars}),
-            optional=frozenset(self.spec.config),
-            secrets=tuple(secrets | way for one in auths for way in one.ways()),
-            known_secrets=_secrets(names),
-        )
-
-    def _required(self, names: Collection[str], bound: Collection[str]) -> frozenset[str]:
+        found = [*endpoint_templates(endpoint), *templates(stream), *templates(auths)]
+        required = _bare(name for one in found for name in one.required)
         declared = self.spec.config
-        bare = {
-            name.removeprefix("config.").split(".")[0]
-            for name in names
-            if not name.startswith("secrets.")
-        }
-        return frozenset(
-            name for name in bare.difference(bound) if name not in declared or declared[name].needed
+        own = _secrets(name for one in endpoint_templates(endpoint) for name in one.required)
+        return Needs(
+            config=frozenset(
+                name
+                for name in required - _bound(stream)
+                if name not in declared or declared[name].needed
+            ),
+            optional=_bare(name for one in found for name in one.names) - _bound(stream),
+            secrets=tuple(own | way for one in auths for way in one.ways()),
+            known_secrets=_secrets(name for one in found for name in one.names),
         )
 
     def fingerprint(self, stream: Stream) -> str:
@@ -116,9 +111,8 @@ class _Reading:
 
     def batches(self) -> Iterator[Batch]:
         """The batches that are still to be read; the last one is marked."""
-        runtime, stream = self.connector.runtime, self.stream
         todo = _with_last(self._slices())
-        width = 1 if self.ctx.preview else runtime.concurrency(self.connector.spec, stream)
+        width = 1 if self._stops_early() else self._concurrency()
         read_any = False
         for (one, last), steps in in_order(todo, lambda task: self._steps(task[0]), width):
             read_any = True
@@ -174,7 +168,7 @@ class _Reading:
             if positions:
                 kept = positions.take(lines.splitlines(), one.window)
                 lines, count = b"".join(line + b"\n" for line in kept), len(kept)
-                if self._is_past(positions):
+                if positions.past and self._stops_early():
                     following = None
             ended = following is None or step.truncated
             yield Batch(
@@ -187,9 +181,13 @@ class _Reading:
             if following is None:
                 return
 
-    def _is_past(self, positions: Positions) -> bool:
+    def _concurrency(self) -> int:
+        return self.connector.runtime.concurrency(self.connector.spec, self.stream)
+
+    def _stops_early(self) -> bool:
+        """Whether what is read ahead may never be wanted."""
         incremental = self.stream.incremental
-        return bool(incremental and incremental.order == "descending" and positions.past)
+        return self.ctx.preview or bool(incremental and incremental.order == "descending")
 
     def _positions_of(self, one: Slice) -> Positions | None:
         """The positions of the slice's item, shared by its windows."""
@@ -261,5 +259,16 @@ def _with_last(found: Iterator[Slice]) -> Iterator[tuple[Slice, bool]]:
         yield held, True
 
 
-def _secrets(names: Collection[str]) -> frozenset[str]:
+def _bound(stream: Stream) -> set[str]:
+    """The names that reading `stream` gives by itself."""
+    return {*RESERVED, "status", *stream.vars, *(each.bound for each in stream.for_each)}
+
+
+def _secrets(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.split(".")[1] for name in names if name.startswith("secrets."))
+
+
+def _bare(names: Iterable[str]) -> frozenset[str]:
+    """The config values among names; `config.x` is `x`."""
+    given = (name.removeprefix("config.") for name in names if not name.startswith("secrets."))
+    return frozenset(name.split(".")[0] for name in given)

@@ -84,26 +84,27 @@ def _split(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
-def endpoint_names(endpoint: Endpoint) -> frozenset[str]:
-    """The free names that one request of `endpoint` reads, dotted as written."""
+def endpoint_templates(endpoint: Endpoint) -> Iterator[Template]:
+    """The templates that one request of `endpoint` renders."""
     parts = [endpoint.url, endpoint.params, endpoint.headers, endpoint.body]
     if endpoint.url.source.startswith("/"):
         parts.append(endpoint.base_url)
-    return frozenset(name for part in parts for name in template_names(part))
+    for part in parts:
+        yield from templates(part)
 
 
-def template_names(part: Any) -> Iterator[str]:
-    """The free names of every template in a part of a document."""
+def templates(part: Any) -> Iterator[Template]:
+    """Every template in a part of a document."""
     if isinstance(part, Template):
-        yield from part.names
+        yield part
     elif isinstance(part, BaseModel):
         for field in type(part).model_fields:
-            yield from template_names(getattr(part, field))
+            yield from templates(getattr(part, field))
     elif isinstance(part, Mapping):
         for item in part.values():
-            yield from template_names(item)
+            yield from templates(item)
     elif isinstance(part, list | tuple):
         for item in part:
-            yield from template_names(item)
+            yield from templates(item)
     elif isinstance(part, str) and "{{" in part:
-        yield from Template(part).names
+        yield Template(part)

@@ -18,6 +18,8 @@ from connector_assets.spec.template import Template
 
 Scope = Mapping[str, Any]
 USER_AGENT = "connector-assets"
+# A number keeps its digits: 1.10 is sent as 1.10.
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 _CONTENT_TYPES = {
     "json": "application/json",
     "form": "application/x-www-form-urlencoded",
@@ -145,7 +147,7 @@ def _content(call: Call) -> bytes | None:
             return urlencode(_pairs(call.body), quote_via=quote).encode()
         if call.encoding == "text":
             return str(call.body).encode()
-        return msgspec.json.encode(call.body)
+        return _ENCODER.encode(call.body)
     except (UnicodeError, TypeError):
         raise ConfigError("the body holds a value that cannot be sent", where=call.url) from None
 

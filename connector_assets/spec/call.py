@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 Place = Literal["query", "header", "body"]
@@ -82,7 +83,8 @@ class Call:
         return replace(self, page=1, rows_before=0, page_size=None, probe=False)
 
     def dumps(self) -> str:
-        return json.dumps(asdict(self, dict_factory=_plain), separators=(",", ":"))
+        tree = asdict(self, dict_factory=_plain)
+        return json.dumps(tree, separators=(",", ":"), default=_number)
 
     @classmethod
     def loads(cls, text: str) -> Call:
@@ -123,15 +125,25 @@ def _put(tree: Any, path: list[str], value: Any) -> dict[str, Any]:
 
 
 _DEFERRED = "$deferred"
+_DECIMAL = "$decimal"
 
 
 def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {_DEFERRED: pairs[0][1]} if [k for k, _ in pairs] == ["source"] else dict(pairs)
 
 
+def _number(value: Any) -> dict[str, str]:
+    """A number with a fraction, as servers give cursors: its digits, which a float may lose."""
+    if not isinstance(value, Decimal):
+        raise TypeError(f"a call cannot hold a {type(value).__name__}")
+    return {_DECIMAL: str(value)}
+
+
 def _revive(value: Any) -> Any:
     if isinstance(value, dict):
         if set(value) == {_DEFERRED}:
             return Deferred(value[_DEFERRED])
+        if set(value) == {_DECIMAL}:
+            return Decimal(value[_DECIMAL])
         return {key: _revive(item) for key, item in value.items()}
     return [_revive(item) for item in value] if isinstance(value, list) else value

@@ -9,6 +9,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, Literal, get_args
 
 from connector_assets.errors import ConfigError
@@ -130,8 +131,10 @@ def _moment(value: Any) -> date:
         return _utc(value)
     if isinstance(value, date):
         return value
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise ValueError  # noqa: TRY004 - told to the caller as one error with the rest
+    if isinstance(value, Decimal):
+        return _EPOCH + timedelta(microseconds=int(value.scaleb(6)))
     if not isinstance(value, str):
         return datetime.fromtimestamp(value, UTC)
     if len(value) > _LONGEST:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import inspect
-import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
+
+import msgspec
 
 from connector_assets.errors import ConfigError
 from connector_assets.spec import dates
@@ -39,6 +40,8 @@ MAX_PROGRAM = 2_000
 
 MAX_SEARCHED = 8_192
 """The longest text a regular expression is run on, in characters."""
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 Clock = Callable[[], datetime]
 
@@ -264,9 +267,7 @@ def urlencode(value: Any) -> str:
 
 def to_json(value: Any) -> str:
     """The value as compact JSON text."""
-    return sound(
-        json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    )
+    return _ENCODER.encode(plain(value)).decode()
 
 
 def regex_search(value: Any, pattern: Any) -> str | None:
@@ -308,11 +309,13 @@ def plain(value: Any) -> Any:
         raise ConfigError("a number that is infinite or NaN cannot be sent")
     if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, Decimal) and value.is_finite():
+        return value
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
         return {as_text(key): plain(item) for key, item in value.items()}
-    if isinstance(value, date | Decimal | UUID):
+    if isinstance(value, date | UUID):
         return as_text(value)
     raise ConfigError(f"{kind(value)} cannot be sent")
 

@@ -6,17 +6,22 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Any
 
 from connector_assets.errors import ConfigError
 from connector_assets.spec import dates
-from connector_assets.spec.functions import bounded, kind
+from connector_assets.spec.functions import MAX_DIGITS, bounded, kind
+
+# What a sum of decimals cannot hold exactly is an error, as is one of a thousand digits and more.
+_EXACT = Context(prec=MAX_DIGITS, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
 
 
 def add(left: Any, right: Any) -> Any:
     """Numbers, two texts, or a date (or its ISO text) and a duration."""
     if _are_numbers(left, right):
-        return _finite(left + right)
+        left, right = _aligned(left, right)
+        return _EXACT.add(left, right) if Decimal in _types(left, right) else _finite(left + right)
     if isinstance(left, str) and isinstance(right, str):
         return bounded(left + right)
     if isinstance(left, dates.Duration):
@@ -29,7 +34,9 @@ def add(left: Any, right: Any) -> Any:
 def subtract(left: Any, right: Any) -> Any:
     """Numbers, or a duration from a date (or its ISO text)."""
     if _are_numbers(left, right):
-        return _finite(left - right)
+        left, right = _aligned(left, right)
+        decimal = Decimal in _types(left, right)
+        return _EXACT.subtract(left, right) if decimal else _finite(left - right)
     if isinstance(right, dates.Duration) and isinstance(left, str | date):
         return right.before(dates.moment(left))
     raise ConfigError(f"cannot take {kind(right)} from {kind(left)}")
@@ -39,7 +46,9 @@ def contains(item: Any, container: Any) -> bool:
     """Whether a text, a list or an object's keys hold `item`."""
     if isinstance(container, str) and not isinstance(item, str):
         raise ConfigError(f"{kind(item)} is never in text", fix="use the filter string")
-    if isinstance(container, str | list | tuple | Mapping):
+    if isinstance(container, list | tuple):
+        return any(_equal(item, one) for one in container)
+    if isinstance(container, str | Mapping):
         return item in container
     raise ConfigError(f'"in" needs text, a list or an object, not {kind(container)}')
 
@@ -49,14 +58,33 @@ def _ordering(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]
         if isinstance(left, date) or isinstance(right, date):
             return compare(dates.instant(left), dates.instant(right))
         if _are_numbers(left, right) or (isinstance(left, str) and isinstance(right, str)):
-            return compare(left, right)
+            return compare(*_aligned(left, right))
         raise ConfigError(f"{kind(left)} and {kind(right)} have no order")
 
     return ordered
 
 
 def _are_numbers(*values: Any) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return all(
+        isinstance(value, int | float | Decimal) and not isinstance(value, bool) for value in values
+    )
+
+
+def _types(*values: Any) -> set[type]:
+    return {type(value) for value in values}
+
+
+def _aligned(left: Any, right: Any) -> tuple[Any, Any]:
+    """Beside a decimal, a float is the decimal it is written as: 1.1 is a row's 1.1."""
+    if Decimal not in _types(left, right):
+        return left, right
+    left, right = (Decimal(repr(one)) if type(one) is float else one for one in (left, right))
+    return left, right
+
+
+def _equal(left: Any, right: Any) -> bool:
+    left, right = _aligned(left, right)
+    return bool(left == right)
 
 
 def _finite(number: Any) -> Any:
@@ -68,8 +96,8 @@ def _finite(number: Any) -> Any:
 ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {"+": add, "-": subtract}
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": operator.eq,
-    "ne": operator.ne,
+    "eq": _equal,
+    "ne": lambda left, right: not _equal(left, right),
     "lt": _ordering(operator.lt),
     "lteq": _ordering(operator.le),
     "gt": _ordering(operator.gt),

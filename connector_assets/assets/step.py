@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 
 import dagster as dg
 
@@ -23,6 +23,7 @@ from connector_assets.spec.connector import Stream
 from connector_assets.sync import Synced, sync
 
 _TICK_S = 1.0
+_PATIENCE_S = 5.0
 
 
 def materialize(
@@ -69,15 +70,28 @@ def materialize(
 def watched(
     work: Callable[[], Synced], cancel: threading.Event, tick: Callable[[], None]
 ) -> Synced:
-    """What `work` returns, run in a thread; an interruption of this one cancels it and waits."""
-    with ThreadPoolExecutor(1, thread_name_prefix="sync") as pool:
-        future = pool.submit(work)
+    """What `work` returns, run in a thread; an interruption of this one cancels it.
+
+    A thread that waits for a silent server cannot be woken. It is left behind then: the process
+    ends without it, and `cancel` keeps it from loading anything.
+    """
+    future: Future[Synced] = Future()
+
+    def run() -> None:
         try:
-            while not wait([future], timeout=_TICK_S).done:
-                tick()
-        except BaseException:
-            cancel.set()
-            raise
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+            future.set_exception(error)
+
+    thread = threading.Thread(target=run, name="sync", daemon=True)
+    thread.start()
+    try:
+        while not wait([future], timeout=_TICK_S).done:
+            tick()
+    except BaseException:
+        cancel.set()
+        thread.join(_PATIENCE_S)
+        raise
     return future.result()
 
 

@@ -39,7 +39,7 @@ def _matching(pattern: str, hint: str) -> AfterValidator:
 
 def _printable(value: str) -> str:
     if not value.strip() or _CONTROL.search(value):
-        raise ValueError("must be text without control characters")
+        raise ValueError("must be one line of text, and not empty")
     return value
 
 
@@ -200,7 +200,7 @@ class Endpoint(EndpointDefaults):
         head = value.source
         if not head or _UNPRINTABLE.search(re.sub(r"\{\{.*?\}\}", "", head)):
             raise ValueError("must be a URL without spaces and control characters")
-        if not re.match(r"https?://[^/?#\s]|/(?!/)|\{\{", head):
+        if not re.match(r"https?://[^/?#\s]|/(?!/)|\{\{", head, re.IGNORECASE):
             raise ValueError(
                 "must begin with https://, with a template, or with / below defaults.baseUrl"
             )

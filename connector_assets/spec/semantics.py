@@ -51,6 +51,7 @@ def connector_findings(document: YamlSource) -> list[Finding]:
         _addresses(data),
         _headers(data),
         _rates(data),
+        _parents(data),
         name_findings(data),
         _rounded(document, _SENT_AS_TEXT),
     )
@@ -126,6 +127,41 @@ def _references(data: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(
                 path, "is required, as no endpoint has the stream's name; " + options(ids)
             )
+
+
+def _parents(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Parents that are no stream, and streams that are their own ancestors."""
+    read = data.get("read")
+    streams = items(at(read, "streams"))
+    types = [text(name) for name in items(at(read, "resourceTypes"))]
+    names = [*types, *(text(at(one, "name")) for one in streams)]
+    parents = {text(at(one, "name")): [name for _, name in _parents_of(one)] for one in streams}
+    for number, stream in enumerate(streams):
+        for position, name in _parents_of(stream):
+            path: Path = ("read", "streams", number, "forEach", position, "parent", "stream")
+            if name not in names:
+                yield Finding(path, f"{quoted(name)}is not a stream; {options(names)}")
+            elif text(at(stream, "name")) in _ancestors(name, parents):
+                yield Finding(path, "makes the stream its own ancestor")
+
+
+def _parents_of(stream: Any) -> Iterator[tuple[int, str]]:
+    for position, each in enumerate(items(at(stream, "forEach"))):
+        name = at(each, "parent", "stream")
+        if isinstance(name, str):
+            yield position, name
+
+
+def _ancestors(name: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
+    """`name` and all that it is read for."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        one = todo.pop()
+        if one not in found:
+            found.add(one)
+            todo.extend(parents.get(one, ()))
+    return found
 
 
 def _no_endpoint(name: str, ids: Sequence[str]) -> str:

@@ -94,7 +94,7 @@ FAULTS = [
     (SEED, "q: all", 'q: "{{response.a}}"',
      'endpoints.0.params.q: nothing gives "response.a" a value here; it exists in errors rules'),
     (SEED, "q: all", 'q: "{{record.a}}"',
-     
+
      'endpoints.0.params.q: nothing gives "record.a" a value here; it exists in where and fields'),
     (SEED, "q: all", 'q: "{{itme.x}}"',
      'endpoints.0.params.q: nothing gives "itme.x" a value; did you mean "item"?'),

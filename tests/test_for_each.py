@@ -157,7 +157,7 @@ def test_thousands_of_parents_are_read_in_parallel_and_in_order(tmp_path):
     ("each", "message"),
     [
         ("{parent: {stream: nobody, field: id, as: a}}", "nobody"),
-        ("{parent: {stream: orders, field: id, as: a}}", "leads back to this stream"),
+        ("{parent: {stream: orders, field: id, as: a}}", "its own ancestor"),
         ("{values: [1]}", "as: is required with values"),
         ("{as: x}", "must hold exactly one of parent, values"),
     ],

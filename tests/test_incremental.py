@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector_assets.errors import ConnectorError, SpecError
+from connector_assets.spec.document import parse_connector
 from tests.timeline import START, Project
 
 SPEC = """
@@ -43,7 +44,7 @@ class Feed:
     def __init__(self, encode=lambda when: when.strftime("%Y-%m-%dT%H:%M:%SZ"), decode=None):
         self.rows: dict[int, tuple[dt.datetime, int]] = {}
         self.encode = encode
-        self.decode = decode or (lambda text: dt.datetime.fromisoformat(text))
+        self.decode = decode or (dt.datetime.fromisoformat)
         self.inclusive_end = False
         self.size = 3
 
@@ -125,10 +126,10 @@ FORMATS = {
 }
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("window", ["", "window: P1D, endParam: until,"])
-def test_every_format_is_sent_as_the_server_reads_it(tmp_path, format, window):
-    encode, decode, start = FORMATS[format]
+def test_every_format_is_sent_as_the_server_reads_it(tmp_path, form, window):
+    encode, decode, start = FORMATS[form]
     feed = Feed(encode, decode)
     for n in range(10):
         feed.change(n, at(hours=7 * n), 1)
@@ -136,7 +137,7 @@ def test_every_format_is_sent_as_the_server_reads_it(tmp_path, format, window):
         tmp_path,
         spec(
             f'incremental: {{cursorField: updated, startParam: since, start: "{start}", '
-            f"{window} format: {format}}}"
+            f"{window} format: {form}}}"
         ),
         feed,
     )
@@ -302,8 +303,6 @@ def test_rows_without_the_cursor_are_an_error(tmp_path):
 )  # fmt: skip
 def test_what_cannot_work_is_refused_when_it_is_read(stream, message):
     with pytest.raises(SpecError) as raised:
-        from connector_assets.spec.document import parse_connector
-
         parse_connector(spec(stream))
     assert message in str(raised.value)
 
@@ -320,8 +319,10 @@ EVENTS = st.lists(
 )
 MODES = [
     "incremental: {cursorField: updated, startParam: since, format: iso, lookback: PT1H}",
-    "incremental: {cursorField: updated, startParam: since, endParam: until, format: epoch, "
-    'lookback: PT1H, window: PT2H, start: "2024-01-01"}',
+    (
+        "incremental: {cursorField: updated, startParam: since, endParam: until, format: epoch, "
+        'lookback: PT1H, window: PT2H, start: "2024-01-01"}'
+    ),
     "incremental: {cursorField: updated, clientFilter: true, format: iso, lookback: PT1H}",
 ]
 

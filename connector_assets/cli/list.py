@@ -38,12 +38,14 @@ def list_connectors(*, as_json: JsonOption = False) -> None:
 
 
 def _text(plain: dict[str, Any]) -> str:
-    values = f"needs {', '.join(plain['missing'])}" if plain["missing"] else "ready"
     lines = [
         f"{plain['id']}  {plain['displayName']}  ({plain['source'] or 'plugin'})",
         f"  streams: {', '.join(plain['streams'])}",
-        f"  values:  {plain.get('error') or values}",
     ]
+    for title in ("set", "missing", "error"):
+        told = plain.get(title)
+        if told:
+            lines.append(f"  {title}: ".ljust(11) + (told if title == "error" else ", ".join(told)))
     return "\n".join(lines) + "\n"
 
 
@@ -54,15 +56,29 @@ def _plain(connection: Connection) -> dict[str, Any]:
         "displayName": connection.connector.display_name,
         "source": str(connection.source) if connection.source else None,
         "streams": [],
+        "set": [],
         "missing": [],
     }
     try:
         plain["streams"] = [stream.name for stream in connection.streams()]
+        plain["set"] = sorted(_given(connection))
         missing = [name for stream in plain["streams"] for name in connection.missing(stream)]
         plain["missing"] = list(dict.fromkeys(missing))
     except ConnectorError as error:
         plain["error"] = str(error)
     return plain
+
+
+def _given(connection: Connection) -> set[str]:
+    """The variables of the environment that hold a value of this connection."""
+    from connector_assets.connection import variable_names
+
+    all_needs = [connection.connector.needs(stream) for stream in connection.streams()]
+    names = {name for one in all_needs for name in one.config | one.optional | one.known_secrets}
+    variables = {one for name in names for one in variable_names(connection.id, name)}
+    sources = connection.document.secrets.values() if connection.document else ()
+    variables |= {source.env for source in sources if source.env}
+    return variables & connection.environ.keys()
 
 
 def _broken(broken: Broken) -> dict[str, Any]:

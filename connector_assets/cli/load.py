@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,7 +85,7 @@ def load(
 
     with Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose) as given:
         connection = given.connection(spec)
-        names = [connection.stream(name).name for name in streams or _every(connection)]
+        names = _parents_first(connection, streams or [one.name for one in connection.streams()])
         staging = given.environ.get("CONNECTOR_ASSETS_STAGING") or ".connector_assets/staging"
         work = _Work(connection, given, destination_from_url(to), Path(staging), schema, full)
         tell = _as_json if as_json else _as_line
@@ -94,8 +95,13 @@ def load(
         raise typer.Exit(1)
 
 
-def _every(connection: Connection) -> Sequence[str]:
-    return [stream.name for stream in connection.streams()]
+def _parents_first(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Each name once, in the order given, but a stream after those whose tables it reads."""
+    wanted = {name: connection.stream(name) for name in names}
+    after = {
+        name: [one for one in stream.parents if one in wanted] for name, stream in wanted.items()
+    }
+    return list(TopologicalSorter(after).static_order())
 
 
 @dataclass

@@ -80,7 +80,7 @@ class Given:
     block closes what the runtime has open.
     """
 
-    auth: str | int | None = None
+    auth: str | None = None
     config: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
@@ -107,7 +107,7 @@ class Given:
         variables = {name: value for name, value in kept.items() if _VARIABLE.fullmatch(name)}
         named = {name: value for name, value in kept.items() if name not in variables}
         given = cls(
-            auth=int(auth) if auth and auth.isdigit() else auth,
+            auth=auth,
             config=_pairs("--config", config or ()),
             secrets={**named, **_pairs("--secret", secret or ())},
             environ={**os.environ, **variables},

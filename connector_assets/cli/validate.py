@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,32 +28,32 @@ PathsArgument = Annotated[
 
 
 def validate(paths: PathsArgument, *, as_json: JsonOption = False) -> None:
-    """Check specs and connections, and show every fault with its line.
+    """Check specs and connections, each by itself, and show every fault with its line.
 
     Nothing is sent and no value is needed. With --json, the output is a list of
     {file, path, message, line, column}, empty if all is well.
     """
-    errors = []
     files = [file for path in paths for file in _files(path)]
-    for file in files:
-        try:
-            _parse(file)
-        except SpecError as error:
-            errors.append(SpecError(error.faults, source=str(file)))
-            if not as_json:
-                output.spec_error(errors[-1])
-        else:
-            if not as_json:
-                output.write(f"{file}: ok\n")
+    errors = [error for file in files if (error := _error(file, as_json=as_json))]
     if as_json:
-        output.write(
-            json.dumps(
-                [_plain(error, fault) for error in errors for fault in error.faults], indent=2
-            )
-            + "\n"
-        )
+        told = [_plain(error, fault) for error in errors for fault in error.faults]
+        output.write(json.dumps(told, indent=2) + "\n")
     if errors:
         raise typer.Exit(1)
+
+
+def _error(file: Path, *, as_json: bool) -> SpecError | None:
+    """What is wrong with one file; said at once, if not for machines."""
+    try:
+        _check(file)
+    except SpecError as error:
+        wrong = SpecError(error.faults, source=str(file))
+        if not as_json:
+            output.spec_error(wrong)
+        return wrong
+    if not as_json:
+        output.write(f"{file}: ok\n")
+    return None
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -73,21 +75,38 @@ def _files(path: Path) -> Iterator[Path]:
     yield from found
 
 
-def _parse(file: Path) -> None:
-    """As what it says it is; raises SpecError."""
-    from connector_assets.spec.document import parse_connection, parse_connector, read_file
+def _check(file: Path) -> None:
+    """As what the file says it is; raises SpecError."""
+    from connector_assets.project import is_connection
+    from connector_assets.spec.document import read_connection, read_connector, read_file
 
     text = read_file(file)
-    parse = parse_connection if _is_connection(text) else parse_connector
-    parse(text, source=str(file))
+    if not is_connection(text):
+        read_connector(text, source=str(file))
+        return
+    document = read_connection(text, source=str(file))
+    faults = []
+    for fault in _unfit(file):
+        line, column = document.position(*fault.path.split("."))
+        faults.append(replace(fault, line=line, column=column))
+    if faults:
+        raise SpecError(faults, source=str(file))
 
 
-def _is_connection(text: bytes) -> bool:
-    if b"connection" not in text:
-        return False
-    from connector_assets.project import is_connection  # with it comes the HTTP client
+def _unfit(file: Path) -> Sequence[Fault]:
+    """Where a connection does not fit its connector, if this project has a folder of them."""
+    from connector_assets.cli.project import find, folders
+    from connector_assets.runtime.runtime import HttpRuntime
 
-    return is_connection(text)
+    if not folders(os.environ)[0].is_dir():
+        return ()
+    try:
+        with HttpRuntime() as runtime:
+            find(str(file), runtime=runtime, environ=os.environ)
+    except SpecError as error:
+        # A fault with a line stands in the connector's own file, and is told there.
+        return [fault for fault in error.faults if not fault.line]
+    return ()
 
 
 def _plain(error: SpecError, fault: Fault) -> dict[str, str | int | None]:

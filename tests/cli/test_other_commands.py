@@ -43,10 +43,12 @@ def test_check_names_what_is_missing_and_what_cannot_be_reached(cli, shop_projec
 
 def test_list_shows_streams_and_what_is_still_to_be_set(cli, shop_project, monkeypatch):
     assert cli("list").out == (
-        "shop  Shop  (specs/shop.yaml)\n  streams: items, orders\n  values:  ready\n"
+        "shop  Shop  (specs/shop.yaml)\n"
+        "  streams: items, orders\n"
+        "  set:     SHOP__BASE_URL, SHOP__TOKEN\n"
     )
     monkeypatch.delenv("SHOP__TOKEN")
-    assert "values:  needs SHOP__TOKEN\n" in cli("list").out
+    assert cli("list").out.endswith("  set:     SHOP__BASE_URL\n  missing: SHOP__TOKEN\n")
 
 
 def test_list_for_machines_holds_broken_files_too(cli, shop_project):
@@ -60,6 +62,7 @@ def test_list_for_machines_holds_broken_files_too(cli, shop_project):
         "displayName": "Shop",
         "source": "specs/shop.yaml",
         "streams": ["items", "orders"],
+        "set": ["SHOP__BASE_URL", "SHOP__TOKEN"],
         "missing": [],
     }
     assert bad["source"] == "specs/bad.yaml"

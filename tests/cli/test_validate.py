@@ -62,7 +62,8 @@ def test_json_is_an_empty_list_where_all_is_well(cli, project):
 def test_a_folder_is_every_yaml_file_below_it_but_nothing_hidden(cli, project):
     for path in ("specs/a.yaml", "specs/deep/b.yml", "specs/.hidden.yaml", "specs/.git/c.yaml"):
         (project / path).parent.mkdir(parents=True, exist_ok=True)
-        (project / path).write_text(SHOP if "hidden" not in path else "{")
+        own = SHOP.replace("id: shop", f"id: {Path(path).stem[0]}")
+        (project / path).write_text(own if "/." not in path else "{")
     (project / "specs" / "readme.md").write_text("no yaml")
     done = cli("validate", "specs")
     assert done.out == "specs/a.yaml: ok\nspecs/deep/b.yml: ok\n"
@@ -75,6 +76,20 @@ def test_connections_are_checked_as_connections(cli, project):
     done = cli("validate", "mine.yaml")
     assert done.code == 1
     assert 'mine.yaml:5:1: confg: is not a known key; did you mean "config"?' in done.err
+
+
+def test_a_connection_that_does_not_fit_its_connector_is_a_fault(cli, project):
+    mine = 'kind: connection\nversion: "1.0"\nid: mine\nconnector: shop\nstreams: [items, ordres]\n'
+    (project / "mine.yaml").write_text(mine)
+    assert cli("validate", "mine.yaml").code == 0  # a connection alone, no connector in sight
+    (project / "specs").mkdir()
+    (project / "specs" / "shop.yaml").write_text(SHOP)
+    done = cli("validate", "mine.yaml", "specs")
+    assert done.code == 1
+    assert "streams.ordres: is not a stream; use one of items, orders" in done.err
+    assert "mine.yaml:5:" in done.err
+    (project / "mine.yaml").write_text(mine.replace("connector: shop", "connector: shoop"))
+    assert "mine.yaml:4:12: connector: " in cli("validate", "mine.yaml").err
 
 
 def test_a_path_that_is_not_there_is_wrong_use(cli):

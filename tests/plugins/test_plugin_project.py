@@ -53,6 +53,7 @@ def test_it_is_listed_beside_specs(cli, numbers, monkeypatch):  # noqa: F811 - t
         "displayName": "Numbers",
         "source": None,
         "streams": ["small", "large"],
+        "set": ["NUMBERS__PASSWORD"],
         "missing": ["NUMBERS__COUNT"],
     }
     assert shown["shop"]["streams"] == ["items", "orders"]

@@ -20,6 +20,7 @@ from connector_assets.errors import Busy, LoadError
 from connector_assets.load.derived import derived
 from connector_assets.load.duckdb_sql import kinds_of, quoted, store_type, widened
 from connector_assets.load.duckdb_state import State
+from connector_assets.load.duckdb_tuning import tune
 from connector_assets.load.duckdb_write import NotTimes, Write
 from connector_assets.load.lock import Lock
 from connector_assets.load.plan import KeyColumn, plan
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _ROWS_AT_ONCE = 10_000
-# Measured on rows of 540 bytes: with less memory DuckDB falls back to one thread, with more it
-# takes more and is no faster (ADR 3). Offsets in text are read, and times written, as UTC.
-_SETTINGS = "set threads = 2; set memory_limit = '300MB'; set TimeZone = 'UTC'"
 _FIRST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 1.0
 
@@ -111,6 +109,7 @@ class DuckDBDestination:
             planned = plan(table, self._columns(connection, state, table), found, store_type)
             if planned:
                 connection.execute(f"create schema if not exists {quoted(table.schema)}")
+                tune(connection, len(planned))
                 Write(connection, table, planned, found, segments).run(mode)
                 state.keep_columns([item.column for item in planned])
             loaded = self._loaded(connection, table, found.rows, 0)
@@ -212,7 +211,7 @@ class DuckDBDestination:
         with Lock(lock, what=self.uri, wait_s=self._wait_s, run_id=run_id):
             connection = self._connect(read_only=False)
             try:
-                connection.execute(_SETTINGS)
+                tune(connection)
                 connection.execute("begin")
                 yield connection
                 connection.execute("commit")
@@ -294,4 +293,7 @@ def _first_line(error: Exception) -> str:
     text = str(error).splitlines()[0]
     if found := re.search(r'in line (\d+): Object .* has duplicate key "(.*)"$', text):
         return f'row {found[1]} has the key "{found[2][:60]}" twice'
+    if found := re.search(r"Malformed JSON in .* in line (\d+): (.*)", text):
+        # It counts a line too many here, though not above.
+        return f"row {int(found[1]) - 1} is not JSON: {found[2]}"
     return re.sub(r"[{\[].*", "…", text)[:200]

@@ -100,9 +100,11 @@ def _decode(line: bytes, number: int, where: str) -> Any:
         return msgspec.json.decode(line)
     # What msgspec refuses, but JSON allows: numbers of any size.
     try:
-        return json.loads(line.decode(), parse_int=_integer, parse_constant=_not_json)
+        row = json.loads(line.decode(), parse_int=_integer, parse_constant=_not_json)
+        str(row).encode()  # fails on half a character, as "\\ud800" alone
     except (ValueError, RecursionError) as error:
         raise LoadError(f"row {number} is not JSON: {error}", where=where) from error
+    return row
 
 
 def _integer(text: str) -> int:

@@ -1,0 +1,477 @@
+"""What every destination must do: one suite, which each of them inherits with its own fixture.
+
+Rows go in through staging and come out through `keys`, as JSON values, so a test says what it sent
+and what it wants back, and no store's own types come between.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connector_assets.errors import Busy, LoadError
+from connector_assets.load.staging import Staging
+from connector_assets.load.table import Cursor, Destination, Loaded, Segment, Table, WriteMode
+
+TABLE = Table("crm", "people")
+KEYED = Table("crm", "people", ("id",))
+
+
+def ndjson(*rows: dict[str, Any] | str | bytes) -> bytes:
+    lines = [
+        row
+        if isinstance(row, bytes)
+        else row.encode()
+        if isinstance(row, str)
+        else json.dumps(row).encode()
+        for row in rows
+    ]
+    return b"".join(line + b"\n" for line in lines)
+
+
+class Store:
+    """A destination with its staging folder: `load` stages rows and loads them, as a run does."""
+
+    def __init__(self, destination: Destination, folder: Path) -> None:
+        self.destination, self.folder = destination, folder
+
+    def segments(self, *rows: Any, load_id: str = "") -> list[Segment]:
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / f"{uuid.uuid4().hex}.ndjson"
+        data = ndjson(*rows)
+        path.write_bytes(data)
+        return [Segment(path, len(rows), len(data), "ndjson", load_id)] if rows else []
+
+    def load(
+        self,
+        *rows: Any,
+        table: Table = TABLE,
+        mode: WriteMode = "replace",
+        cursor: Cursor | None = None,
+        fence: Callable[[], None] | None = None,
+        load_id: str = "",
+    ) -> Loaded:
+        return self.destination.load(
+            table, self.segments(*rows, load_id=load_id), mode, cursor, fence=fence
+        )
+
+    def values(self, key: str, table: Table = TABLE) -> list[Any]:
+        return [value for (value,) in self.destination.keys(table, [key])]
+
+    def rows(self, *keys: str, table: Table = TABLE) -> list[list[Any]]:
+        return list(self.destination.keys(table, keys))
+
+    def columns(self, table: Table = TABLE) -> list[str]:
+        return [column.name for column in self.destination.describe(table) or ()]
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equal as JSON: 1 and 1.0 are one number; 1, true and "1" are three values."""
+    if isinstance(left, bool) or isinstance(right, bool) or left is None or right is None:
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
+    return (numbers or type(left) is type(right)) and left == right
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.sampled_from(
+        [2**53, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**127, -(2**127), 10**50]
+    )
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    | st.sampled_from(
+        [
+            "2024-01-01",
+            "2024-02-30",
+            "2024-01-01T10:00:00Z",
+            "2024-01-01T24:00:00Z",
+            "",
+            "null",
+            "5",
+            "true",
+        ]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+columns_of_values = st.one_of(
+    st.lists(json_values, min_size=1, max_size=6),
+    st.lists(st.none() | st.integers(-(2**64), 2**64), min_size=1, max_size=6),
+    st.lists(
+        st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**54), 2**54),
+        min_size=1,
+        max_size=6,
+    ),
+    st.lists(st.datetimes().map(lambda t: t.isoformat() + "Z"), min_size=1, max_size=6),
+    st.lists(st.dates().map(str), min_size=1, max_size=6),
+)
+
+
+class DestinationContract:
+    """Inherit it, and give a fixture `destination` that is empty."""
+
+    @pytest.fixture
+    def store(self, destination: Destination, tmp_path: Path) -> Store:
+        return Store(destination, tmp_path / "staged")
+
+    # Values
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            [True, False, None],
+            [1, -1, 2**53, 2**63 - 1, -(2**63)],
+            [9007199254740993, 9007199254740992, 9007199254740994],
+            [9223372036854775807, 9223372036854775808, 2**64, -(2**63) - 1, 10**30],
+            [2**127 - 1, -(2**127) + 1],
+            [2**127, -(2**127), 10**200, 1],
+            [1.0, 1, -0.0, 0.1, 123456789012345678.9, 100.0],
+            [0.5, 2**53],
+            [0.5, 2**53 + 1],
+            [1.7976931348623157e308, 5e-324],
+            ["", " ", "a\nb", 'q"', "NULL", "\u0000", "\U0001f600", "\\N", "é", "e\u0301"],
+            [5, "5", 5.5, True, "true", None],
+            [{"a": 1}, {"b": [1, {"c": None}]}, [], {}, [[]]],
+            [1, {"a": 1}],
+            ["2024-01-01", "2024-02-29", None],
+            ["2024-02-30", "2024-01-01"],
+            ["2024-01-01T10:00:00Z", "1969-12-31T23:59:59Z"],
+            ["2024-01-01T10:00:00.120Z", "2024-01-01T10:00:00.000Z"],
+            ["2024-01-01T10:00:00.123456+00:00", "0001-01-01T00:00:00.000000+00:00"],
+            ["2024-01-01 10:00:00", "9999-12-31 23:59:59"],
+            ["2024-01-01T10:00:00Z", "2024-01-01T10:00:00.5Z"],
+            ["2024-01-01T10:00:00+02:00", "2024-01-01T10:00:00+00:00"],
+            ["2024-01-01T24:00:00Z", "2024-01-01T23:59:60Z"],
+            ["0000-01-01", "2024-01-01"],
+            ["2024-01-01", "2024-01-01T00:00:00Z"],
+            [None, None],
+        ],
+        ids=lambda values: json.dumps(values)[:40],
+    )
+    def test_values_come_back_as_they_were_sent(self, store: Store, values: list[Any]) -> None:
+        store.load(*({"v": value} for value in values))
+        assert all(map(same, store.values("v"), values)), store.values("v")
+
+    @settings(
+        max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
+    @given(before=columns_of_values, after=columns_of_values)
+    def test_any_values_come_back_also_after_the_column_has_widened(
+        self, store: Store, before: list[Any], after: list[Any]
+    ) -> None:
+        table = Table("crm", f"t{uuid.uuid4().hex}")
+        store.load(*({"v": value} for value in before), table=table, mode="append")
+        store.load(*({"v": value} for value in after), table=table, mode="append")
+        assert all(map(same, store.values("v", table), [*before, *after]))
+
+    def test_numbers_that_no_column_type_holds_keep_their_digits(self, store: Store) -> None:
+        store.load('{"v": 1e400}', '{"v": 1}', '{"v": ' + "9" * 5000 + "}")
+        lines = store.destination.query('select cast("v" as varchar) from crm.people')[1]
+        assert [text for (text,) in lines] == ["1e400", "1", "9" * 5000]
+
+    @pytest.mark.parametrize(
+        "row",
+        [
+            '{"v": NaN}',
+            '{"v": Infinity}',
+            '{"v": "\\ud800"}',
+            b'{"v": "\xff"}',
+            '{"v": 1',
+            "[1]",
+            "7",
+            '{"v": {"w": NaN}}',
+            "",
+        ],
+    )
+    def test_what_is_not_a_json_object_is_an_error_that_names_the_row(
+        self, store: Store, row: Any
+    ) -> None:
+        with pytest.raises(LoadError, match="row 3 "):
+            store.load({"v": 1}, {"v": "x"}, row, {"v": 2})
+        assert store.destination.describe(TABLE) is None
+
+    def test_a_key_twice_in_a_row_is_an_error_that_names_row_and_key(self, store: Store) -> None:
+        with pytest.raises(LoadError, match='row 2 has the key "v" twice'):
+            store.load({"v": 1}, '{"v": 1, "v": 2}')
+
+    def test_rows_without_any_key_still_count(self, store: Store) -> None:
+        assert store.load({}, {}).rows == 2
+
+    # Columns
+
+    def test_a_column_that_appears_late_is_null_before(self, store: Store) -> None:
+        store.load(*({"id": i} for i in range(5000)), {"id": 5000, "late": "x"})
+        assert store.rows("id", "late")[-2:] == [[4999, None], [5000, "x"]]
+
+    def test_keys_that_differ_in_case_are_columns_apart(self, store: Store) -> None:
+        store.load({"id": 1, "Name": "A", "name": "b", "NAME": "c"}, {"ID": 2, "name": "d"})
+        rows = [[1, "A", "b", "c", None], [None, None, "d", None, 2]]
+        assert store.rows("id", "Name", "name", "NAME", "ID") == rows
+        store.load({"name": "e"}, mode="append")
+        assert store.rows("name", "Name")[-1] == ["e", None]
+
+    def test_odd_keys_are_found_again(self, store: Store) -> None:
+        keys = [
+            "a b", "a.b", 'a"b', "a'; drop table x; --", "select", "rowid", "é", "e\u0301", "$ref",
+            "a\nb", "__class__", "1", " ", "", "a\\u0000", "a\u0000b", "k" * 10_000, "{", "a,b", "%s", "\\",
+        ]  # fmt: skip
+        store.load({key: number for number, key in enumerate(keys)})
+        assert store.rows(*keys) == [list(range(len(keys)))]
+        store.load({key: number for number, key in enumerate(keys)}, mode="append")
+        assert store.rows(*keys) == [list(range(len(keys)))] * 2
+
+    def test_declared_types_win(self, store: Store) -> None:
+        table = Table("crm", "people", columns={"id": "text", "n": "bigint", "at": "timestamp"})
+        store.load({"id": 1, "n": "5", "at": "2024-01-01T10:00:00+02:00"}, table=table)
+        store.load({"id": "x", "n": 6.0, "at": None}, table=table, mode="append")
+        assert store.rows("id", "n", table=table) == [["1", 5], ["x", 6]]
+        assert str(store.values("at", table)[0]).replace("T", " ")[:19] == "2024-01-01 08:00:00"
+
+    @pytest.mark.parametrize(
+        ("type_", "value"),
+        [
+            ("bigint", 1.5), ("bigint", "1.5"), ("bigint", "x"), ("bigint", 2**64), ("bigint", True and "true"),
+            ("decimal(10,2)", 1.155), ("decimal(10,2)", "1.155"), ("decimal(4,2)", 1234), ("date", "2024-01-01T10:00:00"),
+            ("timestamp", "yesterday"), ("timestamp", 1700000000), ("timestamp", "2024-01-01T10:00:00.1234567"),
+            ("boolean", 7), ("bigint", {"a": 1}), ("bigint", [1]),
+        ],
+    )  # fmt: skip
+    def test_a_value_that_does_not_fit_its_declared_type_names_column_and_row(
+        self, store: Store, type_: str, value: Any
+    ) -> None:
+        table = Table("crm", "people", columns={"v": type_})
+        with pytest.raises(LoadError, match=r'column "v": row 2 has a value that is not exactly'):
+            store.load({"v": None}, {"v": value}, {"v": value}, table=table)
+
+    def test_decimals_keep_all_their_digits(self, store: Store) -> None:
+        table = Table("crm", "people", columns={"v": "decimal(38,2)"})
+        store.load(
+            '{"v": 12345678901234567890.12}',
+            '{"v": "2.50"}',
+            '{"v": 1E2}',
+            '{"v": null}',
+            table=table,
+        )
+        got = store.destination.query('select cast("v" as varchar) from crm.people')[1]
+        assert [text for (text,) in got] == ["12345678901234567890.12", "2.50", "100.00", None]
+
+    def test_a_declared_path_becomes_a_column(self, store: Store) -> None:
+        table = Table("crm", "people", columns={"address.zip": "text", 'a."b.c"': "bigint"})
+        store.load(
+            {"address": {"zip": 10115}, "a": {"b.c": 1}}, {"address": None}, {"a": [1]}, table=table
+        )
+        assert store.rows("address.zip", 'a."b.c"', table=table) == [
+            ["10115", 1],
+            [None, None],
+            [None, None],
+        ]
+
+    def test_what_is_no_type_is_refused_and_nothing_runs(self, store: Store) -> None:
+        for type_ in ("bigint) from (select 1", "nonsense", "int; drop table x", "select 1"):
+            with pytest.raises(LoadError, match="not a column type"):
+                store.load({"v": 1}, table=Table("crm", "people", columns={"v": type_}))
+
+    # Replace
+
+    def test_replace_leaves_only_the_new_rows_in_their_order(self, store: Store) -> None:
+        store.load(*({"id": i} for i in range(3)))
+        loaded = store.load(*({"id": i} for i in reversed(range(4000))))
+        assert (loaded.received, loaded.rows) == (4000, 4000)
+        assert store.values("id") == list(reversed(range(4000)))
+
+    def test_replace_by_nothing_keeps_the_columns(self, store: Store) -> None:
+        store.load({"id": 1, "name": "a"})
+        assert store.load().rows == 0
+        assert store.columns() == ["id", "name"]
+
+    def test_a_first_load_of_nothing_makes_the_declared_columns_only(self, store: Store) -> None:
+        assert store.load().columns == []
+        assert store.destination.count(TABLE) is None
+        table = Table("crm", "people", ("id",), {"n": "bigint"})
+        assert [column.name for column in store.load(table=table).columns] == ["id", "n"]
+        store.load({"id": "a", "n": 1}, table=table)
+        assert store.rows("id", "n", table=table) == [["a", 1]]
+
+    def test_replace_with_a_key_keeps_the_last_row_of_each(self, store: Store) -> None:
+        rows = [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}, {"id": 1, "v": "c"}, {"id": 1, "v": "d"}]
+        assert store.load(*rows, table=KEYED).rows == 2
+        assert sorted(store.rows("id", "v")) == [[1, "d"], [2, "b"]]
+
+    def test_keys_of_any_size_stay_apart(self, store: Store) -> None:
+        ids = [9007199254740993, 9007199254740992, 9007199254740994, 5, "5", 2**70, 2**70 + 1]
+        assert store.load(*({"id": i} for i in ids), table=KEYED).rows == len(ids)
+
+    def test_a_column_that_vanished_stays_and_is_null(self, store: Store) -> None:
+        store.load({"id": 1, "old": "x"})
+        store.load({"id": 2})
+        assert store.rows("id", "old") == [[2, None]]
+
+    # Append and evolution
+
+    def test_append_adds_rows_and_columns(self, store: Store) -> None:
+        store.load({"id": 1}, mode="append")
+        store.load({"id": 2, "new": 1.5}, mode="append")
+        assert store.rows("id", "new") == [[1, None], [2, 1.5]]
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            (1, 2**63), (1, 1.5), (1, "x"), (2**60 + 1, 1.5), (2**70, 0.5), (True, 1), ("x", {"a": 1}), (1.5, "1.5"),
+            (None, 7), ("2024-01-01", "soon"), ("2024-01-01T00:00:00.120Z", 3), ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00"), ({"a": 1}, 2),
+        ],
+    )  # fmt: skip
+    def test_a_column_widens_without_changing_old_values(
+        self, store: Store, old: Any, new: Any
+    ) -> None:
+        store.load({"v": old}, mode="append")
+        store.load({"v": new}, mode="append")
+        assert all(map(same, store.values("v"), [old, new]))
+        store.load({"v": old}, mode="append")
+        assert all(map(same, store.values("v"), [old, new, old]))
+
+    # Merge
+
+    def test_merge_replaces_whole_rows_by_key_and_the_last_wins(self, store: Store) -> None:
+        store.load({"id": 1, "a": "x", "b": 1}, {"id": 2, "a": "y"}, table=KEYED, mode="merge")
+        loaded = store.load(
+            {"id": 2, "a": "z"}, {"id": 3}, {"id": 1, "a": "w"}, {"id": 3, "a": "last"},
+            table=KEYED, mode="merge",
+        )  # fmt: skip
+        assert (loaded.received, loaded.rows) == (4, 3)
+        rows = [[1, "w", None], [2, "z", None], [3, "last", None]]
+        assert sorted(store.rows("id", "a", "b")) == rows
+
+    def test_merge_by_several_and_nested_keys(self, store: Store) -> None:
+        table = Table("crm", "people", ("region", "ref.id"))
+        rows = [{"region": r, "ref": {"id": i}, "v": 1} for r in "ab" for i in (1, "1", 2)]
+        store.load(*rows, table=table, mode="merge")
+        store.load({"region": "a", "ref": {"id": "1"}, "v": 2}, table=table, mode="merge")
+        got = store.rows("region", "ref.id", "v", table=table)
+        assert len(got) == 6
+        assert [row for row in got if row[2] == 2] == [["a", "1", 2]]
+
+    def test_merge_finds_its_rows_when_the_key_has_widened(self, store: Store) -> None:
+        store.load({"id": 1, "v": "old"}, {"id": 2, "v": "old"}, table=KEYED, mode="merge")
+        store.load({"id": 1, "v": "new"}, {"id": "1", "v": "text"}, table=KEYED, mode="merge")
+        got = sorted(store.rows("id", "v"), key=str)
+        assert got == sorted([[1, "new"], [2, "old"], ["1", "text"]], key=str)
+
+    @pytest.mark.parametrize("mode", ["merge", "replace"])
+    @pytest.mark.parametrize("bad", [{"v": 1}, {"id": None}])
+    def test_a_row_without_its_key_is_an_error_that_names_it(
+        self, store: Store, mode: WriteMode, bad: dict[str, Any]
+    ) -> None:
+        store.load({"id": 1}, table=KEYED)
+        with pytest.raises(LoadError, match='row 3 has no key: "id" is null or missing'):
+            store.load({"id": 2}, {"id": 3}, bad, table=KEYED, mode=mode)
+        assert store.values("id") == [1]
+
+    def test_merge_without_a_key_is_refused(self, store: Store) -> None:
+        with pytest.raises(LoadError, match="key"):
+            store.load({"id": 1}, mode="merge")
+
+    # Cursor, fence, repetition
+
+    def test_rows_and_cursor_move_together(self, store: Store) -> None:
+        assert store.destination.read_cursor(TABLE) is None
+        store.load({"id": 1}, mode="append", cursor=Cursor({"at": "2024"}))
+        assert store.destination.read_cursor(TABLE) == {"at": "2024"}
+        with pytest.raises(Busy, match="position moved"):
+            store.load({"id": 2}, mode="append", cursor=Cursor(9, expected={"at": "2023"}))
+        store.load({"id": 3}, mode="append", cursor=Cursor(10**30, expected={"at": "2024"}))
+        assert store.destination.read_cursor(TABLE) == 10**30
+        assert store.values("id") == [1, 3]
+
+    def test_partitions_have_cursors_of_their_own(self, store: Store) -> None:
+        parts = [Table("crm", "people", partition=name) for name in ("eu", "us")]
+        for number, table in enumerate(parts):
+            store.load({"id": number}, table=table, mode="append", cursor=Cursor(number))
+        assert [store.destination.read_cursor(table) for table in parts] == [0, 1]
+        assert store.destination.read_cursor(TABLE) is None
+
+    def test_a_fence_that_raises_undoes_the_load(self, store: Store) -> None:
+        store.load({"id": 1}, cursor=Cursor(1))
+
+        def fence() -> None:
+            raise RuntimeError("the run is over")
+
+        for mode in ("replace", "append"):
+            with pytest.raises(RuntimeError):
+                store.load({"id": "x", "n": 2}, mode=mode, cursor=Cursor(2, 1), fence=fence)
+        assert store.rows("id") == [[1]]
+        assert store.columns() == ["id"]
+        assert store.destination.read_cursor(TABLE) == 1
+
+    def test_a_load_that_was_done_is_not_done_again(self, store: Store) -> None:
+        for _ in range(2):
+            loaded = store.load({"id": 1}, mode="append", cursor=Cursor(1), load_id="one")
+            assert (loaded.received, loaded.rows) == (1, 1)
+        assert store.load({"id": 1}, mode="append", cursor=Cursor(2, 1), load_id="two").rows == 2
+
+    def test_a_failed_load_changes_nothing(self, store: Store) -> None:
+        store.load({"id": 1, "v": 1})
+        table = Table("crm", "people", columns={"v": "bigint"})
+        for mode in ("replace", "append"):
+            with pytest.raises(LoadError):
+                store.load(
+                    {"id": "a", "w": 1}, {"v": "x"}, table=table, mode=mode, cursor=Cursor(1)
+                )
+        assert store.rows("id", "v") == [[1, 1]]
+        assert store.columns() == ["id", "v"]
+        assert store.destination.read_cursor(TABLE) is None
+
+    def test_staged_batches_are_one_table(self, store: Store, tmp_path: Path) -> None:
+        with Staging(tmp_path / "s", connection="crm", stream="people", fingerprint="f") as staged:
+            for start in range(0, 300, 100):
+                staged.append([{"id": start + i} for i in range(100)], 100, str(start))
+            staged.append(b"", 0, None, complete=True)
+            assert store.destination.load(TABLE, staged.segments(), "replace").rows == 300
+        assert store.values("id") == list(range(300))
+
+    # Reading
+
+    def test_what_is_not_there_is_none(self, store: Store) -> None:
+        destination = store.destination
+        assert destination.describe(TABLE) is None
+        assert destination.count(TABLE) is None
+        assert list(destination.keys(TABLE, ["id"])) == []
+        store.load({"id": 1})
+        assert destination.count(TABLE) == 1
+        with pytest.raises(LoadError, match='no column for "nope"'):
+            list(destination.keys(TABLE, ["nope"]))
+
+    def test_a_query_gives_columns_and_rows_and_cannot_write(self, store: Store) -> None:
+        store.load(*({"id": i, "name": f"n{i}"} for i in range(5)))
+        columns, rows = store.destination.query("select id, name from crm.people order by id", 2)
+        assert [column.name for column in columns] == ["id", "name"]
+        assert [tuple(row) for row in rows] == [(0, "n0"), (1, "n1")]
+        for sql in (
+            "delete from crm.people",
+            "select nope from crm.people",
+            "create table x(a int)",
+        ):
+            with pytest.raises(LoadError):
+                store.destination.query(sql)
+        assert store.destination.count(TABLE) == 5
+
+    def test_schemas_and_tables_of_any_name(self, store: Store) -> None:
+        for schema, name in (("select", "order"), ("a b", 'c"d'), ("Crm", "Über")):
+            table = Table(schema, name)
+            assert store.load({"id": 1}, table=table).rows == 1
+            assert store.values("id", table) == [1]

@@ -1,0 +1,207 @@
+"""The DuckDB file: the contract of all destinations, and what only a file has."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from connector_assets.errors import Busy, LoadError
+from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.table import Destination, Table
+from tests.load.contract import TABLE, DestinationContract, Store
+
+
+class TestDuckDB(DestinationContract):
+    @pytest.fixture
+    def destination(self, tmp_path: Path) -> Destination:
+        return DuckDBDestination(tmp_path / "data.duckdb")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data.duckdb"
+
+
+@pytest.fixture
+def store(path: Path, tmp_path: Path) -> Store:
+    return Store(DuckDBDestination(path), tmp_path / "staged")
+
+
+def types(store: Store) -> dict[str, str]:
+    return {column.name: column.type for column in store.destination.describe(TABLE) or ()}
+
+
+def test_columns_have_the_narrowest_type_that_holds_every_value(store: Store) -> None:
+    store.load(
+        {"a": True, "b": 1, "c": 2**63, "d": 1.5, "e": "x", "f": {}, "g": None, "h": 1, "i": 2**60 + 1,
+         "j": "2024-01-01", "k": "2024-01-01T00:00:00", "l": "2024-01-01T00:00:00Z", "m": 10**40, "n": "2024-01-01"},
+        {"a": False, "b": None, "c": 1, "d": 1, "e": "2024-01-01", "f": [1], "h": "1", "i": 0.5, "n": "2024-02-31"},
+    )  # fmt: skip
+    assert types(store) == {
+        "a": "BOOLEAN", "b": "BIGINT", "c": "HUGEINT", "d": "DOUBLE", "e": "VARCHAR", "f": "JSON", "g": "JSON",
+        "h": "JSON", "i": "JSON", "j": "DATE", "k": "TIMESTAMP", "l": "TIMESTAMP WITH TIME ZONE", "m": "JSON",
+        "n": "VARCHAR",
+    }  # fmt: skip
+
+
+def test_a_text_that_is_no_time_far_behind_times_makes_the_column_text(store: Store) -> None:
+    rows = [{"v": "2024-01-01", "w": "2024-01-01"} for _ in range(60_000)]
+    store.load(*rows, {"v": "not-a-date", "w": "2024-12-31"})
+    assert types(store) == {"v": "VARCHAR", "w": "DATE"}
+    assert store.values("v")[-1] == "not-a-date"
+
+
+def test_nested_values_can_be_declared(store: Store) -> None:
+    table = Table("crm", "people", columns={"a": "struct(x double, y varchar[])", "t": "varchar[]"})
+    store.load({"a": {"x": 1, "y": ["p"]}, "t": ["q"]}, {"a": {"x": 0.5}, "t": []}, {}, table=table)
+    rows = store.destination.query("from crm.people")[1]
+    assert rows == [({"x": 1.0, "y": ["p"]}, ["q"]), ({"x": 0.5, "y": None}, []), (None, None)]
+    for bad in ({"a": {"z": 1}}, {"a": {"x": "s"}}, {"t": [{"u": 1}]}, {"a": 5}):
+        with pytest.raises(LoadError, match="row 1"):
+            store.load(bad, table=table)
+
+
+def test_wide_and_sparse_rows_load(store: Store) -> None:
+    store.load({"id": 1, **{f"c{i}": i for i in range(10_000)}})
+    assert store.rows("c9999") == [[9999]]
+    sparse = Table("crm", "sparse")
+    store.load(*({"id": i, f"k{i}": 1} for i in range(3000)), table=sparse)
+    assert store.rows("id", "k7", table=sparse)[7] == [7, 1]
+
+
+def test_long_rows_load(store: Store) -> None:
+    store.load({"v": "x" * (20 << 20)}, {"v": "y"})
+    assert [len(value) for value in store.values("v")] == [20 << 20, 1]
+
+
+def test_a_table_changed_by_hand_is_taken_as_it_is(store: Store, path: Path) -> None:
+    store.load({"id": 1, "n": 1})
+    with duckdb.connect(path) as connection:
+        connection.execute("alter table crm.people add column mine varchar")
+        connection.execute("alter table crm.people alter n type integer")
+    store.load({"id": 2, "n": 2}, mode="append")
+    assert types(store) == {"id": "BIGINT", "n": "INTEGER", "mine": "VARCHAR"}
+    with pytest.raises(LoadError, match='column "n": row 1'):
+        store.load({"id": 3, "n": 2**40}, mode="append")
+    with duckdb.connect(path) as connection:
+        connection.execute("drop table crm.people")
+    assert store.load({"n": "x"}, mode="append").rows == 1
+
+
+def test_settings_do_not_outlive_the_load_in_a_shared_process(store: Store, path: Path) -> None:
+    with duckdb.connect(path) as connection:
+        before = connection.execute("select current_setting('memory_limit')").fetchall()
+        store.load({"id": 1})
+        assert connection.execute("select current_setting('memory_limit')").fetchall() == before
+        assert connection.execute("from crm.people").fetchall() == [(1,)]
+
+
+HOLDER = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "read")
+print("open", flush=True)
+sys.stdin.readline()
+"""
+
+
+class Holder:
+    """Another process that has the file open until it is told to end."""
+
+    def __init__(self, path: Path, how: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(path), how],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout
+        assert self.process.stdout.readline() == "open\n"
+
+    def end(self) -> None:
+        self.process.communicate("\n")
+
+
+def test_a_reader_that_ends_is_waited_for(store: Store, path: Path) -> None:
+    store.load({"id": 1})
+    holder = Holder(path, "read")
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            holder.end()
+        time.sleep(0)
+
+    patient = DuckDBDestination(path, sleep=sleep)
+    assert patient.load(TABLE, store.segments({"id": 2}), "append").rows == 2
+    assert len(waited) >= 3
+    assert waited[:3] == [0.05, 0.1, 0.2]
+
+
+@pytest.mark.parametrize("how", ["read", "write"])
+def test_a_file_that_stays_open_elsewhere_is_busy_and_says_where(
+    store: Store, path: Path, how: str
+) -> None:
+    store.load({"id": 1})
+    holder = Holder(path, how)
+    try:
+        clock = iter(range(0, 1000, 100))
+        hasty = DuckDBDestination(path, sleep=lambda _: None, monotonic=lambda: next(clock))
+        with pytest.raises(Busy, match=f"open in process {holder.process.pid}"):
+            hasty.load(TABLE, store.segments({"id": 2}), "append")
+    finally:
+        holder.end()
+    assert store.values("id") == [1]
+
+
+LOADER = """
+import sys
+from pathlib import Path
+from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.staging import Staging
+from connector_assets.load.table import Table
+path, stream = Path(sys.argv[1]), sys.argv[2]
+with Staging(path.parent / "staging", connection="c", stream=stream, fingerprint="f") as staged:
+    staged.append([{"id": i} for i in range(1000)], 1000, None, complete=True)
+    DuckDBDestination(path).load(Table("c", stream), staged.segments(), "append")
+    staged.clear()
+"""
+
+
+def test_loads_of_many_processes_at_once_all_arrive(path: Path) -> None:
+    running = [
+        subprocess.Popen([sys.executable, "-c", LOADER, str(path), f"s{number}"])
+        for number in range(6)
+    ]
+    assert [process.wait() for process in running] == [0] * 6
+    with duckdb.connect(path) as connection:
+        counts = connection.execute(
+            "select count(*) from _connector_assets.loads where rows = 1000"
+        ).fetchall()
+    assert counts == [(6,)]
+
+
+def test_a_file_that_is_no_database_is_an_error(store: Store, path: Path) -> None:
+    path.write_text("hello" * 2000)
+    with pytest.raises(LoadError, match=r"data\.duckdb"):
+        store.load({"id": 1})
+
+
+def test_what_is_remembered_is_open_to_read(store: Store, path: Path) -> None:
+    store.load({"id": 1}, mode="append", load_id="abc")
+    with duckdb.connect(path) as connection:
+        columns = connection.execute("select key, column_type from _connector_assets.columns")
+        assert columns.fetchall() == [("id", "BIGINT")]
+        loads = connection.execute("select load_id, mode, received from _connector_assets.loads")
+        assert loads.fetchall() == [("abc", "append", 1)]
+
+
+def test_an_error_does_not_quote_rows(store: Store) -> None:
+    secret = json.dumps({"v": "s3cret"})[:-1] + ', "v": 2}'
+    with pytest.raises(LoadError) as failed:
+        store.load(secret)
+    assert "s3cret" not in str(failed.value)

@@ -171,6 +171,7 @@ class Staging:
             if header is not None:
                 self.note = "the stream's definition changed: staged rows dropped, starting over"
             return
+        self._header = header
         last, waiting = None, []
         for entry in journal.read_entries(path):
             waiting.append(entry)
@@ -182,7 +183,6 @@ class Staging:
         if last is None:
             self.clear()
             return
-        self._header = header
         self._cut(last.journal_end)
         done = "all staged, loading" if self.complete else "going on from there"
         self.note = f"found {self.rows:,} staged rows: {done}"

@@ -1,0 +1,288 @@
+"""Staging: what was appended is there for the next process, whatever ended this one."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector_assets.errors import Busy, LoadError
+from connector_assets.load.staging import Staging
+
+
+def staging(root: Path, fingerprint: str = "f", **others: Any) -> Staging:
+    names = {"connection": "crm", "stream": "people", "partition": None, **others}
+    return Staging(root, fingerprint=fingerprint, **names)
+
+
+def content(staged: Staging) -> bytes:
+    return b"".join(segment.path.read_bytes() for segment in staged.segments())
+
+
+def page(number: int) -> bytes:
+    return b"".join(b'{"id":%d}\n' % row for row in range(number * 10, number * 10 + 10))
+
+
+def files(root: Path) -> list[str]:
+    return sorted(
+        path.name for path in root.rglob("*") if path.is_file() and path.suffix != ".lock"
+    )
+
+
+def test_a_new_process_goes_on_after_the_last_batch(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        assert (staged.resume, staged.complete, staged.rows, staged.note) == (None, False, 0, "")
+        staged.append(page(0), 10, "to 1", cursor=9)
+        staged.append(page(1), 10, "to 2")
+        load_id = staged.load_id
+    with staging(tmp_path) as staged:
+        assert (staged.resume, staged.complete, staged.rows, staged.cursor) == (
+            "to 2",
+            False,
+            20,
+            9,
+        )
+        assert staged.note == "found 20 staged rows: going on from there"
+        assert staged.load_id == load_id
+        staged.append(page(2), 10, None, complete=True, cursor=29)
+    with staging(tmp_path) as staged:
+        assert (staged.resume, staged.complete, staged.rows, staged.cursor) == (None, True, 30, 29)
+        assert content(staged) == page(0) + page(1) + page(2)
+        assert [(s.rows, s.load_id) for s in staged.segments()] == [(30, load_id)]
+
+
+def test_clearing_leaves_nothing(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(page(0), 10, "to 1")
+        before = staged.load_id
+        staged.clear()
+        assert (staged.resume, staged.rows, staged.segments()) == (None, 0, [])
+        assert staged.load_id != before
+    assert files(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".locks"]
+
+
+def test_it_can_be_filled_again_after_clearing(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(page(0), 10, "to 1")
+        staged.clear()
+        staged.append(page(5), 10, "to 6")
+    with staging(tmp_path) as staged:
+        assert (staged.resume, content(staged)) == ("to 6", page(5))
+
+
+def test_another_definition_starts_over_and_says_so(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(page(0), 10, "to 1")
+    with staging(tmp_path, "g") as staged:
+        assert (staged.resume, staged.rows) == (None, 0)
+        assert "definition changed" in staged.note
+    assert files(tmp_path) == []
+
+
+def test_without_a_checkpoint_a_rerun_starts_over(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(page(0), 10)
+    with staging(tmp_path) as staged:
+        assert (staged.resume, staged.rows, content(staged)) == (None, 0, b"")
+
+
+def test_batches_after_the_last_checkpoint_are_read_again(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(page(0), 10, "to 1")
+        staged.append(page(1), 10)
+        staged.append(page(2), 10)
+    with staging(tmp_path) as staged:
+        assert (staged.resume, staged.rows, content(staged)) == ("to 1", 10, page(0))
+
+
+def test_partitions_and_streams_stay_apart_on_any_file_system(tmp_path: Path) -> None:
+    names = [
+        {"partition": None}, {"partition": "all"}, {"partition": "2024-01-01|eu"}, {"partition": "2024-01-01|EU"},
+        {"partition": "../.."}, {"partition": ""}, {"partition": "x" * 300}, {"stream": "People"}, {"stream": "a.b"},
+    ]  # fmt: skip
+    for number, name in enumerate(names):
+        with staging(tmp_path, **name) as staged:
+            assert staged.rows == 0
+            staged.append(page(number), 10, str(number))
+    for number, name in enumerate(names):
+        with staging(tmp_path, **name) as staged:
+            assert staged.resume == str(number)
+    folders = {str(path.parent).lower() for path in tmp_path.rglob("journal")}
+    assert len(folders) == len(names)
+    assert all(
+        path.is_relative_to(tmp_path.resolve())
+        for path in (p.resolve() for p in tmp_path.rglob("*"))
+    )
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from connector_assets.load.staging import Staging
+with Staging(Path(sys.argv[1]), connection="crm", stream="people", fingerprint="f", run_id="r-1"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_stream_in_use_is_busy_and_says_by_whom(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(Busy) as busy, staging(tmp_path):
+        pass
+    assert str(busy.value).startswith(f"crm/people: held by process {holder.pid} on ")
+    assert ", run r-1; " in str(busy.value)
+    with staging(tmp_path, partition="other") as staged:
+        assert staged.rows == 0
+    holder.kill()
+    holder.communicate()
+    with staging(tmp_path) as staged:
+        assert staged.rows == 0
+
+
+def test_the_same_process_cannot_hold_a_stream_twice(tmp_path: Path) -> None:
+    with staging(tmp_path), pytest.raises(Busy, match=str(os.getpid())), staging(tmp_path):
+        pass
+    with staging(tmp_path):
+        pass
+
+
+def stage_three(root: Path) -> list[Path]:
+    with staging(root) as staged:
+        for number in range(3):
+            staged.append(page(number), 10, f"to {number + 1}", cursor=number)
+        return [staged.segments()[0].path, staged.segments()[0].path.with_name("journal")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_whatever_is_lost_or_damaged_a_whole_number_of_batches_is_left(data: st.DataObject) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for path in stage_three(root):
+            raw = bytearray(path.read_bytes())
+            cut = data.draw(st.integers(0, len(raw)))
+            if data.draw(st.booleans()) and cut:
+                raw[cut - 1] ^= 1 << data.draw(st.integers(0, 7))
+            else:
+                raw[cut:] = data.draw(st.sampled_from([b"", b"\0" * 50, b"{"]))
+            path.write_bytes(raw)
+        with staging(root) as staged:
+            pages = staged.rows // 10
+            assert content(staged) == b"".join(page(number) for number in range(pages))
+            assert staged.resume == (f"to {pages}" if pages else None)
+            staged.append(page(pages), 10, f"to {pages + 1}")
+        with staging(root) as staged:
+            assert staged.rows == (pages + 1) * 10
+            assert content(staged) == b"".join(page(number) for number in range(pages + 1))
+
+
+def test_files_that_no_batch_names_are_swept(tmp_path: Path) -> None:
+    rows, _ = stage_three(tmp_path)
+    rows.with_name("rows-000001.ndjson.derived").write_bytes(b"left over")
+    with staging(tmp_path) as staged:
+        assert staged.rows == 30
+    assert files(tmp_path) == ["journal", "rows-000001.ndjson"]
+
+
+@pytest.fixture
+def full_disk() -> Any:
+    """A limit on the size of any file that this process writes, as a stand-in for a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(size: int | None) -> None:
+        soft = before[0] if size is None else size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, before[1]))
+
+    yield limit
+    limit(None)
+
+
+@pytest.mark.parametrize("size", [0, 30, 150, 310, 350])
+def test_a_full_disk_is_a_load_error_and_what_was_staged_stays(
+    tmp_path: Path, full_disk: Any, size: int
+) -> None:
+    with staging(tmp_path) as staged:
+        full_disk(size)
+        done = 0
+        with pytest.raises(LoadError, match="CONNECTOR_ASSETS_STAGING"):  # noqa: PT012
+            for number in range(100):
+                staged.append(page(number), 10, f"to {number + 1}")
+                done += 1
+        full_disk(None)
+        assert staged.rows == done * 10
+        staged.append(page(done), 10, f"to {done + 1}")
+    with staging(tmp_path) as staged:
+        assert staged.resume == f"to {done + 1}"
+        assert content(staged) == b"".join(page(number) for number in range(done + 1))
+
+
+def test_a_folder_that_cannot_be_made_is_a_load_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LoadError, match="CONNECTOR_ASSETS_STAGING"), staging(tmp_path / "file"):
+        pass
+
+
+def test_rows_may_be_dicts(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        rows = [
+            {"d": Decimal("1.10"), "t": datetime(2024, 1, 2, tzinfo=UTC), "day": date(2024, 1, 2)},
+            {"big": 2**70, "text": "é\n"},
+        ]
+        staged.append(rows, 2, "c")
+        assert content(staged).decode() == (
+            '{"d":"1.10","t":"2024-01-02T00:00:00Z","day":"2024-01-02"}\n'
+            '{"big":1180591620717411303424,"text":"é\\n"}\n'
+        )
+
+
+@pytest.mark.parametrize(
+    "bad", [{"v": float("nan")}, {"v": float("inf")}, {"v": object()}, {"v": "\ud800"}]
+)
+def test_a_dict_that_json_cannot_hold_is_an_error_that_names_it(tmp_path: Path, bad: Any) -> None:
+    with staging(tmp_path) as staged, pytest.raises(LoadError, match="row 2 of a batch"):
+        staged.append([{"v": 1}, bad], 2, "c")
+
+
+def test_the_count_must_be_right(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        with pytest.raises(LoadError, match="3 rows announced, 1 came"):
+            staged.append([{"v": 1}], 3, "c")
+        with pytest.raises(LoadError, match="line end"):
+            staged.append(b'{"v": 1}', 1, "c")
+
+
+def test_formats_keep_their_order(tmp_path: Path) -> None:
+    table = pa.table({"id": [1, 2]})
+    with staging(tmp_path) as staged:
+        staged.append(page(0), 10, "1")
+        staged.append(table, 2, "2")
+        staged.append(table, 2, "3")
+        staged.append(page(1), 10, "4")
+        staged.append(page(2), 10, "5")
+    with staging(tmp_path) as staged:
+        shape = [(segment.format, segment.rows) for segment in staged.segments()]
+        assert shape == [("ndjson", 10), ("parquet", 2), ("parquet", 2), ("ndjson", 20)]
+
+
+def test_batches_without_rows_still_move_the_checkpoint(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(b"", 0, "past the empty page")
+    with staging(tmp_path) as staged:
+        assert (staged.resume, staged.rows, staged.segments()) == ("past the empty page", 0, [])

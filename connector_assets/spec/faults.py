@@ -134,7 +134,7 @@ def near(name: str, known: Sequence[str]) -> str | None:
     if len(name) > _LONGEST_GUESS or len(known) > _MOST_GUESSES:
         return None
     plain = {re.sub(r"[^a-z0-9]", "", one.lower()): one for one in known}
-    close = get_close_matches(re.sub(r"[^a-z0-9]", "", name.lower()), plain, n=1, cutoff=0.6)
+    close = get_close_matches(re.sub(r"[^a-z0-9]", "", name.lower()), plain, n=1, cutoff=0.65)
     return plain[close[0]] if close else None
 
 

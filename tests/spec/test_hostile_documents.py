@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connector_assets.spec.document import parse_connection, parse_connector
 from connector_assets.spec.excerpt import render_fault
 from connector_assets.spec.yaml_source import MAX_FAULTS, read_yaml
 from connector_assets.spec.yaml_text import MAX_BYTES
 from tests.spec.documents import SEED, faults, with_
+from tests.spec.test_connection import FULL as CONNECTION
 
 
 @pytest.mark.parametrize(
@@ -156,24 +158,51 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 
-FULL = json.dumps(
-    {
-        **read_yaml(SEED).data,
-        "config": {"a": {"type": "integer", "default": 1, "pattern": "1"}},
-        "secrets": {"k": {}},
-        "origins": ["https://files.example.com"],
-        "defaults": {
-            "baseUrl": "https://x",
-            "headers": {"X-A": "{{a}}"},
-            "errors": [{"status": [404, "5xx"], "when": "{{response.x}}", "action": "ignore"}],
-        },
-        "read": {
-            "primary": "items",
-            "resourceTypes": ["A"],
-            "streams": [{"name": "b", "endpoint": "items", "vars": {"c": 1}, "primaryKey": ["id"]}],
-        },
-    }
-)
+CONNECTOR = """
+kind: connector
+version: "1.0"
+id: shop
+displayName: Shop
+config: {a: {type: integer, default: 1, pattern: "1"}, regions: {type: list}}
+secrets: {k: {}}
+origins: ["https://files.example.com"]
+rateLimit: {requestsPerSecond: 2.5, burstSize: 2}
+auth:
+  - {type: api_key, in: query, name: key, valueRef: "{{secrets.k}}"}
+  - {type: oauth2, tokenUrl: "https://login.example.com", scopes: [a], clientIdRef: "{{config.a}}"}
+  - {type: session, login: {url: "https://login.example.com", body: {form: {u: "{{a}}"}}}, tokenPath: t}
+defaults:
+  baseUrl: https://api.example.com
+  headers: {X-A: "{{a}}"}
+  errors: [{status: [404, 5xx], when: "{{response.x}}", action: ignore}]
+endpoints:
+  - id: items
+    method: POST
+    url: "/{{item.region}}"
+    params: {since: 1, q: ["{{a}}", 2]}
+    body: {json: {b: ["{{secrets.k}}"]}}
+    pagination: {type: offset, pageSize: 5, maxPages: unlimited}
+    retry: {maxAttempts: 2}
+read:
+  primary: items
+  streams:
+    - name: b
+      endpoint: items
+      vars: {c: 1}
+      primaryKey: [id]
+      writeMode: merge
+      forEach: [{values: [eu], as: region}, {parent: {stream: p, field: id, include: [x]}}]
+      incremental: {cursorField: u, startParam: s, start: "2024-01-01", format: iso, window: P1D}
+      where: "{{record.x}}"
+      fields: {add: {n: "{{record.y}}"}, cast: {n: text}, rename: {o: p}}
+      columns: {id: bigint}
+    - {name: p, forEach: [{values: "{{config.regions}}", as: region}]}
+"""
+
+
+def test_the_document_that_is_changed_is_valid_itself():
+    assert faults(CONNECTOR) == []
+    assert faults(CONNECTION, parse_connection) == []
 
 
 def _places(value, path=()):
@@ -185,9 +214,10 @@ def _places(value, path=()):
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.data())
-def test_a_valid_document_with_anything_anywhere_is_a_spec_or_a_spec_error(data):
-    document = {"root": json.loads(FULL)}
+@given(st.data(), st.sampled_from([(CONNECTOR, parse_connector), (CONNECTION, parse_connection)]))
+def test_a_valid_document_with_anything_anywhere_is_a_spec_or_a_spec_error(data, kind):
+    valid, parse = kind
+    document = {"root": json.loads(json.dumps(read_yaml(valid).data))}
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(list(_places(document))[1:]))
         parent = document
@@ -198,7 +228,7 @@ def test_a_valid_document_with_anything_anywhere_is_a_spec_or_a_spec_error(data)
         else:
             del parent[path[-1]]
     text = json.dumps(document["root"])
-    for fault in faults(text):
+    for fault in faults(text, parse):
         assert fault.line >= 1
         assert fault.message
         assert not re.search(r"pydantic|Input should|validation error", str(fault))

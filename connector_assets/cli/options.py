@@ -65,7 +65,7 @@ AllowPrivateOption = Annotated[
 ]
 VerboseOption = Annotated[
     bool,
-    typer.Option("-v", "--verbose", help="Show the log, and the server's own words in errors."),
+    typer.Option("-v", "--verbose", help="Quote the server's own words in errors; show the log."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 

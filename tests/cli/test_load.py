@@ -14,7 +14,7 @@ import pytest
 
 from connector_assets.cli.progress import Lines, counted
 from connector_assets.runtime.stats import Stats
-from tests.cli.conftest import SECRET, shop
+from tests.cli.conftest import SECRET, SHOP, shop
 
 
 def rows(file, table):
@@ -85,6 +85,25 @@ def test_json_is_one_object_a_stream(cli, shop_project, api):
     assert items["destination"] == "duckdb:///data.duckdb"
     assert orders["ok"] is False
     assert "orders: 500" in orders["error"]
+
+
+def test_parents_are_loaded_before_the_streams_that_read_their_tables(cli, shop_project, api):
+    spec = SHOP.replace(
+        "    - {name: items, primaryKey: [id]}\n",
+        "    - {name: items, endpoint: of_order, forEach: [{parent: {stream: orders, field: id, as: order}}]}\n",
+    ).replace(
+        "endpoints:\n",
+        'endpoints:\n  - {id: of_order, url: "{{base_url}}/{{item.order}}/items", pagination: {type: none}}\n',
+    )
+    (shop_project / "specs" / "shop.yaml").write_text(spec)
+    good = shop(pages=1)
+    api.answer = lambda request: (
+        {**good(request), "rows": [{"id": 1}]} if request.path != "/orders" else good(request)
+    )
+    done = cli("load", "shop")
+    assert done.code == 0, done.err
+    assert [line.split(":")[0] for line in done.out.splitlines()] == ["shop.orders", "shop.items"]
+    assert [request.path for request in api.seen] == ["/orders", "/0/items", "/1/items", "/2/items"]
 
 
 def test_a_stream_that_is_not_there_loads_nothing(cli, shop_project, api):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import threading
 
 from connector_assets.cli.table import table
 from tests.cli.conftest import SECRET, SHOP, shop
@@ -203,3 +205,20 @@ def test_verbose_shows_the_servers_words_but_no_secret(process, shop_project, ap
     assert child.returncode == 1
     assert "bad token" in err
     assert SECRET not in out + err
+
+
+def test_control_c_ends_a_read_of_a_silent_server_at_once(process, shop_project, api):
+    arrived, release = threading.Event(), threading.Event()
+
+    def silent(_):
+        arrived.set()
+        release.wait(30)
+        return 500, {}
+
+    api.answer = silent
+    child = process("read", "shop", "items")
+    assert arrived.wait(30)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=20)
+    release.set()
+    assert (child.returncode, out, err) == (130, "", "interrupted\n")

@@ -21,36 +21,12 @@ from pydantic import AfterValidator, Field, model_validator
 from connector_assets.spec.body import Value
 from connector_assets.spec.connector import ConnectorId, Prose, StreamName, Text, VariableName
 from connector_assets.spec.cron import check_cron
+from connector_assets.spec.labels import Group, Owner, Tags
 from connector_assets.spec.model import Many, Model, fault
 
-_OWNER = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}|team:[A-Za-z0-9_.-]{1,63}")
-_TAG_KEY = re.compile(r"(?:[A-Za-z0-9_.-]{1,63}/|dagster/kind/)?[A-Za-z0-9_.-]{1,63}")
-_TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
-_GROUP = re.compile(r"[A-Za-z0-9_]{1,120}(?:/[A-Za-z0-9_]{1,120})*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 _DESTINATION = re.compile(r"[a-z][a-z0-9+.-]*:[^\s]+")
 _PASSWORD = re.compile(r"//[^/@:]*:[^/@]+@")
-
-
-def _owner(value: str) -> str:
-    if not _OWNER.fullmatch(value):
-        raise ValueError('must be an e-mail address, or a team as in "team:data"')
-    return value
-
-
-def _tags(value: dict[str, str]) -> dict[str, str]:
-    for name, text in value.items():
-        if not _TAG_KEY.fullmatch(name):
-            raise fault(name, "must be named by up to 63 letters, digits, '_', '.' and '-'")
-        if not _TAG_VALUE.fullmatch(text):
-            raise fault(name, "must hold up to 63 letters, digits, '_', '.' and '-'")
-    return value
-
-
-def _group(value: str) -> str:
-    if not _GROUP.fullmatch(value):
-        raise ValueError("must be letters, digits and underscores")
-    return value
 
 
 def _destination(value: str) -> str:
@@ -61,9 +37,6 @@ def _destination(value: str) -> str:
     return value
 
 
-Owner = Annotated[str, AfterValidator(_owner)]
-Tags = Annotated[dict[str, str], AfterValidator(_tags)]
-Group = Annotated[str, AfterValidator(_group)]
 Cron = Annotated[str, AfterValidator(check_cron)]
 DestinationUrl = Annotated[str, AfterValidator(_destination)]
 

@@ -170,8 +170,8 @@ class FileLedger:
 
     def change(self, change: Change[Result]) -> Result:
         with locked(self._path) as file:
-            before = Bucket.loads(os.pread(file, 1 << 20, 0))
-            after, result = change(before.at(self._clock.time()))
+            before = Bucket.loads(os.pread(file, 1 << 20, 0)).at(self._clock.time())
+            after, result = change(before)
             if after != before:
                 text = after.dumps()
                 os.pwrite(file, text, 0)

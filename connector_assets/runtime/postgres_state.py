@@ -143,8 +143,8 @@ class PostgresLedger:
         )
         # Asked once the row is ours: a time from before the wait would be old.
         now = float(_one(connection, "select extract(epoch from clock_timestamp())"))
-        before = Bucket.loads(text.encode())
-        after, result = change(before.at(now))
+        before = Bucket.loads(text.encode()).at(now)
+        after, result = change(before)
         if after != before:
             connection.execute(
                 "update _connector_assets.budgets set bucket = %s where key = %s",

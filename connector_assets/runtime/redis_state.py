@@ -65,9 +65,9 @@ class RedisLedger:
 
     def change(self, change: Change[Result]) -> Result:
         def apply(pipe: Any) -> Result:
-            before = Bucket.loads(pipe.get(self._key))
-            seconds, micros = pipe.time()
-            after, result = change(before.at(seconds + micros / 1e6))
+            text, (seconds, micros) = pipe.get(self._key), pipe.time()
+            before = Bucket.loads(text).at(seconds + micros / 1e6)
+            after, result = change(before)
             pipe.multi()
             if after != before:
                 pipe.set(self._key, after.dumps(), ex=_FORGOTTEN_S)

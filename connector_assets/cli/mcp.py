@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
 
-from connector_assets.errors import ConfigError
+from connector_assets.cli import output
+from connector_assets.errors import ConfigError, ConnectorError
 
 SpecsOption = Annotated[
     str,
@@ -34,4 +38,16 @@ def mcp(*, specs: SpecsOption = "specs") -> None:
             where="connector-assets mcp",
             fix="pip install 'connector-assets[mcp]'",
         ) from None
+    _load_plugins()
     serve(specs)
+
+
+def _load_plugins() -> None:
+    """So that their ids are known to be taken; a broken one is told, and stops nothing."""
+    from connector_assets.cli.project import load_plugins
+
+    try:
+        with redirect_stdout(sys.stderr):  # stdout belongs to the protocol
+            load_plugins(os.environ)
+    except ConnectorError as error:
+        output.failure(error)

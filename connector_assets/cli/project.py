@@ -24,7 +24,7 @@ def folders(environ: Mapping[str, str]) -> tuple[Path, Path]:
 
 def project(*, runtime: HttpRuntime, environ: Mapping[str, str]) -> Project:
     """Everything in the project's folders, and the plugins the environment names."""
-    _import_plugins(environ)
+    load_plugins(environ)
     specs, connections = folders(environ)
     plugins = connector_registry.connectors(runtime)
     return discover(specs, connections, runtime=runtime, environ=environ, plugins=plugins)
@@ -34,7 +34,7 @@ def find(spec: str, *, runtime: HttpRuntime, environ: Mapping[str, str]) -> Conn
     """The connection SPEC stands for; raises SpecError, or BadParameter where there is none."""
     path = Path(spec)
     if path.is_file():
-        _import_plugins(environ)
+        load_plugins(environ)
         plugins = connector_registry.connectors(runtime)
         return connection_from_file(
             path, runtime=runtime, environ=environ, specs=folders(environ)[0], plugins=plugins
@@ -61,8 +61,11 @@ def _by_id(spec: str, found: Project, specs: Path) -> Connection:
     raise Misused(f"{spec}: is neither a file nor an id; known ids are: {known}")
 
 
-def _import_plugins(environ: Mapping[str, str]) -> None:
-    """The modules are looked for in the working directory too, as `python -m` does."""
+def load_plugins(environ: Mapping[str, str]) -> None:
+    """Import what CONNECTOR_ASSETS_PLUGINS names; raises ConfigError or SpecError.
+
+    The modules are looked for in the working directory too, as `python -m` does.
+    """
     if environ.get(PLUGINS_VARIABLE) and os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds text
         sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as above
     import_plugins(environ)

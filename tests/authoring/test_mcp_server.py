@@ -138,6 +138,21 @@ def test_another_connector_of_the_same_id_is_kept_unless_it_is_to_be_overwritten
     assert (tmp_path / "specs" / "shop.yaml").read_text() == other
 
 
+def test_the_id_of_a_plugin_is_taken(ask, tmp_path, environ):
+    (tmp_path / "plugged.py").write_text(
+        "from connector_assets import connector_registry, define_connector\n"
+        "print('hello from a plugin')\n"
+        "connector_registry.register_plugin(\n"
+        "    define_connector(id='shop', display_name='It', read=lambda ctx: iter(())))\n"
+    )
+    environ["CONNECTOR_ASSETS_PLUGINS"] = "plugged"
+    (refused,) = ask(create(SHOP, overwrite=True))
+    assert refused == {
+        "ok": False,
+        "errors": ['id: "shop" is taken by a plugin; choose another id'],
+    }
+
+
 def test_the_other_tools_read_only(ask, tmp_path):
     valid, invalid, listing, schema, after = ask(
         ("validate_yaml_connector", {"yaml": SHOP}),

@@ -76,6 +76,30 @@ def test_it_is_checked_read_and_loaded(cli, numbers):  # noqa: F811 - the fixtur
         assert tables.sql(sql).fetchall() == [(1200, 12)]
 
 
+COUNTING = """
+from connector_assets import Batch, connector_registry, define_connector
+
+def read(ctx):
+    before = (ctx.cursor or {}).get("", {}).get("value", 0)
+    rows = [{"n": n} for n in range(before, before + 3)]
+    yield Batch(rows, 3, cursor={"": {"value": before + 3}})
+
+connector_registry.register_plugin(define_connector(
+    id="numbers", display_name="Counting", read=read,
+    streams=[{"name": "small", "writeMode": "append"}],
+))
+"""
+
+
+def test_it_goes_on_from_the_position_stored_with_its_table(cli, numbers):  # noqa: F811 - the fixture
+    (numbers / "numbers_plugin.py").write_text(COUNTING)
+    for rows in (3, 6, 9):
+        assert f"now has {rows} rows" in cli("load", "numbers").out
+    with duckdb.connect("data.duckdb", read_only=True) as tables:
+        found = tables.sql("select n from numbers.small order by n").fetchall()
+    assert found == [(n,) for n in range(9)]
+
+
 def test_its_connection_document_is_checked_against_its_model(cli, numbers):  # noqa: F811 - the fixture
     (numbers / "connections").mkdir()
     (numbers / "connections" / "few.yaml").write_text(

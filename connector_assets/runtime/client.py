@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -44,9 +44,9 @@ class Answer:
     """
 
     status: int
-    headers: httpx.Headers
-    body: bytes
-    url: str
+    headers: httpx.Headers = field(repr=False)
+    body: bytes = field(repr=False)
+    url: str = field(repr=False)
     wire_bytes: int = 0
     elapsed_s: float = 0.0
 

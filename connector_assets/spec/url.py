@@ -165,12 +165,20 @@ def _check_label(label: str) -> None:
 
 
 def _punycode(host: str) -> str:
-    # Strict: no mapping, so a look-alike (full-width digits, soft hyphens, odd dots) never passes.
+    # Strict: no mapping but of case, so a look-alike (full-width digits, soft hyphens, odd dots)
+    # never passes.
     try:
-        return idna.encode(host, strict=True).decode()
+        return idna.encode("".join(map(_lower, host)), strict=True).decode()
     except UnicodeError:
         fix = "write it in ASCII, as xn--..."
         raise BlockedError("the host is not a plain international name", fix=fix) from None
+
+
+def _lower(char: str) -> str:
+    # One by one, as UTS 46 does (`str.lower` knows a final sigma), and never into ASCII, as the
+    # Kelvin sign would go.
+    lower = char.lower()
+    return lower if len(lower) == 1 and lower.isascii() == char.isascii() else char
 
 
 def _ipv4(text: str) -> IPv4Address:

@@ -168,12 +168,20 @@ def test_any_text_is_judged_without_a_crash(text):
         ("http://[::1]:80/", "http://[::1]"),
         ("http://[0:0:0:0:0:0:0:1]:8080/", "http://[::1]:8080"),
         ("https://b\u00fccher.example.com/", "https://xn--bcher-kva.example.com"),
+        ("https://B\u00dcCHER.Example.com/", "https://xn--bcher-kva.example.com"),
         ("https://stra\u00dfe.example.com/", "https://xn--strae-oqa.example.com"),
     ],
 )
 def test_an_origin_is_scheme_host_and_port_in_one_spelling(url, origin):
     assert origin_of(url) == origin
     assert judge_url(url.replace("[::1]", "[2606:4700::1111]"), resolve=public_resolver)
+
+
+@pytest.mark.parametrize(
+    "host", ["boo\u212aing.example.com", "\u0130x.example.com", "a\u2024example.com", "\uff41.com"]
+)
+def test_a_letter_that_only_looks_like_ascii_is_refused(host):
+    assert not judge_url(f"https://{host}/", resolve=public_resolver).allowed
 
 
 @pytest.mark.parametrize(

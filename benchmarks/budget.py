@@ -4,7 +4,7 @@
     python benchmarks/budget.py --store redis://…      # or postgresql://…
     python benchmarks/budget.py --limiter pyrate       # the library we measured against
 
-Prints the requests the server saw, the most by which they exceeded rate × time + burst (from the
+Prints the requests the server saw, the most by which they exceeded rate x time + burst (from the
 first request on, and in the worst window of any length), the share of the rate that was used, and
 the CPU time of one turn.
 """
@@ -72,8 +72,8 @@ def serve(port_to, times_to, stop) -> None:
     times_to.send(times)
 
 
-def ask(limiter, store, args, port, start, cpu_to) -> None:
-    turn = LIMITERS[limiter](store, args.rate, args.burst)
+def ask(args, store, port, start, cpu_to) -> None:
+    turn = LIMITERS[args.limiter](store, args.rate, args.burst)
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.connect()
     cpu_s, turns = 0.0, 0
@@ -98,7 +98,7 @@ def run(args, store: str) -> tuple[list[float], float, list[int]]:
     server.start()
     port = port_from.recv()
     clients = [
-        context.Process(target=ask, args=(args.limiter, store, args, port, start, cpu))
+        context.Process(target=ask, args=(args, store, port, start, cpu))
         for _ in range(args.processes)
     ]
     for client in clients:

@@ -103,7 +103,9 @@ def test_parents_are_loaded_before_the_streams_that_read_their_tables(cli, shop_
     done = cli("load", "shop")
     assert done.code == 0, done.err
     assert [line.split(":")[0] for line in done.out.splitlines()] == ["shop.orders", "shop.items"]
-    assert [request.path for request in api.seen] == ["/orders", "/0/items", "/1/items", "/2/items"]
+    asked = [request.path for request in api.seen]
+    assert asked[0] == "/orders"
+    assert sorted(asked[1:]) == ["/0/items", "/1/items", "/2/items"]  # several at a time
 
 
 def test_a_stream_that_is_not_there_loads_nothing(cli, shop_project, api):

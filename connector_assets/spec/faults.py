@@ -75,13 +75,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """One pydantic error at its place in the document; `rest` is what the document lacks of it."""
+    """One pydantic error at its place in the document."""
 
     path: Path
     kind: str
     context: Mapping[str, Any]
     text: str
     value: Any
+    on_key: bool = False
 
 
 def findings_of(
@@ -154,7 +155,8 @@ def _located(found: Mapping[str, Any], data: Any) -> _Problem:
     elif kind.startswith("union_tag"):
         key = context["discriminator"].strip("'")
         path, value = (*path, key), value.get(key) if isinstance(value, dict) else None
-    return _Problem(path, kind, context, found["msg"], value)
+    on_key = kind == "extra_forbidden" or found["loc"][-1:] == ("[key]",)
+    return _Problem(path, kind, context, found["msg"], value, on_key)
 
 
 def _walk(loc: Sequence[str | int], data: Any, kind: str) -> tuple[Path, Any]:
@@ -199,7 +201,7 @@ def _finding(path: Path, group: Sequence[_Problem], data: Any, model: type[BaseM
         return Finding(path, message, on_key=True)
     if first.kind == "value_error":
         reason = first.context["error"]
-        return Finding(path, str(reason), offset=getattr(reason, "offset", 0))
+        return Finding(path, str(reason), first.on_key, getattr(reason, "offset", 0))
     if first.kind == "union_tag_not_found":
         known = known_values(model, path[:-1], str(path[-1]), data)
         return Finding(path, f"is required; {options(known)}")

@@ -83,6 +83,8 @@ FAULTS = [
     ("config: {a: {b: c}}",
      "config.a: must be text, a number, true or false, or a list of these"),
     ("config: {a: 1.10}", "config.a: would be sent as 1.1; quote it to send it as it is written"),
+    ("config: {item: 1}", "config.item: is a name that templates have already; choose another"),
+    ("vars: {1a: x}", "vars.1a: must be a name of letters, digits and underscores"),
     ('config: {a: "{{secrets.x}}"}',
      'config.a: "secrets.x" must not stand here; secrets go in auth, headers, params and body'),
     ('vars: {a: "{{item.x}}"}',
@@ -113,6 +115,12 @@ def test_a_connection_that_is_refused_says_why(more, line):
     found = lines(MINIMAL + more)
     assert len(found) == 1
     assert found[0].startswith(line), found
+
+
+def test_a_wrong_name_is_shown_at_the_name():
+    with pytest.raises(SpecError) as caught:
+        parse_connection(MINIMAL + "vars: {1a: x}")
+    assert [(fault.line, fault.column) for fault in caught.value.faults] == [(5, 8)]
 
 
 def test_a_connector_is_not_taken_for_a_connection():

@@ -62,10 +62,10 @@ def connection_findings(document: YamlSource) -> list[Finding]:
     """What is wrong with a connection by itself; its connector is not known here."""
     data, streams = document.data, document.data.get("streams")
     own = [(("streams", name, "vars"), at(streams, name, "vars")) for name in keys(streams)]
+    given = [(("config",), data.get("config")), (("vars",), data.get("vars")), *own]
     found = chain(
-        template_findings(("config",), data.get("config"), data),
-        template_findings(("vars",), data.get("vars"), data),
-        *(template_findings(path, value, data) for path, value in own),
+        *(_taken(path, value) for path, value in given),
+        *(template_findings(path, value, data) for path, value in given),
         _twice([(("streams", n), name) for n, name in enumerate(items(streams))]),
         _rounded(document, {"config", "vars"}),
     )
@@ -220,18 +220,17 @@ def _keys_to_merge_by(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _config(data: Mapping[str, Any]) -> Iterator[Finding]:
     declared = data.get("config")
+    yield from _taken(("config",), declared)
     for name in keys(declared):
         yield from _config_field(("config", name), at(declared, name))
-    streams = enumerate(items(at(data.get("read"), "streams")))
-    paths: list[Path] = [("config", name) for name in keys(declared)]
-    paths += [
-        ("read", "streams", n, "vars", name) for n, one in streams for name in keys(at(one, "vars"))
-    ]
-    for path in paths:
-        if path[-1] in RESERVED:
-            yield Finding(
-                path, "is a name that templates have already; choose another", on_key=True
-            )
+    for number, stream in enumerate(items(at(data.get("read"), "streams"))):
+        yield from _taken(("read", "streams", number, "vars"), at(stream, "vars"))
+
+
+def _taken(path: Path, named: Any) -> Iterator[Finding]:
+    """Names that no config value or variable can have."""
+    message = "is a name that templates have already; choose another"
+    yield from (Finding((*path, name), message, True) for name in keys(named) if name in RESERVED)
 
 
 def _config_field(path: Path, field: Any) -> Iterator[Finding]:

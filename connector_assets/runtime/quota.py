@@ -1,0 +1,55 @@
+"""What an answer's headers say about the vendor's own window of requests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from connector_assets.runtime.retry import parse_retry_after
+from connector_assets.spec.connector import RateLimit
+
+# A number this large is a date: seconds or milliseconds since the epoch, not seconds from now.
+_EPOCH_S, _EPOCH_MS = 1e9, 1e11
+
+
+def window_ends_in(headers: Mapping[str, str], limit: RateLimit, now: float) -> float | None:
+    """Seconds until there are requests again; None where some are left or nothing usable is said.
+
+    The reset header may hold seconds from now, an epoch in seconds or milliseconds, an HTTP date or
+    ISO 8601. `now` is in seconds since the epoch.
+
+    >>> limit = RateLimit(remainingHeader="x-left", resetHeader="x-reset")
+    >>> window_ends_in({"x-left": "0", "x-reset": "1700000060"}, limit, 1.7e9)
+    60.0
+    """
+    if limit.remaining_header is None or limit.reset_header is None:
+        return None
+    left = _number(headers.get(limit.remaining_header))
+    if left is None or left > 0:
+        return None
+    text = headers.get(limit.reset_header, "").strip()
+    reset = _number(text)
+    if reset is None:
+        return _until(text, now)
+    if reset >= _EPOCH_MS:
+        reset /= 1000
+    seconds = reset - now if reset >= _EPOCH_S else reset
+    return seconds if seconds > 0 else None
+
+
+def _until(text: str, now: float) -> float | None:
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        return parse_retry_after(text, now)
+    seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
+    return seconds if seconds > 0 else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -10,9 +10,10 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import duckdb
 import pytest
@@ -116,6 +117,65 @@ def test_the_whole_demo_holds_every_row(tmp_path: Path) -> None:
     held = contents(tmp_path / "demo.duckdb")
     assert {table: held[f"nycflights.{table}"][0] for table in TABLES} == WHOLE
     assert all(held[f"nycflights.{t}"] == held[f"nycflights_cursor.{t}"] for t in TABLES)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes through /proc")
+def test_a_terminated_load_leaves_no_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "demo", "load", "--folder", str(tmp_path)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as child:
+        assert child.stdout
+        assert any("rows" in line for line in child.stdout)
+        assert len(processes_of(tmp_path)) > 2
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(60) == 128 + signal.SIGTERM
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes through /proc")
+def test_the_ui_shows_the_assets_and_ends_whole(tmp_path: Path) -> None:
+    ui = free_port()
+    command = [sys.executable, "-m", "demo", "ui", "--folder", str(tmp_path), "--rows", "10"]
+    command += ["--port", str(free_port()), "--ui-port", str(ui)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL) as child:
+        try:
+            assert {"nycflights", "stripe"} <= asset_groups(f"http://127.0.0.1:{ui}/graphql")
+        finally:
+            child.send_signal(signal.SIGINT)
+        assert child.wait(60) == 130
+    assert processes_of(tmp_path) == []
+
+
+def asset_groups(url: str) -> set[str]:
+    """The first part of every asset key, as soon as the UI has loaded them."""
+    query = {"query": "{assetNodes {assetKey {path}}}"}
+    request = Request(url, json.dumps(query).encode(), {"Content-Type": "application/json"})
+    for _ in range(240):
+        try:
+            with urlopen(request, timeout=10) as answer:
+                nodes = json.load(answer)["data"]["assetNodes"]
+        except OSError:
+            nodes = []
+        if nodes:
+            return {node["assetKey"]["path"][0] for node in nodes}
+        time.sleep(0.5)  # until the web server listens
+    return set()
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of the live processes that work in `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            where = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in where and int(process.name) != os.getpid():
+            found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,7 @@ import uuid
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -198,7 +199,8 @@ class Staging:
         if isinstance(entry.cursor, dict) and isinstance(self.cursor, dict):
             self.cursor.update(entry.cursor)
         elif entry.cursor is not None:
-            self.cursor = entry.cursor
+            # A copy: a mapping is added to above, and the batch's own is not ours.
+            self.cursor = copy(entry.cursor)
 
     def _cut(self, journal_end: int) -> None:
         """Drop what lies behind the last safe batch, and files that no batch names."""

@@ -1,0 +1,62 @@
+"""A run that is killed leaves the old table or the new one, and its cursor with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.table import Cursor
+from tests.load.contract import TABLE, Store
+
+KILLS = [pytest.param(15, id="some"), pytest.param(250, id="many", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("kills", KILLS)
+def test_killed_at_random_instants_nothing_is_lost_or_doubled(kills: int) -> None:
+    # In a process of its own: it forks, and pytest's has threads.
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.load.crash", "--kills", str(kills)],
+        capture_output=True, text=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing lost or doubled" in done.stdout
+
+
+FULL_DISK = """
+from connector_assets.errors import LoadError
+import resource, sys
+from pathlib import Path
+from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.table import Cursor, Segment
+from tests.load.contract import TABLE
+path, rows = Path(sys.argv[1]), Path(sys.argv[2])
+room = int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room,) * 2)
+try:
+    segment = Segment(rows, 30_000, rows.stat().st_size)
+    DuckDBDestination(path).load(TABLE, [segment], "append", Cursor(2, 1))
+except LoadError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("room", [0, 1 << 18, 1 << 20, 2 << 20])
+def test_a_full_disk_leaves_the_old_table(tmp_path: Path, room: int) -> None:
+    store = Store(DuckDBDestination(tmp_path / "data.duckdb"), tmp_path / "staged")
+    store.load(*({"id": i} for i in range(100)), cursor=Cursor(1))
+    (segment,) = store.segments(
+        *({"id": i, "text": f"{i * 7919 % 99991} " * 20} for i in range(30_000))
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "data.duckdb"), str(segment.path), str(room)],
+        capture_output=True, text=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.stdout.startswith("crm.people: "), done.stdout + done.stderr
+    assert store.values("id") == list(range(100))
+    assert store.destination.read_cursor(TABLE) == 1
+    loaded = store.destination.load(TABLE, [segment], "append", Cursor(2, 1))
+    assert loaded.rows == 30_100

@@ -124,7 +124,8 @@ def _parent_rows(
 def table_of(connection: Connection, stream: Stream, schema: str | None = None) -> Table:
     """The table a stream is loaded into: schema = connection id, table = stream name, made safe."""
     name, key = table_name(stream.name), tuple(stream.primary_key)
-    return Table(schema or connection.id, name, key, stream.columns)
+    columns = {**stream.fields.column_types, **stream.columns}
+    return Table(schema or connection.id, name, key, columns)
 
 
 def _read(

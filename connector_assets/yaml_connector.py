@@ -15,6 +15,7 @@ from connector_assets.errors import BlockedError, Cancelled, ConnectorError
 from connector_assets.runtime.in_order import in_order
 from connector_assets.runtime.paginate import Step
 from connector_assets.runtime.positions import Positions
+from connector_assets.runtime.records import transform_of
 from connector_assets.runtime.runtime import HttpRuntime, Values
 from connector_assets.runtime.slices import Item, Slice, slices
 from connector_assets.spec.auth import alternatives
@@ -108,6 +109,7 @@ class _Reading:
             else _Mark(began.isoformat())
         )
         self._positions: dict[str, Positions] = {}
+        self._transform = transform_of(ctx.stream)
 
     def batches(self) -> Iterator[Batch]:
         """The batches that are still to be read; the last one is marked."""
@@ -123,6 +125,8 @@ class _Reading:
                     raise self._labelled(error, one.item) from None
                 self._skip(one, error)
                 yield Batch(b"", 0, self._checkpoint(one, None, last=last), complete=last)
+        for note in self._transform.notes if self._transform else ():
+            self.ctx.stats.note(note)
         if not read_any:
             yield Batch(b"", 0, COMPLETE, complete=True)
 
@@ -161,6 +165,7 @@ class _Reading:
 
     def _batches_of(self, one: Slice, steps: Iterator[Step], *, last: bool) -> Iterator[Batch]:
         positions = self._positions_of(one)
+        scope = self._scope_of(one) if self._transform else {}
         for step in steps:
             lines = step.page.ndjson()
             count = step.page.count
@@ -170,6 +175,8 @@ class _Reading:
                 lines, count = b"".join(line + b"\n" for line in kept), len(kept)
                 if positions.past and self._stops_early():
                     following = None
+            if self._transform:
+                lines, count = self._transform(lines, scope)
             ended = following is None or step.truncated
             yield Batch(
                 lines,
@@ -180,6 +187,10 @@ class _Reading:
             )
             if following is None:
                 return
+
+    def _scope_of(self, one: Slice) -> Mapping[str, Any]:
+        scope = self.connector.runtime.scope(self.connector.spec, self.stream, self.values)
+        return {**scope, **one.bindings(self.stream.incremental)}
 
     def _concurrency(self) -> int:
         return self.connector.runtime.concurrency(self.connector.spec, self.stream)
@@ -199,9 +210,13 @@ class _Reading:
             stored = (self.ctx.cursor or {}).get(key) if one.raw is not None else None
             reached = (self.ctx.reached or {}).get(key)
             resumed = self.mark.position if one.number == self.mark.number else None
-            append = self.stream.primary_key if self.stream.mode == "append" else ()
+            stream = self.stream
+            append = [stream.fields.sent_name(key) for key in stream.primary_key]
             self._positions[key] = Positions(
-                incremental, resumed or reached or stored, one.first, append
+                incremental,
+                resumed or reached or stored,
+                one.first,
+                append if stream.mode == "append" else (),
             )
         return self._positions[key]
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import msgspec
 
 from connector_assets.errors import ConfigError, ConnectorError
 from connector_assets.redact import Secrets
@@ -21,6 +22,7 @@ from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.guard import Guard, Resolve, origin_of
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.paginate import Step, walk
+from connector_assets.runtime.records import transform_of
 from connector_assets.runtime.render import first_call, request_of
 from connector_assets.runtime.session import Session, place_of
 from connector_assets.runtime.stats import Stats
@@ -143,9 +145,14 @@ class HttpRuntime:
             yield step.page
 
     def rows(self, spec: ConnectorSpec, stream: str, **given: Any) -> Iterator[dict[str, Any]]:
-        """The rows of the stream called `stream`, as `pages` gives them."""
+        """The rows of the stream called `stream`, with what it computes of them."""
+        transform = transform_of(spec.stream(stream))
+        values = Values(spec.id, given.get("params", {}), Secrets(given.get("secrets")))
         for page in self.pages(spec, stream, **given):
-            yield from page.records()
+            lines = page.ndjson()
+            if transform:
+                lines, _ = transform(lines, self.scope(spec, spec.stream(stream), values))
+            yield from map(msgspec.json.decode, lines.splitlines())
 
     def scope(self, spec: ConnectorSpec, stream: Stream, values: Values) -> dict[str, Any]:
         """What the templates of `stream` may name; see `scope_of`."""

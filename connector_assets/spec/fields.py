@@ -8,13 +8,13 @@ last two speak of the server's names, and what is renamed is what the table has.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from connector_assets.spec.model import Many, Model
+from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.paths import MAX_LENGTH
 from connector_assets.spec.template import Template, TemplateError
 
@@ -85,6 +85,28 @@ CastType = Literal[
 Mask = Literal["sha256", "last4", "redact", "nullify"]
 
 
+DECIMAL = "decimal(38,9)"
+"""The column of a field cast to decimal; `columns` may declare another."""
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[^\W_A-Z]+|[A-Z]")
+
+
+def snake_case(key: str) -> str:
+    """A key in lower case, its words parted by underscores; one without words stays as it is.
+
+    >>> snake_case("HTTPStatus code")
+    'http_status_code'
+    """
+    return "_".join(word.lower() for word in _WORDS.findall(key)) or key
+
+
+STYLES: dict[str | None, Callable[[str], str]] = {
+    None: str,
+    "lower": str.lower,
+    "snake_case": snake_case,
+}
+
+
 class Expand(Model):
     """One row per element of a list: the element takes the list's place, other fields are kept."""
 
@@ -114,10 +136,38 @@ class Fields(Model):
     keys: Literal["lower", "snake_case"] | None = Field(None)
     """How to rewrite the row's own keys, but for those that `rename` names."""
 
+    def sent_name(self, path: str) -> str:
+        """What the server calls the field that rows then have at `path`."""
+        return next((sent for sent, to in self.rename.items() if to == path), path)
+
+    def own_name(self, path: str) -> str:
+        """What rows then call the field that the server has at `path`."""
+        one = len(field_keys(path)) == 1
+        return self.rename.get(path) or (STYLES[self.keys](path) if one else path)
+
+    @property
+    def column_types(self) -> dict[str, str]:
+        """Column types that follow from `cast`: a bare number would become a double."""
+        names = [self.own_name(path) for path, to in self.cast.items() if to == "decimal"]
+        return {name: DECIMAL for name in names if len(field_keys(name)) == 1}
+
     @field_validator("add")
     @classmethod
     def _templates_within(cls, value: dict[str, Any]) -> dict[str, Any]:
         return {path: _templated(item) for path, item in value.items()}
+
+    @field_validator("rename")
+    @classmethod
+    def _one_field_for_each_name(cls, value: dict[str, str]) -> dict[str, str]:
+        taken: dict[Keys, str] = {}
+        for path, to in value.items():
+            keys, target = field_keys(path), field_keys(to)
+            if keys[:-1] != target[:-1] and EACH in (*keys, *target):
+                raise fault(path, "must stay in its object, as [*] names many of them")
+            if target in taken:
+                raise fault(path, f'gives the same name as "{taken[target]}"')
+            taken[target] = path
+        return value
 
 
 def _templated(tree: Any) -> Any:

@@ -23,6 +23,7 @@ from connector_assets.spec.bindings import (
     template_findings,
     text,
 )
+from connector_assets.spec.computed import computed_findings
 from connector_assets.spec.connector import ConfigField
 from connector_assets.spec.faults import Finding, options, quoted
 from connector_assets.spec.functions import CHECKS
@@ -47,6 +48,7 @@ def connector_findings(document: YamlSource) -> list[Finding]:
         _references(data),
         _stream_names(data),
         _keys_to_merge_by(data),
+        computed_findings(data),
         _config(data),
         _addresses(data),
         _headers(data),

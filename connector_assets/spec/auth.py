@@ -10,11 +10,11 @@ auth:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import httpx
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from connector_assets.errors import ConfigError
 from connector_assets.spec.body import Body, Value
@@ -24,52 +24,26 @@ from connector_assets.spec.jwt import Algorithm, JwtCredential
 from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.oauth import OAuthTokens
 from connector_assets.spec.paths import Path
+from connector_assets.spec.refs import (
+    HttpsUrl,
+    Leeway,
+    Lifetime,
+    Line,
+    NameRef,
+    SecretRef,
+    secret_names,
+    templated,
+    templates_in,
+)
 from connector_assets.spec.session_tokens import SessionTokens
 from connector_assets.spec.sigv4 import SigV4
-from connector_assets.spec.template import Scope, Template, TemplateError
+from connector_assets.spec.template import Scope, Template
 from connector_assets.spec.token_flow import TokenFlow
 
 __all__ = ["Auth", "AuthContext", "TokenStore", "alternatives", "choose"]
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}"  # noqa: S105 - RFC 9110's "token", not a credential
 _NOT_FOR_CREDENTIALS = {"host", "content-length", "transfer-encoding", "connection"}
-
-
-def _reads_secrets(value: Template) -> Template:
-    if not value.uses_secrets:
-        raise ValueError("must be a template that reads secrets, like {{secrets.apiKey}}")
-    return value
-
-
-def _not_literal(value: Template) -> Template:
-    if value.is_literal and value.source:
-        raise ValueError(
-            "must be a template that reads secrets or config, like {{secrets.username}}"
-        )
-    return value
-
-
-def _https(value: Template) -> Template:
-    """What begins with a template is judged when it is rendered."""
-    head = value.source
-    if not head.startswith("{{") and not re.match(r"https://[^/?#\s]", head, re.IGNORECASE):
-        raise ValueError("must be https://")
-    value.check_url()
-    return value
-
-
-def _one_line(value: str) -> str:
-    if not value.isprintable() or not value.isascii():
-        raise ValueError("must be one line of ASCII")
-    return value
-
-
-SecretRef = Annotated[Template, AfterValidator(_reads_secrets)]
-NameRef = Annotated[Template, AfterValidator(_not_literal)]
-HttpsUrl = Annotated[Template, AfterValidator(_https)]
-Line = Annotated[str, AfterValidator(_one_line), Field(max_length=200)]
-Lifetime = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
-Leeway = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 
 
 class _Auth(Model):
@@ -81,7 +55,12 @@ class _Auth(Model):
 
     def ways(self) -> tuple[frozenset[str], ...]:
         """Sets of secrets, each enough for this auth to work; the first is the usual one."""
-        return (secret_names(*_templates(self)),)
+        return (secret_names(*templates_in(self)),)
+
+    def way(self, secrets: Mapping[str, str]) -> frozenset[str] | None:
+        """The first of `ways` whose secrets are all given; an empty one is not."""
+        given = {name for name, value in secrets.items() if value}
+        return next((way for way in self.ways() if way <= given), None)
 
     def required_secrets(self) -> frozenset[str]:
         """The secrets of the usual way."""
@@ -89,7 +68,7 @@ class _Auth(Model):
 
     def names(self) -> frozenset[str]:
         """Every name its templates read, such as `secrets.apiKey` and `config.domain`."""
-        return frozenset().union(*(template.names for template in _templates(self)))
+        return frozenset().union(*(template.names for template in templates_in(self)))
 
     def urls(self) -> tuple[Template, ...]:
         """Where it sends credentials by itself: a token endpoint."""
@@ -161,6 +140,12 @@ class Basic(_Auth):
             raise fault(at, "must be a template that reads secrets, like {{secrets.apiKey}}")
         return self
 
+    def way(self, secrets: Mapping[str, str]) -> frozenset[str] | None:
+        """As ever, but one of the two may be given empty."""
+        (both,) = self.ways()
+        some = not both or any(secrets.get(name) for name in both)
+        return both if both <= secrets.keys() and some else None
+
     def flow(self, context: AuthContext) -> httpx.Auth:
         return Plain(*context.user(self.username_ref, self.password_ref))
 
@@ -196,7 +181,7 @@ class _Signed(Model):
     @field_validator("claims", "headers")
     @classmethod
     def _templates_within(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return {key: _templated(item, key) for key, item in value.items()}
+        return {key: templated(item, key) for key, item in value.items()}
 
 
 class Jwt(_Signed, _Placed):
@@ -262,7 +247,7 @@ class OAuth2(_Signed, _Auth):
             "refresh_token": (refresh | client,),
             "client_credentials": (client,),
             "password": (client | secret_names(self.username_ref, self.password_ref),),
-            "jwt_bearer": (client | secret_names(self.key_ref, *_templates(self.claims)),),
+            "jwt_bearer": (client | secret_names(self.key_ref, *templates_in(self.claims)),),
         }
         return tuple(way | (always if way != access else set()) for way in ways[self.grant])
 
@@ -309,6 +294,11 @@ class AwsSigV4(_Auth):
     session_token_ref: SecretRef | None = None
     region: Template
     service: Template
+
+    def ways(self) -> tuple[frozenset[str], ...]:
+        """The session token, which temporary credentials have, may be left out."""
+        whole = secret_names(*templates_in(self))
+        return (whole - secret_names(self.session_token_ref), whole)
 
     def flow(self, context: AuthContext) -> httpx.Auth:
         return SigV4(self, context)
@@ -361,48 +351,17 @@ def choose(
     """
     left = alternatives(auths, pick)
     for auth in left:
-        if any(way <= secrets.keys() for way in auth.ways()):
+        if auth.way(secrets) is not None:
             return auth
     missing = [f"{auth.type}: set {_missing(auth, secrets, variable)}" for auth in left]
     raise ConfigError("no auth has all its secrets", fix=", or ".join(missing))
 
 
 def _missing(auth: Auth, secrets: Mapping[str, str], variable: Callable[[str], str]) -> str:
-    lacks = [sorted(way - secrets.keys()) for way in auth.ways()]
+    given = {name for name, value in secrets.items() if value}
+    lacks = [sorted(way - given) for way in auth.ways()]
     fewest = min(lacks, key=len)
     return " and ".join(variable(name) for name in fewest)
-
-
-def secret_names(*templates: Template | None) -> frozenset[str]:
-    """The secrets that must be given for `templates` to render, without `secrets.`."""
-    required = (name for template in templates if template for name in template.required)
-    return frozenset(name.split(".")[1] for name in required if name.startswith("secrets."))
-
-
-def _templates(value: Any) -> Iterator[Template]:
-    if isinstance(value, Template):
-        yield value
-    elif isinstance(value, Model):
-        for name in type(value).model_fields:
-            yield from _templates(getattr(value, name))
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _templates(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _templates(item)
-
-
-def _templated(tree: Any, at: str) -> Any:
-    """`tree` with each text in it a Template, and a fault where one is wrong."""
-    if isinstance(tree, Mapping):
-        return {key: _templated(item, f"{at}.{key}") for key, item in tree.items()}
-    if isinstance(tree, list):
-        return [_templated(item, f"{at}.{number}") for number, item in enumerate(tree)]
-    try:
-        return Template(tree) if isinstance(tree, str) else tree
-    except TemplateError as error:
-        raise fault(at, str(error)) from None
 
 
 def _origin(url: str) -> str:

@@ -12,7 +12,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -85,14 +85,16 @@ class AuthContext:
         return value
 
     def optional(self, template: Template | None) -> str | None:
-        """The rendered text, None where its secrets are not given."""
-        if template is None or any(
-            name.split(".")[1] not in self.secrets
-            for name in template.required
-            if name.startswith("secrets.")
-        ):
+        """The rendered text, None where its secrets are not given or empty."""
+        if template is None:
             return None
-        return self.text(template)
+        secrets = (name for name in template.required if name.startswith("secrets."))
+        given = all(self.secrets.get(name.split(".")[1]) for name in secrets)
+        return self.text(template) if given else None
+
+    def values(self, names: Iterable[str]) -> dict[str, Any]:
+        """The values of template names, in order of name; None for one that has none."""
+        return {name: _value(self.scope, name) for name in sorted(names)}
 
     def user(self, username: Template, password: Template) -> tuple[str, str]:
         """User name and password; one of them may be empty."""
@@ -133,6 +135,12 @@ class Plain(Credential):
     def __init__(self, username: str, password: str) -> None:
         pair = base64.b64encode(f"{username}:{password}".encode()).decode()
         super().__init__("header", "Authorization", f"Basic {pair}")
+
+
+def _value(scope: Any, name: str) -> Any:
+    for key in name.split("."):
+        scope = scope.get(key) if isinstance(scope, Mapping) else None
+    return scope
 
 
 def check_header(value: str, what: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlencode
 
@@ -36,15 +37,13 @@ class OAuthTokens:
         self.shape = TokenShape(auth.token_path, auth.expires_in_path)
         self.leeway_s = auth.leeway_seconds
 
-    @property
+    @cached_property
     def key(self) -> str:
-        url = self._auth.token_url.url(self._context.scope) if self._auth.token_url else None
-        who = [self._context.optional(t) for t in (self._auth.username_ref, self._auth.key_ref)]
-        ours = self._auth.model_dump_json(by_alias=True)
-        return fingerprint(
-            self._context.connection, ours, url, self._client_id, self._client_secret,
-            self._refresh, *who,
-        )  # fmt: skip
+        given = self._context.values(self._auth.names() - self._auth.access_token_ref.names)
+        url = self._auth.token_url.source if self._auth.token_url else None
+        # An edited spec must not lose a rotated refresh token: no other copy of it exists.
+        rest = None if self._refresh else self._auth.model_dump_json(by_alias=True)
+        return fingerprint(self._context.connection, url, given, rest)
 
     def given(self) -> Tokens | None:
         if self._auth.grant not in ("auto", "access_token") or self._access is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import httpx
@@ -22,16 +23,12 @@ class SessionTokens:
         self._auth, self._context = auth, context
         self.shape = TokenShape(auth.token_path, lifetime_s=auth.expires_seconds)
 
-    @property
+    @cached_property
     def key(self) -> str:
-        request = self._request()
-        return fingerprint(
-            self._context.connection,
-            self._auth.model_dump_json(by_alias=True),
-            str(request.url),
-            sorted(request.headers.items()),
-            request.content.decode("latin-1"),
-        )
+        # Of what goes into the login, not of the login: that may hold the time.
+        given = self._context.values(self._auth.names())
+        rest = self._auth.model_dump_json(by_alias=True)
+        return fingerprint(self._context.connection, given, rest)
 
     def given(self) -> Tokens | None:
         return None

@@ -102,7 +102,11 @@ class TokenFlow(httpx.Auth):
     ) -> Generator[httpx.Request, httpx.Response, Tokens]:
         renewal = self._source.renewal(tokens)
         if renewal is None:
-            raise ConfigError("there is no token and no way to get one", where="auth")
+            raise ConfigError(
+                "there is no token and no way to get one",
+                where="auth",
+                fix="give an access token, or a refresh token with its client",
+            )
         renewal.extensions = {**request.extensions, "purpose": "token"}
         answer = yield from self._answered(renewal)
         fresh = self._source.shape.tokens(answer, self._context.clock())

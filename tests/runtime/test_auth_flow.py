@@ -119,6 +119,22 @@ def test_a_changed_credential_makes_the_stored_token_void(tmp_path, changed):
     assert vendor.log[-1] == "T2"
 
 
+def test_an_edited_spec_does_not_lose_a_rotated_refresh_token(tmp_path):
+    vendor = Vendor(token("T1", refresh_token="R2"), token("T2"))
+    secrets = CLIENT | {"refreshToken": "R1"}
+    Connection(vendor, tmp_path, secrets).get()
+    vendor.good.clear()
+    Connection(vendor, tmp_path, secrets, OAUTH | {"leewaySeconds": 5, "scopes": ["x"]}).get()
+    assert vendor.renewals[-1]["refresh_token"] == "R2"
+
+
+def test_an_edited_scope_gets_the_client_another_token(tmp_path):
+    vendor = Vendor(token("T1", expires_in=3600), token("T2", expires_in=3600))
+    Connection(vendor, tmp_path, CLIENT).get()
+    Connection(vendor, tmp_path, CLIENT, OAUTH | {"scopes": ["x"]}).get()
+    assert vendor.log[-1] == "T2"
+
+
 def test_a_rotated_refresh_token_is_stored_before_the_new_token_is_used(tmp_path):
     vendor = Vendor(token("T1", refresh_token="R2"), token("T2", refresh_token="R3"))
     seen = []

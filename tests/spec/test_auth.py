@@ -250,6 +250,31 @@ def test_the_first_auth_whose_secrets_are_all_given_is_chosen():
     assert choose([], None, {}).type == "none"
 
 
+def test_an_empty_secret_is_not_given_except_as_one_half_of_basic():
+    basic = auth(type="basic", usernameRef="{{secrets.u}}", passwordRef="{{secrets.p}}")
+    assert choose([auth(**KEY), auth(type="none")], None, {"k": ""}).type == "none"
+    assert choose([basic], None, {"u": "1", "p": ""}).type == "basic"
+    for secrets in ({"u": "1"}, {"u": "", "p": ""}):
+        with pytest.raises(ConfigError):
+            choose([basic], None, secrets)
+
+
+def test_an_aws_session_token_may_be_left_out():
+    refs = {"accessKeyIdRef": "{{secrets.i}}", "secretAccessKeyRef": "{{secrets.k}}"}
+    more = {"sessionTokenRef": "{{secrets.s}}", "region": "eu-west-1", "service": "s3"}
+    member = auth(type="aws_sigv4", **refs, **more)
+    assert member.ways() == ({"i", "k"}, {"i", "k", "s"})
+    assert choose([member], None, {"i": "1", "k": "2"}) is member
+
+
+def test_the_way_in_use_is_known():
+    member = auth(**OAUTH)
+    assert member.way({"accessToken": "1", "k": "2"}) == {"accessToken"}
+    client = {"clientId": "1", "clientSecret": "2"}
+    assert member.way(client | {"refreshToken": "3"}) == {"refreshToken", *client}
+    assert member.way({"clientId": "1"}) is None
+
+
 def test_a_connection_picks_by_type_or_position():
     auths = [auth(**OAUTH), auth(**KEY)]
     assert choose(auths, "api_key", {"k": "1", "accessToken": "2"}).type == "api_key"

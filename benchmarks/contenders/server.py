@@ -15,7 +15,7 @@ import sys
 from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
-_WORDS = [
+_WORDS = ["lorem", "ipsum", "dolor", "sit", "amet", "elit", "sed", "do", "tempor", "magna"]
     "lorem",
     "ipsum",
     "dolor",

@@ -161,7 +161,7 @@ class EndpointDefaults(Model):
     """Wall clock for the whole request."""
     connect_timeout_seconds: Seconds = 10.0
     read_timeout_seconds: Seconds = 60.0
-    max_response_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = 256 << 20
+    max_response_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = 64 << 20
 
     @field_validator("method")
     @classmethod

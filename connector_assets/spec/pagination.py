@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Protocol, Self
-from urllib.parse import urljoin
 
 from pydantic import Field, model_validator
 
@@ -19,6 +18,7 @@ from connector_assets.spec.call import Call, Page, Place
 from connector_assets.spec.links import find_link
 from connector_assets.spec.model import Model, fault
 from connector_assets.spec.paths import Path
+from connector_assets.spec.url import join
 
 Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 _DIGITS = 16
@@ -117,7 +117,7 @@ class CursorPagination(_Pagination):
 
     def _next(self, call: Call, base: str, cursor: Any) -> Call:
         if is_url(cursor):
-            return call.follow(urljoin(base, cursor))
+            return call.follow(join(base, cursor))
         if isinstance(cursor, dict | list) and self.cursor_in != "body":
             kind = "an object" if isinstance(cursor, dict) else "a list"
             raise ResponseError(
@@ -153,7 +153,7 @@ class NextUrlPagination(_Pagination):
                 raise ResponseError(
                     "the next URL is not a text", fix="point urlField at the URL itself"
                 )
-            call = call.after(page.count).follow(urljoin(page.url, url))
+            call = call.after(page.count).follow(join(page.url, url))
 
 
 class LinkHeaderPagination(_Pagination):
@@ -168,7 +168,7 @@ class LinkHeaderPagination(_Pagination):
             url = find_link(page.header("link") or "", self.rel)
             if not url:
                 return
-            call = call.after(page.count).follow(urljoin(page.url, url))
+            call = call.after(page.count).follow(join(page.url, url))
 
 
 class _Counted(_Pagination):

@@ -16,19 +16,6 @@ from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 _WORDS = ["lorem", "ipsum", "dolor", "sit", "amet", "elit", "sed", "do", "tempor", "magna"]
-    "lorem",
-    "ipsum",
-    "dolor",
-    "sit",
-    "amet",
-    "consectetur",
-    "adipiscing",
-    "elit",
-    "sed",
-    "do",
-    "eiusmod",
-    "tempor",
-]
 _BLOCK = 100
 
 

@@ -84,6 +84,8 @@ class Bucket:
         """The bucket in `text`; a new or damaged one is an empty history, not an error."""
         try:
             due, stopped, until, seen, freed = json.loads(text or b"")
-            return cls(float(due), float(stopped), float(until), float(seen), tuple(freed))
+            return cls(
+                float(due), float(stopped), float(until), float(seen), tuple(map(float, freed))
+            )
         except (ValueError, TypeError):
             return cls()

@@ -4,16 +4,17 @@ One bad file must not take the others down with it, nor vanish: its assets stay 
 faults and fail with them. So a schedule that asks for one fails, instead of running something else.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: Dagster reads the type of `context` as it stands.
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import dagster as dg
 
 from connector_assets.assets.source import code_reference
-from connector_assets.assets.stream import asset_key
+from connector_assets.assets.stream import asset_key, one_op_asset
 from connector_assets.errors import Fault, SpecError
 from connector_assets.load.names import table_name
 from connector_assets.project import Broken
@@ -48,11 +49,10 @@ def _asset(key: dg.AssetKey, broken: Broken) -> dg.AssetsDefinition:
         metadata=code_reference(broken.path, max(line, 1)),
     )
 
-    @dg.multi_asset(name="__".join(key.path), specs=[spec])
-    def op() -> None:
+    def compute(_context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> NoReturn:
         raise dg.Failure(text, allow_retries=False)
 
-    return op
+    return one_op_asset(spec, compute)
 
 
 def message(path: Path, faults: list[Fault]) -> str:

@@ -9,6 +9,7 @@ import dagster as dg
 from connector_assets.assets.resources import destination_resource, http_resource
 from connector_assets.assets.schedules import schedules
 from connector_assets.assets.settings import Settings
+from connector_assets.assets.source import line_of
 from connector_assets.assets.stream import stream_asset
 from connector_assets.connection import Connection
 from connector_assets.errors import Fault, SpecError
@@ -57,7 +58,7 @@ def _assets(
             stream,
             destination=destination,
             storage=url.partition(":")[0],
-            text=text,
+            line=line_of(text, stream.name),
             cron=document.schedule_of(stream.name) if document and by_condition else None,
         )
         for stream in streams

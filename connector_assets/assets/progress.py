@@ -5,6 +5,7 @@ Dagster keeps every observation for good and plots it; so they are rare, and a s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -36,8 +37,8 @@ class Progress:
         """Take the counters of a reading; they go on counting by themselves."""
         self.stats = stats
 
-    def tick(self) -> None:
-        """Say what is due to be said."""
+    def tick(self) -> Iterator[dg.AssetObservation]:
+        """Say what is due to be said; Dagster records an observation only when it is yielded."""
         now = self.clock.monotonic()
         self.tell_notes()
         if now - self._logged >= LOG_S:
@@ -45,9 +46,7 @@ class Progress:
             self.context.log.info(sentence(self.stats, now - self._began))
         if self.stats and now - self._observed >= OBSERVE_S:
             self._observed = now
-            self.context.log_event(
-                dg.AssetObservation(self.context.asset_key, metadata=so_far(self.stats))
-            )
+            yield dg.AssetObservation(self.context.asset_key, metadata=so_far(self.stats))
 
     def done(self, rows: int) -> None:
         """Say what came of it: the table now holds `rows` rows."""

@@ -25,6 +25,6 @@ def line_of(text: str, stream: str) -> int:
 def code_reference(path: Path, line: int) -> dict[str, dg.CodeReferencesMetadataValue]:
     """Metadata that links an asset to a line of a file."""
     reference = dg.LocalFileCodeReference(
-        file_path=str(path.resolve()), line_number=line, label=f"{path.name}:{line}"
+        file_path=str(path.absolute()), line_number=line, label=f"{path.name}:{line}"
     )
     return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
 
 import dagster as dg
@@ -22,6 +22,7 @@ from connector_assets.errors import ConnectorError, LoadError
 from connector_assets.spec.connector import Stream
 from connector_assets.sync import Synced, sync
 
+Event = dg.MaterializeResult[None] | dg.AssetCheckResult | dg.AssetObservation
 _TICK_S = 1.0
 _PATIENCE_S = 5.0
 
@@ -34,7 +35,7 @@ def materialize(
     destination: DestinationResource,
     *,
     full: bool = False,
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+) -> Iterator[Event]:
     """Sync `stream` and yield what came of it; raises dg.Failure or dg.RetryRequested."""
     progress = Progress(context)
     cancel = threading.Event()
@@ -54,7 +55,7 @@ def materialize(
             )
 
     try:
-        synced = watched(work, cancel, progress.tick)
+        synced = yield from watched(work, cancel, progress.tick)
     except ConnectorError as error:
         problem = error
     else:
@@ -68,12 +69,12 @@ def materialize(
 
 
 def watched(
-    work: Callable[[], Synced], cancel: threading.Event, tick: Callable[[], None]
-) -> Synced:
-    """What `work` returns, run in a thread; an interruption of this one cancels it.
+    work: Callable[[], Synced], cancel: threading.Event, tick: Callable[[], Iterator[Event]]
+) -> Generator[Event, None, Synced]:
+    """What `work` returns, run in a thread, while `tick` says how it goes.
 
-    A thread that waits for a silent server cannot be woken. It is left behind then: the process
-    ends without it, and `cancel` keeps it from loading anything.
+    An interruption of this thread cancels the other. One that waits for a silent server cannot be
+    woken and is left behind: the process ends without it, and `cancel` keeps it from loading.
     """
     future: Future[Synced] = Future()
 
@@ -87,7 +88,7 @@ def watched(
     thread.start()
     try:
         while not wait([future], timeout=_TICK_S).done:
-            tick()
+            yield from tick()
     except BaseException:
         cancel.set()
         thread.join(_PATIENCE_S)

@@ -22,7 +22,7 @@ version: "1.0"
 id: shop
 displayName: Shop
 tags: {domain: sales}
-owners: [Data Platform]
+owners: ["team:data"]
 secrets: {token: {description: API token}}
 auth: [{type: bearer, tokenRef: "{{secrets.token}}"}]
 defaults:

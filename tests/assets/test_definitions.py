@@ -34,7 +34,7 @@ def test_an_asset_says_what_it_is(project):
     spec = specs_of(project.definitions())[ITEMS]
     assert spec.group_name == "shop"
     assert spec.kinds == {"shop", "duckdb"}
-    assert spec.owners == ["team:Data Platform"]
+    assert spec.owners == ["team:data"]
     assert spec.tags["domain"] == "sales"
     assert spec.description.startswith("Everything on sale.")
     assert (
@@ -243,3 +243,36 @@ def test_streams_of_a_plugin_that_would_share_a_table_are_a_fault(project, regis
     registered(id="files", streams=["A.b", "a_b"])
     spec = specs_of(project.definitions())[dg.AssetKey(["files", "invalid_spec"])]
     assert '"A.b" and "a_b" would share a table; rename one' in spec.description
+
+
+def test_an_asset_is_what_the_decorator_would_make_of_it(project):
+    project.write("specs/shop.yaml", SHOP)
+    made = project.definitions().get_assets_def(ITEMS)
+    (spec,), checks = made.specs, list(made.check_specs)
+
+    @dg.multi_asset(
+        name=made.op.name,
+        specs=[spec],
+        check_specs=checks,
+        required_resource_keys=made.op.required_resource_keys,
+        config_schema={"full": dg.Field(bool, default_value=False)},
+    )
+    def decorated(): ...
+
+    def facts(asset):
+        outs = {
+            name: (out.dagster_type, out.is_required, out.code_version, out.is_dynamic)
+            for name, out in asset.op.output_dict.items()
+        }
+        return (
+            outs,
+            asset.keys_by_output_name,
+            asset.keys_by_input_name,
+            asset.check_specs_by_output_name,
+            asset.op.input_dict,
+            asset.op.config_field.default_value,
+            asset.required_resource_keys,
+            (asset.can_subset, asset.execution_type, asset.is_materializable),
+        )
+
+    assert facts(made) == facts(decorated)

@@ -18,7 +18,7 @@ def test_the_plugin_of_the_page_materializes_its_tables(tmp_path: Path) -> None:
     (tmp_path / "sqlite_file.py").write_text(module.text)
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     build(tmp_path / "flights.db", most=100)
-    command = [Path(sys.executable).with_name("dagster"), "asset", "materialize"]
+    command = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize"]
     command += ["-m", "connector_assets.definitions", "--select", 'key:"sqlite_file/*"']
     done = subprocess.run(
         command,

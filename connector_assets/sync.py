@@ -21,6 +21,7 @@ from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Loaded, Table
 from connector_assets.runtime.stats import Stats
 from connector_assets.spec.connector import Stream
+from connector_assets.spec.paths import Path as Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,13 @@ def _parent_rows(
                 fix=f"load {stream} first",
             )
         # A table that never held a row has no columns to ask for.
-        if destination.count(table):
-            yield from destination.keys(table, keys)
+        if not destination.count(table):
+            return
+        tops = list(dict.fromkeys(key.split(".")[0] for key in keys))
+        paths = [Key(key) for key in keys]
+        for row in destination.keys(table, tops):
+            values = dict(zip(tops, row, strict=True))
+            yield [path.get(values) for path in paths]
 
     return rows
 

@@ -81,6 +81,31 @@ def test_a_preview_reads_the_parents_from_the_api(tmp_path):
     assert rows == 18
 
 
+def test_a_nested_key_of_the_parent_is_an_item_too(tmp_path):
+    class Nested(Shop):
+        def __call__(self, path, query):
+            if path == "/accounts":
+                rows = [
+                    {"id": f"x{n}", "ref": {"number": n}, "owner": {"name": f"o{n}"}}
+                    for n in range(2)
+                ]
+                return {"rows": rows}
+            return super().__call__(path, query)
+
+    text = SPEC.replace("field: id, as", "field: ref.number, as").replace(
+        "include: [name]", "include: [owner.name]"
+    )
+    shop = Project(
+        tmp_path, text.replace("{{parent.name}}", "{{parent.owner.name}}") % "", Nested()
+    )
+    shop.load("accounts")
+    assert shop.load("orders").loaded.rows == 12
+    assert shop.table("select distinct account, name from shop.orders order by 1") == [
+        (0, "o0"),
+        (1, "o1"),
+    ]
+
+
 def test_lists_and_parents_make_a_product(tmp_path):
     text = SPEC.replace(
         "include: [name]}}]", 'include: [name]}}, {values: "{{config.regions}}", as: region}]'

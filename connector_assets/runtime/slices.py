@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,4 +155,16 @@ def _parents(parent: Parent, rows: ParentRows) -> Iterator[tuple[Any, dict[str, 
                 where="forEach.parent",
                 fix="choose a field that every parent has",
             )
-        yield row[0], dict(zip(names, row, strict=True))
+        yield row[0], _nested(zip(names, row, strict=True))
+
+
+def _nested(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Dotted names as templates read them: `owner.id` is `{"owner": {"id": …}}`."""
+    tree: dict[str, Any] = {}
+    for name, value in values:
+        *above, last = name.split(".")
+        node = tree
+        for key in above:
+            node = node.setdefault(key, {})
+        node[last] = value
+    return tree

@@ -133,7 +133,7 @@ class Connection:
         for name in needs.known_secrets:
             value = self._from_document(name)
             value = self._from_environment(name) if value is None else value
-            if value:
+            if value is not None:
                 values[name] = value
         return values
 

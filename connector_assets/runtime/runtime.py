@@ -34,6 +34,10 @@ from connector_assets.spec.template import CLOCK, Template
 from connector_assets.spec.values import config_values
 
 
+# A connection without a limit still shares what the server says of waiting.
+_NO_LIMIT = RateLimit(concurrency=256)
+
+
 @dataclass(frozen=True)
 class Values:
     """What a connection brings to a spec; `id` names its budget and its tokens."""
@@ -218,7 +222,7 @@ class HttpRuntime:
             clock=self.clock,
             cancel=cancel,
             stats=stats,
-            secret_names=sorted(auth.required_secrets()),
+            secret_names=sorted(auth.way(values.secrets) or auth.required_secrets()),
             on_request=on_request,
             verbose=self.verbose,
         )
@@ -269,11 +273,13 @@ class HttpRuntime:
         )
 
     def _budgets(self, spec: ConnectorSpec, endpoint: Endpoint, key: str) -> list[Budget]:
-        limits = {key: spec.rate_limit, f"{key}/{endpoint.id}": endpoint.rate_limit}
+        """The connection's budget, which also keeps everyone waiting, and the endpoint's own."""
+        limits = {key: spec.rate_limit or _NO_LIMIT}
+        if endpoint.rate_limit is not None:
+            limits[f"{key}/{endpoint.id}"] = endpoint.rate_limit
         return [
             budget_for(name, limit, clock=self.clock, store=self.state)
             for name, limit in limits.items()
-            if limit is not None
         ]
 
 

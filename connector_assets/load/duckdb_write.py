@@ -16,8 +16,6 @@ from connector_assets.load.table import Segment, Table, WriteMode
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_INCOMING = "_connector_assets_incoming"
-
 
 class NotTimes(Exception):
     """Columns of texts that looked like times are not all times; load them as text."""
@@ -45,28 +43,24 @@ class Write:
 
     def run(self, mode: WriteMode) -> None:
         if mode == "replace":
-            self._create("create or replace table", self._target)
-            self._insert(self._target)
-            if self._table.primary_key:
-                self._require_key(self._target)
-                self._keep_last(self._target)
-        elif mode == "append":
-            self._evolve()
-            self._insert(self._target)
-        elif mode == "merge":
-            self._evolve()
-            self._merge()
+            self._create("create or replace table")
         else:
-            raise LoadError(f"write mode {mode} is not known here", where=self._where)
+            self._create("create table if not exists")
+            self._evolve()
+        last = self._last_row()
+        self._insert()
+        if mode == "merge" or (mode == "replace" and self._table.primary_key):
+            self._require_key(last)
+            self._keep_last(last)
+            self._replace_older(last)
 
-    def _create(self, create: str, name: str) -> None:
+    def _create(self, create: str) -> None:
         columns = ", ".join(
             f"{quoted(item.column.name)} {item.column.type}" for item in self._planned
         )
-        self._execute(f"{create} {name} ({columns})")
+        self._execute(f"{create} {self._target} ({columns})")
 
     def _evolve(self) -> None:
-        self._create("create table if not exists", self._target)
         for item in self._planned:
             name, type_ = quoted(item.column.name), item.column.type
             if item.before is None:
@@ -75,19 +69,11 @@ class Write:
                 using = widened(item.before, type_)
                 self._execute(f"alter table {self._target} alter {name} type {type_} using {using}")
 
-    def _merge(self) -> None:
-        """Replace whole rows by key: a column that the new row lacks becomes NULL."""
-        self._create("create or replace temp table", _INCOMING)
-        self._insert(_INCOMING)
-        self._require_key(_INCOMING)
-        self._keep_last(_INCOMING)
-        same = " and ".join(f"t.{key} = i.{key}" for key in self._key())
-        self._execute(f"delete from {self._target} t using {_INCOMING} i where {same}")
-        names = ", ".join(quoted(item.column.name) for item in self._planned)
-        self._execute(f"insert into {self._target} ({names}) select {names} from {_INCOMING}")
-        self._execute(f"drop table {_INCOMING}")
+    def _last_row(self) -> int:
+        """The highest rowid now; rows inserted from here on have higher ones, in their order."""
+        return int(self._execute(f"select coalesce(max(rowid), -1) from {self._target}")[0][0])
 
-    def _insert(self, name: str) -> None:
+    def _insert(self) -> None:
         if not self._found.rows:
             return
         arriving = [item for item in self._planned if item.arrives] or self._planned[:1]
@@ -99,7 +85,7 @@ class Write:
             rows = read_rows(segments, types, longest=self._found.longest)
             try:
                 inserted = self._execute(
-                    f"insert into {name} ({names}) select {values} from {rows}"
+                    f"insert into {self._target} ({names}) select {values} from {rows}"
                 )
             except Exception:
                 self._execute("rollback")
@@ -137,11 +123,11 @@ class Write:
         names = {item.column.key: item.column.name for item in self._planned}
         return [quoted(names[key]) for key in self._table.primary_key]
 
-    def _require_key(self, name: str) -> None:
+    def _require_key(self, last: int) -> None:
         for path, column in zip(self._table.primary_key, self._key(), strict=True):
-            # In a table filled just now, rowids are in the order of arrival, from anywhere.
             row = self._execute(
-                f"select min(rowid) filter ({column} is null) - min(rowid) + 1 from {name}"
+                f"select min(rowid) filter ({column} is null) - min(rowid) + 1 "
+                f"from {self._target} where rowid > {last}"
             )[0][0]
             if row is not None:
                 raise LoadError(
@@ -150,12 +136,24 @@ class Write:
                     fix="correct primaryKey, or leave such rows out with where",
                 )
 
-    def _keep_last(self, name: str) -> None:
+    def _keep_last(self, last: int) -> None:
+        """Of new rows with one key, the one that came last stays."""
         keys = ", ".join(self._key())
-        self._execute(
-            f"delete from {name} where rowid in (select unnest(list(rowid order by rowid)[:-2]) "
-            f"from {name} group by {keys} having count(*) > 1)"
-        )
+        new = f"from {self._target} where rowid > {last} group by {keys}"
+        if self._execute(f"select 1 {new} having count(*) > 1 limit 1"):
+            self._execute(
+                f"delete from {self._target} where rowid > {last} "
+                f"and rowid not in (select max(rowid) {new})"
+            )
+
+    def _replace_older(self, last: int) -> None:
+        """Rows are replaced whole: a column that the new row lacks becomes NULL."""
+        if last >= 0:
+            same = " and ".join(f"new.{key} = old.{key}" for key in self._key())
+            self._execute(
+                f"delete from {self._target} old using {self._target} new "
+                f"where old.rowid <= {last} and new.rowid > {last} and {same}"
+            )
 
     def _execute(self, sql: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql).fetchall()

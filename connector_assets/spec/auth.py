@@ -83,6 +83,7 @@ class NoAuth(_Auth):
     """No credentials."""
 
     type: Literal["none"]
+    """No credentials."""
 
     def flow(self, context: AuthContext) -> httpx.Auth:
         del context
@@ -93,7 +94,9 @@ class _Placed(_Auth):
     """A credential that may go to several places."""
 
     in_: Place = Field("header", alias="in")
+    """Where the credential is put."""
     name: Line = "Authorization"
+    """Name of the header, parameter, cookie or body key."""
     prefix: Line | None = None
     """Put before the value as it stands; default `Bearer ` in an Authorization header."""
 
@@ -116,8 +119,11 @@ class ApiKey(_Placed):
     """A key in a header, the query, a cookie or the body."""
 
     type: Literal["api_key"]
+    """A key in a header, the query, a cookie or the body."""
     name: Line
+    """Name of the header, parameter, cookie or body key, as X-Api-Key."""
     value_ref: SecretRef
+    """The key, as "{{secrets.apiKey}}"."""
 
     def flow(self, context: AuthContext) -> httpx.Auth:
         value = (self.prefix or "") + context.text(self.value_ref)
@@ -128,8 +134,13 @@ class Basic(_Auth):
     """User name and password; either may be empty, as where a key stands for both."""
 
     type: Literal["basic"]
+    """User name and password (RFC 7617)."""
     username_ref: NameRef = Template("")
+    """The user name, as "{{secrets.username}}" or "{{config.username}}"; default empty."""
     password_ref: NameRef = Template("")
+    """The password, as "{{secrets.password}}"; default empty. At least one of the two reads
+    secrets.
+    """
 
     @model_validator(mode="after")
     def _someone(self) -> Self:
@@ -154,7 +165,9 @@ class Bearer(_Auth):
     """A token in the Authorization header."""
 
     type: Literal["bearer"]
+    """A token in the Authorization header."""
     token_ref: SecretRef
+    """The token without the word Bearer, as "{{secrets.token}}"; it is never renewed."""
 
     def flow(self, context: AuthContext) -> httpx.Auth:
         return Credential("header", "Authorization", f"Bearer {context.text(self.token_ref)}")
@@ -164,8 +177,11 @@ class DigestAuth(_Auth):
     """User name and password, proven without sending them (RFC 7616)."""
 
     type: Literal["digest"]
+    """User name and password, proven without sending them (RFC 7616)."""
     username_ref: NameRef
+    """The user name, as "{{secrets.username}}" or "{{config.username}}"."""
     password_ref: SecretRef
+    """The password, as "{{secrets.password}}"."""
 
     def flow(self, context: AuthContext) -> httpx.Auth:
         return Digest(*context.user(self.username_ref, self.password_ref))
@@ -175,8 +191,11 @@ class _Signed(Model):
     """The fields of a JSON Web Token (RFC 7519); `iat` and `exp` are added."""
 
     claims: dict[str, Any] = Field(default_factory=dict)
+    """Claims of the token by name; texts may be templates. `iat` and `exp` are added."""
     headers: dict[str, Any] = Field(default_factory=dict)
+    """Further header fields of the token, as `kid`; `alg` and `typ` are added."""
     lifetime_seconds: Lifetime = 300.0
+    """From `iat` to `exp`, in seconds."""
 
     @field_validator("claims", "headers")
     @classmethod
@@ -188,8 +207,11 @@ class Jwt(_Signed, _Placed):
     """A token signed here for each `lifetimeSeconds`, sent with every request."""
 
     type: Literal["jwt"]
+    """A token signed here and sent with every request."""
     algorithm: Algorithm
+    """How it is signed (RFC 7518): HS with a shared text, the others with a private key."""
     key_ref: SecretRef
+    """The key: text for HS, PEM for the others, where `\\n` may stand for line breaks."""
 
     def flow(self, context: AuthContext) -> httpx.Auth:
         return JwtCredential(self, context)
@@ -199,25 +221,56 @@ class OAuth2(_Signed, _Auth):
     """An access token, given or obtained from `tokenUrl` and renewed by one process at a time."""
 
     type: Literal["oauth2"]
+    """An access token, given or obtained from `tokenUrl`."""
     grant: Literal[
         "auto", "access_token", "refresh_token", "client_credentials", "password", "jwt_bearer"
     ] = "auto"
+    """How a token is obtained. auto: a given access token is used, renewed with the refresh
+    token if there is one, else with client id and secret. The others do what they say;
+    password and jwt_bearer take the fields of these names below.
+    """
     authorize_url: HttpsUrl | None = None
+    """Where a user grants access in a browser. Kept for people and tools: nothing is sent
+    there, obtain the first refresh token by other means.
+    """
     token_url: HttpsUrl | None = None
+    """Where tokens are requested; https. Its origin need not be declared; redirects are
+    refused.
+    """
     scopes: Many[Line] = ()
+    """Scopes to ask for; sent with every grant but refresh_token."""
     client_id_ref: NameRef | None = None
+    """The client's id, as "{{secrets.clientId}}" or "{{config.clientId}}"."""
     client_secret_ref: SecretRef | None = None
+    """The client's secret, as "{{secrets.clientSecret}}"."""
     access_token_ref: SecretRef = Template("{{secrets.accessToken}}")
+    """The access token, where one is given."""
     refresh_token_ref: SecretRef = Template("{{secrets.refreshToken}}")
+    """The refresh token. A new one that the server gives is stored before it is used, and
+    from then on used instead.
+    """
     username_ref: NameRef | None = None
+    """For grant: password, the user's name."""
     password_ref: SecretRef | None = None
+    """For grant: password, the user's password."""
     algorithm: Algorithm = "RS256"
+    """For grant: jwt_bearer, how the assertion is signed."""
     key_ref: SecretRef | None = None
+    """For grant: jwt_bearer, the private key in PEM, as "{{secrets.privateKey}}". The claim
+    `aud` is `tokenUrl` unless `claims` say otherwise.
+    """
     client_auth: Literal["body", "basic"] = "body"
+    """Whether id and secret of the client go into the body or a Basic header (RFC 6749,
+    2.3.1).
+    """
     extra_params: dict[str, Template] = Field(default_factory=dict)
     """Further parameters of every token request, such as `audience`."""
     token_path: Path = Path("access_token")
+    """Path of the access token in the answer."""
     expires_in_path: Path = Path("expires_in")
+    """Path of its lifetime in seconds in the answer. Where it is absent a token is used
+    until the server refuses it.
+    """
     leeway_seconds: Leeway = 60.0
     """Renewed so long before it expires, but never before half its life."""
 
@@ -262,19 +315,28 @@ class Login(Model):
     """The request that opens a session."""
 
     method: Literal["GET", "POST", "PUT"] = "POST"
+    """HTTP method of the login."""
     url: HttpsUrl
+    """Absolute URL of the login; https. Redirects are refused."""
     params: dict[str, Value] = Field(default_factory=dict)
+    """Query parameters, as those of an endpoint."""
     headers: dict[str, Template] = Field(default_factory=dict)
+    """Request headers, as those of an endpoint."""
     body: Body | None = None
+    """The request's body, which may read secrets."""
     base_url: None = None
+    """Never given: the URL of a login is absolute."""
 
 
 class SessionAuth(_Placed):
     """A token from a login request; renewed when it expires and when it is refused."""
 
     type: Literal["session"]
+    """A token from a login request."""
     login: Login
+    """The request that opens a session."""
     token_path: Path
+    """Path of the token in the login's answer."""
     expires_seconds: Lifetime | None = None
     """How long the token is good; default until the server refuses it."""
 
@@ -289,11 +351,17 @@ class AwsSigV4(_Auth):
     """Requests signed with an AWS key, for one service in one region."""
 
     type: Literal["aws_sigv4"]
+    """Requests signed with an AWS key; needs `pip install 'connector-assets[aws]'`."""
     access_key_id_ref: NameRef
+    """The access key's id, as "{{secrets.accessKeyId}}"."""
     secret_access_key_ref: SecretRef
+    """The secret access key, as "{{secrets.secretAccessKey}}"; it is never sent."""
     session_token_ref: SecretRef | None = None
+    """The session token of temporary credentials; may be left without a value."""
     region: Template
+    """Region the request is signed for, as eu-central-1; may be a template."""
     service: Template
+    """Service the request is signed for, as execute-api; may be a template."""
 
     def ways(self) -> tuple[frozenset[str], ...]:
         """The session token, which temporary credentials have, may be left out."""

@@ -49,16 +49,26 @@ class GraphQL(Model):
     """A GraphQL query and its variables."""
 
     query: str
+    """The query, sent as it stands; values belong into `variables`."""
     variables: dict[str, Any] = Field(default_factory=dict)
+    """Variables by name. Texts may be templates; one that is the whole value keeps its type.
+    A cursor is put here with `cursorIn: body` and `cursorParam: variables.after`.
+    """
 
 
 class Body(Model):
     """A request body; exactly one of its keys."""
 
     json_: Any = Field(None, alias="json")
+    """Sent as JSON. Texts in it may be templates; one that is the whole value keeps its
+    type, so "{{limit}}" may be a number.
+    """
     form: dict[str, Value] | None = None
+    """Sent as a form (application/x-www-form-urlencoded); a list repeats the name."""
     text: Template | None = None
+    """Sent as it is, in UTF-8; set a Content-Type in `headers`."""
     graphql: GraphQL | None = None
+    """A GraphQL query. An answer with top-level `errors` fails even with status 200."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

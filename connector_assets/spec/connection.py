@@ -69,12 +69,17 @@ class StreamSettings(Model):
     """What a connection changes in one stream; what it leaves out is the connector's."""
 
     description: Prose | None = None
+    """Shown with the asset instead of the connector's text."""
     write_mode: Literal["append", "replace", "merge"] | None = None
+    """What a load does to the table, instead of what the connector says."""
     vars: dict[VariableName, Value] = {}
     """Bound over the connection's and the stream's own."""
     group: Group | None = None
+    """Group of this asset, instead of the connection's."""
     owners: Many[Owner] = ()
+    """Owners of this asset, instead of the connection's."""
     tags: Tags = {}
+    """Tags of this asset, beside the connection's; of the same name, these win."""
     schedule: Cron | None = None
     """When this stream is materialized, instead of the connection's schedule."""
 
@@ -83,15 +88,21 @@ class ConnectionDocument(Model):
     """How one project uses a connector: values, places of secrets, streams, schedule."""
 
     kind: Literal["connection"]
+    """Says that this document is a connection."""
     version: Literal["1.0"]
+    """Version of the format, in quotes."""
     id: ConnectorId
     """Prefix of asset keys and of environment variables, and the schema of the tables."""
     connector: Text
     """Id of a connector, or the path of its spec relative to this file."""
     description: Prose = ""
+    """What this account is for; for people, it changes nothing."""
     config: dict[VariableName, Value] = {}
     """Values; a text may be a template, rendered once for each stream."""
     secrets: dict[VariableName, SecretSource] = {}
+    """Where each secret is found, by its name in the connector. Default: the environment
+    variable `<ID>__<NAME>`, as SHOP__API_KEY for `apiKey` of the connection `shop`.
+    """
     auth: Text | Annotated[int, Field(ge=0)] | None = None
     """Type or position of the connector's auth; default the first whose secrets are all given."""
     streams: Many[StreamName] | dict[StreamName, StreamSettings | None] | None = None
@@ -105,8 +116,11 @@ class ConnectionDocument(Model):
     pool: Text | None = None
     """Dagster pool that limits how many streams run at once."""
     group: Group | None = None
+    """Group of the assets; letters, digits and underscores."""
     owners: Many[Owner] = ()
+    """Owners of the assets, e-mail addresses or as "team:data", instead of the connector's."""
     tags: Tags = {}
+    """Tags of the assets, beside the connector's; of the same name, these win."""
 
     @model_validator(mode="after")
     def _some_stream(self) -> Self:

@@ -72,12 +72,22 @@ class ConfigField(Model):
     """A value a connection must or may give."""
 
     type: Literal["string", "integer", "number", "boolean", "date", "datetime", "list"] = "string"
+    """What the value must be. Text from the environment or a command line is converted:
+    `true` and `false` to a boolean, text with commas to a list. A date or datetime stays ISO
+    8601 text.
+    """
     description: Prose = ""
+    """What the value means and where to find it, for whoever sets it."""
     default: Any = None
+    """Used where a connection gives no value; null: there is no default."""
     enum: Many[Any] = ()
+    """The only values allowed, as [eu, us]; default: any."""
     pattern: str | None = None
+    """Regular expression that the whole value must match, as "[a-z]+"."""
     required: bool | None = None
-    """Default: required where there is no default."""
+    """Whether reading needs a value. Default: true where there is no `default`. A value that
+    is missing is named when a stream that uses it is read, not before.
+    """
 
     @property
     def needed(self) -> bool:
@@ -88,6 +98,7 @@ class SecretField(Model):
     """A secret a connection gives, by name."""
 
     description: Prose = ""
+    """What the secret is and where a user gets it. Never the secret itself."""
 
 
 class RateLimit(Model):
@@ -96,8 +107,13 @@ class RateLimit(Model):
     requests_per_second: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = (
         None
     )
+    """Requests that may begin in a second, retries included; 0.5 is one every two seconds.
+    Default: no limit.
+    """
     burst_size: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """Requests that may begin at once after a pause; default 1, an even pace."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 4
+    """Requests under way at once, default 4; also how many pages or items are read ahead."""
     remaining_header: str | None = None
     """Response header with the requests left in the vendor's window."""
     reset_header: str | None = None
@@ -108,7 +124,11 @@ class Retry(Model):
     """Exponential back-off with full jitter; `Retry-After` wins up to `maxDelaySeconds`."""
 
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    """Tries of one request in all, the first one included; 1 never tries again."""
     max_delay_seconds: Seconds = 300.0
+    """Longest pause before another try. A `Retry-After` that asks for longer fails at once
+    and says when to come back; in Dagster the step is then retried at that time.
+    """
 
 
 Status = Annotated[int, Field(ge=100, le=599)]
@@ -119,15 +139,28 @@ class ErrorRule(Model):
     """What an answer means; the first rule that matches decides."""
 
     status: Many[Status | StatusClass] | Status | StatusClass | None = None
+    """Status codes or classes, as 404, "5xx" or [404, 410]. Where several of status,
+    contains and when are given, all must match.
+    """
     contains: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
-    """Text in the body."""
+    """Text that the body must contain, letter for letter."""
     when: Condition | None = None
-    """Expression over `response`, `headers` and `status`, as "{{ response.error == 'x' }}"."""
+    """Expression over `response` (the body as JSON), `headers` (names in lower case) and
+    `status`, as "{{ response.error == 'x' }}"; a name that an answer lacks does not match.
+    Also tested on answers with status 200.
+    """
     action: Literal[
         "fail", "retry", "ignore", "end", "rate_limited", "refresh_auth", "reset_pagination"
     ]
+    """fail: stop with an error. retry: try again, as `retry` says. rate_limited: the same,
+    and everyone who shares the budget waits. ignore: this request has no rows. end: no rows,
+    and the list is complete. refresh_auth and reset_pagination end in an error, where the
+    auth has not renewed its token by itself.
+    """
     message: Template | None = None
-    """What the user is told; may quote `response`."""
+    """What the user is told; may quote `response`. Without it an error shows the status
+    alone, and the server's own words only with -v.
+    """
 
     @property
     def statuses(self) -> tuple[int | str, ...]:
@@ -146,22 +179,45 @@ class EndpointDefaults(Model):
     """What every endpoint takes unless it says otherwise."""
 
     base_url: Template | None = None
-    """Put before endpoint URLs that begin with `/`."""
+    """Put before endpoint URLs that begin with `/`, as https://api.example.com/v1."""
     method: str = "GET"
+    """HTTP method, in any case. Only GET and HEAD follow redirects."""
     params: dict[str, Value] = {}
+    """Query parameters by name. A list repeats the name; a value that renders to null is
+    left out. Those of `defaults` and of the endpoint are merged, the endpoint's win.
+    """
     headers: dict[str, Template] = {}
+    """Request headers by name, merged like `params`. `Host` and those that follow from the
+    request cannot be set. Default: `Accept` for the format that is expected.
+    """
     body: Body | None = None
+    """What is sent in the request's body; default nothing."""
     pagination: Pagination = NonePagination()
+    """How the list goes on after the first answer; default none, one request is all."""
     rate_limit: RateLimit | None = None
+    """Budget of this endpoint alone, beside the connector's own."""
     response_rows_path: Path | None = None
-    """Where the rows are; default: the root."""
+    """Where the rows are in the body, as `data.items`. Default: the root; a list is the
+    rows, an object with exactly one list of objects gives that list, any other object is one
+    row. A path that is absent from an answer is an error, null or an empty list are no rows.
+    """
     errors: Many[ErrorRule] = ()
+    """What answers mean; the first rule that matches decides. An endpoint's rules replace
+    those of `defaults`. Without one: 429 waits, 408, 425 and 5xx but 501 are tried again,
+    other 4xx fail.
+    """
     retry: Retry = Retry()
+    """How often a request is tried again, and how long it waits in between."""
     timeout_seconds: Seconds = 300.0
-    """Wall clock for the whole request."""
+    """Wall clock for one request from its beginning to the last byte, redirects and token
+    requests included. A retry has the same time anew.
+    """
     connect_timeout_seconds: Seconds = 10.0
+    """For resolving the name, connecting and the TLS handshake, each."""
     read_timeout_seconds: Seconds = 60.0
+    """Longest silence while the answer comes."""
     max_response_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = 64 << 20
+    """Largest body of one answer, on the wire and unpacked; default 64 MiB. More is an error."""
 
     @field_validator("method")
     @classmethod
@@ -189,10 +245,16 @@ class Endpoint(EndpointDefaults):
     """One request the API offers."""
 
     id: EndpointId
+    """Name that streams and `read.primary` use; unique in the connector."""
     url: Template
+    """Absolute, or a path below `defaults.baseUrl`. Values are percent-encoded: one can add
+    no `/`, `..` or `?`. A URL that begins with a template, as "{{instance_url}}/query",
+    takes its origin from it. No query: that is what `params` are for.
+    """
     description: Prose = ""
+    """What the endpoint gives, for readers of the spec."""
     auth: Many[Auth] | None = None
-    """Instead of the connector's."""
+    """Used instead of the connector's `auth`; `[{type: none}]` sends no credentials."""
 
     @field_validator("url")
     @classmethod
@@ -215,27 +277,42 @@ class Checks(Model):
     """What must hold of a table; each becomes an asset check."""
 
     min_rows: Annotated[int, Field(ge=0)] | None = None
+    """Fewest rows the whole table may hold after a load. With fewer the asset check is red;
+    the load is not undone.
+    """
     not_null: Many[str] = ()
+    """Fields that every row should have a value in, by the table's names. The names are
+    checked; no asset check is made of them yet.
+    """
 
 
 class Stream(Model):
     """One list of records: one table and one asset."""
 
     name: StreamName
+    """Name of the table and last part of the asset's key; unique in the connector."""
     endpoint: EndpointId | None = None
     """Default: the endpoint of the same name, else `read.primary`."""
     description: Prose = ""
+    """Shown with the asset."""
     vars: dict[VariableName, Value] = {}
     """Bound for this stream's templates."""
     primary_key: Many[str] = ()
-    """Dotted paths of what identifies a row."""
+    """Dotted paths of what identifies a row, by the table's names. Merge writes one row per
+    key, the last one wins; a null or absent key is an error.
+    """
     write_mode: Literal["append", "replace", "merge"] | None = None
-    """Default: merge with `primaryKey` and `incremental`, else replace."""
+    """What a load does to the table: replace it, append to it, or merge by `primaryKey`.
+    Default: merge with `primaryKey` and `incremental`, else replace.
+    """
     incremental: Incremental | None = None
+    """Reads only what changed since the last run; default: everything, each time."""
     for_each: Many[ForEach] = ()
     """Read once for each item of a list or of a parent's rows; several make a product."""
     on_item_error: Literal["fail", "skip"] = "fail"
-    """An item that cannot be read fails the stream, or is skipped and reported."""
+    """What an item of `forEach` that cannot be read does: fail the stream, or be skipped and
+    reported in the run's notes. A request that the guard refuses always fails.
+    """
     expand: OneField | Expand | Many[OneField | Expand] | None = None
     """Path of a list in each row: one row per element, in the list's place; several in turn."""
     where: Condition | None = None
@@ -245,6 +322,7 @@ class Stream(Model):
     columns: dict[str, str] = {}
     """Declared column types; the rest is inferred."""
     checks: Checks = Checks()
+    """What must hold of the table after each load."""
 
     @property
     def expansions(self) -> tuple[Expand, ...]:
@@ -287,9 +365,13 @@ class Read(Model):
     """Which lists to read."""
 
     primary: EndpointId | None = None
+    """Id of the endpoint of streams that name none. Without `resourceTypes` and `streams` it
+    is the only stream, under its own name.
+    """
     resource_types: Many[StreamName] = ()
     """Sugar: one stream of the primary endpoint per name, with `resourceType` bound."""
     streams: Many[Stream] = ()
+    """The lists that this connector offers, each one table and one asset."""
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -302,24 +384,52 @@ class ConnectorSpec(Model):
     """What an API is: validated, frozen, shareable; it holds no accounts and no secrets."""
 
     kind: Literal["connector"]
+    """Says that this document is a connector."""
     version: Literal["1.0"]
+    """Version of the format, in quotes."""
     id: ConnectorId
+    """Name of the connector: what connections refer to and, where there is no connection,
+    the prefix of asset keys, the schema of the tables and the beginning of environment
+    variables.
+    """
     display_name: Text
+    """The vendor's or the API's name as people write it."""
     category: Text = "other"
+    """Kind of system, as crm or payments; for people, it changes nothing."""
     description: Prose = ""
+    """What the API holds, in a sentence or two."""
     docs_url: Text | None = None
+    """Where the vendor documents the API; shown, never requested."""
     tags: dict[str, str] = {}
+    """Tags of all assets; a connection may add its own."""
     owners: Many[str] = ()
+    """Owners of all assets, e-mail addresses or as "team:data"; a connection may name others."""
     config: dict[VariableName, ConfigField] = {}
+    """Values that a connection must or may give, by the name templates use. Templates may
+    also name values that are not declared here; these are text, and required unless they
+    have a `default(…)`.
+    """
     secrets: dict[VariableName, SecretField] = {}
+    """The secrets that templates read as `secrets.<name>`, with what they are. Their values
+    come from the environment, a file or the command line.
+    """
     origins: Many[str] = ()
-    """Further origins that credentials may be sent to, as `https://files.example.com`."""
+    """Further origins (scheme, host and port) that credentials may be sent to, as
+    `https://files.example.com`. Those of endpoints and token URLs need not be repeated; any
+    other is refused.
+    """
     auth: Many[Auth] = ()
+    """Alternatives, the first whose secrets are all given is used unless the connection
+    picks one. Default: none.
+    """
     defaults: EndpointDefaults = EndpointDefaults()
+    """What every endpoint takes unless it says otherwise."""
     rate_limit: RateLimit | None = None
-    """One budget for the connector, shared by its endpoints."""
+    """One budget for each connection, shared by its endpoints and by every process and run."""
     endpoints: Annotated[Many[Endpoint], Field(min_length=1, max_length=5000)]
+    """The requests that the API offers."""
     read: Read
+    """Which lists are read from the endpoints."""
 
     @cached_property
     def streams(self) -> tuple[Stream, ...]:

@@ -111,6 +111,7 @@ class Expand(Model):
     """One row per element of a list: the element takes the list's place, other fields are kept."""
 
     path: OneField
+    """The list's path, as `items` or `order.lines`; a row without it is an error."""
     keep_empty: bool = False
     """Keep one row, with null, where the list is empty, null or absent."""
 

@@ -17,18 +17,22 @@ class Parent(Model):
     """Keys from another stream's table: `{stream: accounts, field: id, as: account_id}`."""
 
     stream: str
+    """The stream whose table has the keys; it is loaded first, as its asset is upstream."""
     field: str
-    """The parent row's key that becomes the item; a dotted path."""
+    """The parent row's key that becomes the item, by the table's name; a dotted path. It
+    must have a value in every row.
+    """
     name: str = Field("id", alias="as")
     """The name templates read it under: bare, and as `item.<name>`."""
     include: Many[str] = ()
-    """Further keys of the parent row, read as `parent.<key>`."""
+    """Further keys of the parent row, read as `parent.<key>`; only what is named here is read."""
 
 
 class ForEach(Model):
     """One dimension; several make a product, the last varying fastest."""
 
     parent: Parent | None = None
+    """The rows of another stream, as {stream: accounts, field: id, as: account_id}."""
     values: Many[Scalar] | Template | None = None
     """Values, or a template that gives a list, as `{{config.regions}}`."""
     name: str | None = Field(None, alias="as")

@@ -58,25 +58,47 @@ class Incremental(Model):
     """
 
     cursor_field: Path
-    """Path of the cursor in a row; it must be there and comparable."""
+    """Path of the cursor in a row as the server sends it, before `fields.rename`. A page on
+    which no row has it is an error; single rows without it are kept.
+    """
     start_param: str | None = None
-    """Name the start is sent under; in a body, a dotted path."""
+    """Name the start is sent under, as `since` or "updated[gte]"; in a body, a dotted path.
+    Default: it is not sent; templates may read `window.start` and `cursor`.
+    """
     end_param: str | None = None
+    """Name the end is sent under: that of the window, else the time the run began. Needs a
+    cursor that is a time. Default: it is not sent.
+    """
     place: Place = Field("query", alias="in")
+    """Where start and end are sent."""
     start: Template | int | float | None = None
-    """Where the first run begins. Moving it back reads the earlier part once more."""
+    """Where the first run begins, as "2024-01-01" or a template. Moving it back reads
+    everything from there once more; moving it forward changes nothing. Default: the first
+    run reads everything.
+    """
     format: Annotated[str, AfterValidator(_format)] = "as_is"
-    """as_is (as written or received), iso, date, epoch, epoch_ms, or a strftime pattern."""
+    """How a time is sent: as_is (as written here or as received from the server), iso
+    (2024-01-31T00:00:00Z), date, epoch (seconds), epoch_ms, or a strftime pattern. Times are
+    in UTC.
+    """
     lookback: DurationText | None = None
-    """How far before the stored cursor a run begins, for rows that arrive late."""
+    """How far before the stored cursor a run begins, as PT1H or P1D, for rows that arrive
+    late. Needs a `format`, and merge. Rows later than that are not found.
+    """
     window: DurationText | None = None
-    """Asks for one such stretch after the other."""
+    """Reads one such stretch after the other, as P30D, from the start to the time the run
+    began. Needs `start` and a `format`. An empty window does not move the stored cursor.
+    """
     granularity: DurationText | None = None
-    """For an inclusive end: what to take off, so that no row is in two windows."""
+    """For a server whose end is inclusive: what to take off each window's end but the
+    last's, as P1D or PT1S, so that no row is asked for twice.
+    """
     order: Literal["ascending", "descending"] | None = None
-    """How the server sorts by the cursor, if it does."""
+    """How the server sorts by the cursor, if it does. With `descending` and `clientFilter`
+    reading stops at the first page that reaches known rows.
+    """
     client_filter: bool = False
-    """The server cannot filter: rows before the start are dropped here."""
+    """The server cannot filter: rows before the start are dropped here, after they were read."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

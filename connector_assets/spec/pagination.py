@@ -46,6 +46,7 @@ class NonePagination(_Pagination):
     """One request holds everything."""
 
     type: Literal["none"] = "none"
+    """One request holds everything."""
 
     def pages(self, call: Call) -> Generator[Call, Page, None]:
         yield call
@@ -59,8 +60,12 @@ class CursorPagination(_Pagination):
     """
 
     type: Literal["cursor"]
+    """Each answer names where the next begins."""
     cursor_field: Path | None = None
-    """Path of the cursor in the body."""
+    """Path of the cursor in the body, as `paging.next.after`. Exactly one of cursorField,
+    cursorHeader and lastRecordField is given. Absent, null, empty or false ends the list; 0
+    is a cursor.
+    """
     cursor_header: Name | None = None
     """Response header that holds the cursor."""
     last_record_field: Path | None = None
@@ -68,10 +73,13 @@ class CursorPagination(_Pagination):
     cursor_param: Name = "cursor"
     """Name the cursor is sent under; in a body, a dotted path."""
     cursor_in: Place = "query"
+    """Where the cursor is sent. An object or a list goes into a JSON body only."""
     page_size: Positive | None = None
+    """Rows the server gives per page."""
     page_size_param: Name | None = None
     """Name the page size is sent under; without it, `pageSize` only says what the server gives."""
     page_size_in: Place | None = None
+    """Where the page size is sent; default where the cursor is."""
     has_more_field: Path | None = None
     """Path of a flag in the body; false ends the list."""
     stop_on: Literal["short"] | None = None
@@ -131,8 +139,11 @@ class NextUrlPagination(_Pagination):
     """Each answer holds the whole URL of the next: `{"next": "https://…?page=2"}`."""
 
     type: Literal["next_url"]
+    """Each answer holds the whole URL of the next."""
     url_field: Path | None = None
-    """Path of the URL in the body."""
+    """Path of the URL in the body, as `links.next`. Absent, null or empty ends the list. A
+    relative URL is resolved; another origin than those declared is an error.
+    """
     url_header: Name | None = None
     """Response header that holds the URL."""
 
@@ -160,7 +171,9 @@ class LinkHeaderPagination(_Pagination):
     """The answer's `Link` header names the next page (RFC 8288), as GitHub does."""
 
     type: Literal["link_header"]
+    """The answer's `Link` header names the next page."""
     rel: Name = "next"
+    """The link to follow; an answer without it is the last."""
 
     def pages(self, call: Call) -> Generator[Call, Page, None]:
         while True:
@@ -175,10 +188,15 @@ class _Counted(_Pagination):
     """What offset and page numbers share: a place, a size, a total, and when a page is the last."""
 
     page_size: Positive | None = None
+    """Rows asked for per page. A page with fewer is the last, unless it is the first: then
+    one more is asked for, as servers cap the size in silence.
+    """
     total_field: Path | None = None
     """Path of the number of rows in all."""
     total_header: Name | None = None
+    """Response header with the number of rows in all."""
     place: Literal["query", "body"] = Field("query", alias="in")
+    """Whether place and size are sent in the query or in the body."""
 
     def _total(self, page: Page) -> int | None:
         return _number(self.total_field, self.total_header, page)
@@ -207,9 +225,13 @@ class OffsetPagination(_Counted):
     """`?offset=200&limit=100`: the next page begins after the rows received."""
 
     type: Literal["offset"]
+    """The next page begins after the rows received."""
     offset_param: Name = "offset"
+    """Name the number of rows to pass over is sent under; in a body, a dotted path."""
     limit_param: Name = "limit"
+    """Name `pageSize` is sent under; without a `pageSize` nothing is."""
     start_at: Annotated[int, Field(ge=0)] = 0
+    """The first offset: 1 where the server counts rows from 1."""
 
     def pages(self, call: Call) -> Generator[Call, Page, None]:
         following: Call | None = self._at(call)
@@ -239,13 +261,17 @@ class PagePagination(_Counted):
     """`?page=2`: pages are numbered."""
 
     type: Literal["page"]
+    """Pages are numbered."""
     page_param: Name = "page"
+    """Name the page's number is sent under; in a body, a dotted path."""
     page_size_param: Name | None = None
     """Name the page size is sent under; without it, `pageSize` only says what the server gives."""
     start_at: Annotated[int, Field(ge=0)] = 1
+    """Number of the first page: 0 where the server counts from 0."""
     total_pages_field: Path | None = None
     """Path of the number of pages."""
     total_pages_header: Name | None = None
+    """Response header with the number of pages."""
 
     @model_validator(mode="after")
     def _size_known(self) -> Self:

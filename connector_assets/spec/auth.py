@@ -334,7 +334,7 @@ class SessionAuth(_Placed):
     type: Literal["session"]
     """A token from a login request."""
     login: Login
-    """The request that opens a session."""
+    """The request that opens a session, when the first request is made."""
     token_path: Path
     """Path of the token in the login's answer."""
     expires_seconds: Lifetime | None = None

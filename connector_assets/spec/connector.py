@@ -423,7 +423,7 @@ class ConnectorSpec(Model):
     picks one. Default: none.
     """
     defaults: EndpointDefaults = EndpointDefaults()
-    """What every endpoint takes unless it says otherwise."""
+    """What endpoints have in common; each may say otherwise."""
     rate_limit: RateLimit | None = None
     """One budget for each connection, shared by its endpoints and by every process and run."""
     endpoints: Annotated[Many[Endpoint], Field(min_length=1, max_length=5000)]

@@ -17,13 +17,13 @@ from connector_assets.spec.credentials import check_header
 from connector_assets.spec.template import Template
 
 Scope = Mapping[str, Any]
-USER_AGENT = "connector-assets"
+USER_AGENT = b"connector-assets"
 # A number keeps its digits: 1.10 is sent as 1.10.
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _CONTENT_TYPES = {
-    "json": "application/json",
-    "form": "application/x-www-form-urlencoded",
-    "text": "text/plain; charset=utf-8",
+    "json": b"application/json",
+    "form": b"application/x-www-form-urlencoded",
+    "text": b"text/plain; charset=utf-8",
 }
 
 
@@ -70,8 +70,11 @@ def endpoint_url(endpoint: Requestable, scope: Scope) -> str:
     return endpoint.url.url(scope)
 
 
-def request_of(call: Call, scope: Scope) -> httpx.Request:
-    """The request as it goes out, with its secrets; never log it."""
+def request_of(call: Call, scope: Scope, accept: str = "application/json") -> httpx.Request:
+    """The request as it goes out, with its secrets; never log it.
+
+    `accept` is what it asks for unless the call says otherwise.
+    """
     call = replace(
         call,
         params=_reveal(call.params, scope),
@@ -82,7 +85,7 @@ def request_of(call: Call, scope: Scope) -> httpx.Request:
         body=_reveal(call.body, scope),
     )
     content = _content(call)
-    headers = {"accept": "application/json", "user-agent": USER_AGENT}
+    headers = {"accept": accept, "user-agent": USER_AGENT}
     if content is not None:
         headers["content-type"] = _CONTENT_TYPES[call.encoding]
     # httpx would encode a header as ASCII; a field value is octets (RFC 9110, section 5.5).
@@ -92,7 +95,10 @@ def request_of(call: Call, scope: Scope) -> httpx.Request:
         if value is not None
     }
     return httpx.Request(
-        call.method, _with_query(call), headers={**headers, **given}, content=content
+        call.method,
+        _with_query(call),
+        headers=[(k.encode(), v) for k, v in {**headers, **given}.items()],
+        content=content,
     )
 
 

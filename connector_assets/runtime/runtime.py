@@ -33,7 +33,6 @@ from connector_assets.spec.connector import ConnectorSpec, Endpoint, RateLimit, 
 from connector_assets.spec.template import CLOCK, Template
 from connector_assets.spec.values import config_values
 
-
 # A connection without a limit still shares what the server says of waiting.
 _NO_LIMIT = RateLimit(concurrency=256)
 

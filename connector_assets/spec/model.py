@@ -29,8 +29,9 @@ class Model(BaseModel):
 
 
 def fault(at: str, message: str) -> PydanticCustomError:
-    """An error at a key below the model being validated.
+    """Return an error at a key below the model being validated.
 
-    `raise fault("cursorField", "is required")`; `at` is a dotted path of YAML keys; `spec.document` appends it to the model's own path.
+    `raise fault("cursorField", "is required")`; `at` is a dotted path of YAML keys, which
+    `spec.document` appends to the model's own path.
     """
     return PydanticCustomError("fault", "{message}", {"at": at, "message": message})

@@ -158,9 +158,11 @@ class Connection:
         self, needs: Needs, config: Collection[str], secrets: Mapping[str, str]
     ) -> None:
         missing = [self._variable(name) for name in sorted(needs.config.difference(config))]
-        if needs.secrets and not any(one <= secrets.keys() for one in needs.secrets):
-            nearest = min(needs.secrets, key=lambda one: len(one - secrets.keys()))
-            missing += [self._variable(name) for name in sorted(nearest - secrets.keys())]
+        # One of several may be empty, as in basic auth; all of them may not.
+        given = {name for name, value in secrets.items() if value}
+        if not any(one <= secrets.keys() and (not one or one & given) for one in needs.secrets):
+            nearest = min(needs.secrets, key=lambda one: len(one - given), default=frozenset())
+            missing += [self._variable(name) for name in sorted(nearest - given)]
         if missing:
             raise MissingValues(self.id, missing)
 

@@ -85,7 +85,7 @@ def request_of(call: Call, scope: Scope, accept: str = "application/json") -> ht
         body=_reveal(call.body, scope),
     )
     content = _content(call)
-    headers = {"accept": accept, "user-agent": USER_AGENT}
+    headers: dict[str, bytes] = {"accept": accept.encode(), "user-agent": USER_AGENT}
     if content is not None:
         headers["content-type"] = _CONTENT_TYPES[call.encoding]
     # httpx would encode a header as ASCII; a field value is octets (RFC 9110, section 5.5).

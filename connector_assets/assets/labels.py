@@ -35,7 +35,9 @@ def _source(connection: Connection, stream: Stream) -> str:
     if not isinstance(connection.connector, YamlConnector):
         return f"`{stream.name}`"
     endpoint = connection.connector.spec.endpoint_of(stream)
-    return f"`{endpoint.method} {endpoint.url.source}`"
+    base, url = endpoint.base_url, endpoint.url.source
+    where = f"{base.source}{url}" if base and url.startswith("/") else url
+    return f"`{endpoint.method} {where}`"
 
 
 def group(connection: Connection, stream: Stream) -> str:

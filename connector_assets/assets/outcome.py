@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
-from connector_assets.errors import ConnectorError, PageLimit, RateLimited
+from connector_assets.assets.checks import Nulls, verdicts
+from connector_assets.errors import ConnectorError, RateLimited
 from connector_assets.load.table import Column, Loaded
 from connector_assets.spec.connector import Stream
 from connector_assets.sync import Synced
@@ -18,40 +18,13 @@ LONGEST_WAIT_S = 24 * 3600
 _MOST_WAITS = 5
 
 
-def check_specs(key: dg.AssetKey, stream: Stream) -> list[dg.AssetCheckSpec]:
-    """What must hold after every load; the step itself evaluates them, at no extra cost."""
-    specs = [dg.AssetCheckSpec("complete", asset=key, description="Every page was read.")]
-    if stream.checks.min_rows is not None:
-        text = f"The table holds at least {stream.checks.min_rows:,} rows."
-        specs.append(dg.AssetCheckSpec("min_rows", asset=key, description=text))
-    return specs
-
-
-def result(stream: Stream, synced: Synced, seconds: float) -> dg.MaterializeResult[None]:
+def result(
+    stream: Stream, synced: Synced, nulls: Nulls, seconds: float
+) -> dg.MaterializeResult[None]:
     """A materialization, also of zero rows, with the checks' verdicts."""
     return dg.MaterializeResult(
-        metadata=_metadata(synced, seconds), check_results=_verdicts(stream, synced)
+        metadata=_metadata(synced, seconds), check_results=list(verdicts(stream, synced, nulls))
     )
-
-
-def _verdicts(stream: Stream, synced: Synced) -> list[dg.AssetCheckResult]:
-    stats, loaded, least = synced.stats, synced.loaded, stream.checks.min_rows
-    verdicts = [
-        dg.AssetCheckResult(
-            check_name="complete",
-            passed=not stats.truncated,
-            metadata={"pages": stats.pages, "rows_received": loaded.received},
-        )
-    ]
-    if least is not None:
-        verdicts.append(
-            dg.AssetCheckResult(
-                check_name="min_rows",
-                passed=loaded.rows >= least,
-                metadata={"rows": loaded.rows, "min_rows": least},
-            )
-        )
-    return verdicts
 
 
 def _metadata(synced: Synced, seconds: float) -> dict[str, Any]:
@@ -116,9 +89,3 @@ def failure(error: ConnectorError) -> Exception:
     retry = dg.RetryRequested(_MOST_WAITS, seconds_to_wait=math.ceil(error.retry_after_s))
     retry.__cause__ = failed
     return retry
-
-
-def incomplete(error: ConnectorError) -> Iterator[dg.AssetCheckResult]:
-    """The `complete` check in red, beside the failed step, where pages were left unread."""
-    if isinstance(error, PageLimit):
-        yield dg.AssetCheckResult(check_name="complete", passed=False, description=str(error))

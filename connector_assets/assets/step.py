@@ -11,10 +11,12 @@ import os
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
+from typing import TypeVar
 
 import dagster as dg
 
-from connector_assets.assets.outcome import failure, incomplete, result
+from connector_assets.assets.checks import Nulls, count_nulls, incomplete
+from connector_assets.assets.outcome import failure, result
 from connector_assets.assets.progress import Progress
 from connector_assets.assets.resources import DestinationResource, HttpRuntimeResource
 from connector_assets.connection import Connection
@@ -23,6 +25,7 @@ from connector_assets.spec.connector import Stream
 from connector_assets.sync import Synced, sync
 
 Event = dg.MaterializeResult[None] | dg.AssetCheckResult | dg.AssetObservation
+Done = TypeVar("Done")
 _TICK_S = 1.0
 _PATIENCE_S = 5.0
 
@@ -40,12 +43,13 @@ def materialize(
     progress = Progress(context)
     cancel = threading.Event()
 
-    def work() -> Synced:
+    def work() -> tuple[Synced, Nulls]:
         with http.runtime() as runtime:
-            return sync(
+            store = destination.open()
+            synced = sync(
                 connection.with_runtime(runtime),
                 stream.name,
-                destination.open(),
+                store,
                 staging=destination.staging_path,
                 full=full,
                 cancel=cancel,
@@ -53,14 +57,15 @@ def materialize(
                 fence=fence(context, cancel),
                 run_id=context.run.run_id,
             )
+        return synced, count_nulls(store, synced, stream.checks.not_null)
 
     try:
-        synced = yield from watched(work, cancel, progress.tick)
+        synced, nulls = yield from watched(work, cancel, progress.tick)
     except ConnectorError as error:
         problem = error
     else:
         progress.done(synced.loaded.rows)
-        yield result(stream, synced, progress.elapsed_s)
+        yield result(stream, synced, nulls, progress.elapsed_s)
         return
     progress.tell_notes()
     yield from incomplete(problem)
@@ -69,14 +74,14 @@ def materialize(
 
 
 def watched(
-    work: Callable[[], Synced], cancel: threading.Event, tick: Callable[[], Iterator[Event]]
-) -> Generator[Event, None, Synced]:
+    work: Callable[[], Done], cancel: threading.Event, tick: Callable[[], Iterator[Event]]
+) -> Generator[Event, None, Done]:
     """What `work` returns, run in a thread, while `tick` says how it goes.
 
     An interruption of this thread cancels the other. One that waits for a silent server cannot be
     woken and is left behind: the process ends without it, and `cancel` keeps it from loading.
     """
-    future: Future[Synced] = Future()
+    future: Future[Done] = Future()
 
     def run() -> None:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from connector_assets.assets import labels
-from connector_assets.assets.outcome import check_specs
+from connector_assets.assets.checks import check_specs
 from connector_assets.assets.source import code_reference
 from connector_assets.assets.step import materialize
 from connector_assets.connection import Connection

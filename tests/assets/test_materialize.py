@@ -77,6 +77,31 @@ def test_a_truncated_stream_materialises_with_a_red_check(shop_project, api):
     assert checks(result) == {"complete": False, "min_rows": True}
 
 
+@pytest.mark.parametrize(
+    ("columns", "counts"),
+    [
+        ("[id]", {"id": 0}),
+        ("[Name, id]", {"Name": 4, "id": 0}),
+        ("[name, nowhere]", {"name": 4, "nowhere": 12}),
+    ],
+)
+def test_missing_values_redden_the_check_on_columns(shop_project, api, columns, counts):
+    inner = shop()
+
+    def answer(request):
+        page = inner(request)
+        page["rows"][0]["name"] = None
+        return page
+
+    api.answer = answer
+    checked = SHOP.replace("checks: {minRows: 10}", f"checks: {{notNull: {columns}}}")
+    shop_project.write("specs/shop.yaml", checked)
+    result = shop_project.run("shop/items")
+    assert checks(result) == {"complete": True, "not_null": not any(counts.values())}
+    (verdict,) = (e for e in result.get_asset_check_evaluations() if e.check_name == "not_null")
+    assert {name: value.value for name, value in verdict.metadata.items()} == counts
+
+
 def test_a_failure_is_one_line_without_secrets(shop_project, api):
     missing = SHOP.replace("name: v1.odd-name", "name: missing")
     shop_project.write("specs/shop.yaml", missing)

@@ -14,6 +14,7 @@ import typer
 from connector_assets.cli import output
 from connector_assets.cli.check import check
 from connector_assets.cli.docs import docs
+from connector_assets.cli.lint import lint
 from connector_assets.cli.list import list_connectors
 from connector_assets.cli.load import load
 from connector_assets.cli.mcp import mcp
@@ -33,6 +34,7 @@ app = typer.Typer(
     epilog="Exit code: 0 done, 1 the work failed, 2 the command was used wrongly.",
 )
 app.command()(validate)
+app.command()(lint)
 app.command()(read)
 app.command()(load)
 app.command()(check)

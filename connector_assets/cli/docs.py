@@ -15,14 +15,21 @@ class Subject(StrEnum):
 
     SPEC = "spec"
     CLI = "cli"
+    LINT = "lint"
 
 
-SubjectArgument = Annotated[Subject, typer.Argument(metavar="spec|cli", help="Which reference.")]
+SubjectArgument = Annotated[
+    Subject, typer.Argument(metavar="spec|cli|lint", help="Which reference.")
+]
 
 
 def docs(subject: SubjectArgument = Subject.SPEC) -> None:
-    """Print the reference of the spec format, or of this command line, as Markdown."""
+    """Print the reference of the spec format, or of this command line, or of lint, as Markdown."""
     from connector_assets.cli import reference
 
-    make = reference.of_cli if subject is Subject.CLI else reference.of_spec
-    output.write(make())
+    made = {
+        Subject.SPEC: reference.of_spec,
+        Subject.CLI: reference.of_cli,
+        Subject.LINT: reference.of_lint,
+    }
+    output.write(made[subject]())

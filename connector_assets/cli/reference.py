@@ -49,6 +49,32 @@ def _about(param: Any) -> str:
     return f"{text} Environment: `{param.envvar}`." if param.envvar else text
 
 
+def of_lint() -> str:
+    """Every rule of `lint` with its level, and how one is allowed."""
+    from connector_assets.spec.lint import RULES
+
+    lines = [_GENERATED.format("lint"), "# Lint", "", _ABOUT_LINT, ""]
+    for rule in RULES:
+        lines += [f"## {rule.id}", "", f"Level: {rule.level}.", "", rule.about, ""]
+    return "\n".join(lines)
+
+
+_ABOUT_LINT = """\
+`connector-assets lint` shows what is valid in a spec and still likely to be wrong, each
+with a suggested fix. It fails if a finding is at least as grave as `--level` (default: warning).
+
+A comment allows a finding: on its line, on the line above, or before the first key for the whole
+document. Say why.
+
+```yaml
+endpoints:
+  - id: plans
+    url: https://api.example.com/plans
+    # lint: allow page-cap (there are four plans)
+    pagination: {type: page, pageSize: 100}
+```"""
+
+
 def of_spec() -> str:
     """Both documents: every mapping with its keys, their types, defaults and meanings."""
     from connector_assets.spec.connection import ConnectionDocument

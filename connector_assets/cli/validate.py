@@ -33,7 +33,7 @@ def validate(paths: PathsArgument, *, as_json: JsonOption = False) -> None:
     Nothing is sent and no value is needed. With --json, the output is a list of
     {file, path, message, line, column}, empty if all is well.
     """
-    files = [file for path in paths for file in _files(path)]
+    files = [file for path in paths for file in files_of(path)]
     errors = [error for file in files if (error := _error(file, as_json=as_json))]
     if as_json:
         told = [_plain(error, fault) for error in errors for fault in error.faults]
@@ -56,7 +56,7 @@ def _error(file: Path, *, as_json: bool) -> SpecError | None:
     return None
 
 
-def _files(path: Path) -> Iterator[Path]:
+def files_of(path: Path) -> Iterator[Path]:
     """The file itself; of a folder its YAML files, but nothing hidden. None at all is a mistake."""
     if path.is_file():
         yield path

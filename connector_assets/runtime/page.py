@@ -34,17 +34,22 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 class Page:
     """What came for one call.
 
-    `root_key` is the array that an earlier page of the same walk took for its rows (root rule).
+    `root_key` is the array that an earlier page of the same walk took for its rows (root rule);
+    `body` is what was made of a body that is not JSON.
     Raises ResponseError, without a place: the caller knows the request.
     """
 
     def __init__(
-        self, answer: Answer, rows_path: Path | None = None, root_key: str | None = None
+        self,
+        answer: Answer,
+        rows_path: Path | None = None,
+        root_key: str | None = None,
+        body: bytes | None = None,
     ) -> None:
         self.answer = answer
         self.url = answer.url
         self.root_key = root_key
-        self._body = json_text(answer)
+        self._body = json_text(answer) if body is None else body
         self.rows: Sequence[msgspec.Raw | bytes] = self._find_rows(rows_path)
 
     @classmethod
@@ -131,13 +136,13 @@ def json_text(answer: Answer) -> bytes:
     if body.isascii():
         return body
     if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return _transcode(body, "utf-16")
+        return transcoded(body, "utf-16")
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
-        declared = _CHARSET.search(answer.headers.get("content-type", ""))
-        if declared and declared[1].lower() not in ("utf-8", "utf8"):
-            return _transcode(body, declared[1])
+        declared = charset_of(answer)
+        if declared and declared.lower() not in ("utf-8", "utf8"):
+            return transcoded(body, declared)
         raise ResponseError(
             f"the body is not UTF-8 (byte {error.start}) and the server declares no other charset",
             fix="tell the vendor, or read it with a plugin",
@@ -145,7 +150,14 @@ def json_text(answer: Answer) -> bytes:
     return body
 
 
-def _transcode(body: bytes, charset: str) -> bytes:
+def charset_of(answer: Answer) -> str | None:
+    """The charset that the server declares."""
+    declared = _CHARSET.search(answer.headers.get("content-type", ""))
+    return declared[1] if declared else None
+
+
+def transcoded(body: bytes, charset: str) -> bytes:
+    """`body` from a charset into UTF-8; ResponseError where it is not in it."""
     try:
         return body.decode(charset).encode()
     except (LookupError, UnicodeError):

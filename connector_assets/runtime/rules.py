@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from connector_assets.errors import ConnectorError
 from connector_assets.runtime.client import Answer
 from connector_assets.runtime.retry import default_action
 from connector_assets.spec.connector import ErrorRule
+from connector_assets.spec.template import Template
 
 Action = Literal[
     "rows", "fail", "retry", "ignore", "end", "rate_limited", "refresh_auth", "reset_pagination"
 ]
 
+MAX_MESSAGE = 200
+"""Characters of a rule's message that an error shows."""
+
+_NOT_ONE_LINE = re.compile(r"[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]+")
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """`action` is what to do; `message` is the rule's own words, if it has some."""
+    """`action` is what to do; `message` is the rule's own words, if it has some.
+
+    `rule` is its place in the spec, as `errors.1`; empty where the status alone decided.
+    """
 
     action: Action
     message: str = ""
+    rule: str = ""
 
 
 def meaning_of(
@@ -30,52 +42,75 @@ def meaning_of(
     rules: Sequence[ErrorRule],
     scope: Mapping[str, Any],
     *,
+    response: Callable[[], Any],
     graphql: bool = False,
 ) -> Meaning:
     """The first rule that matches `answer`; else its status decides, 2xx being rows.
 
-    A GraphQL answer with a non-empty top-level `errors` fails even with status 200.
+    `response` gives the body as data, and is asked only where a rule reads it. A GraphQL answer
+    with a non-empty top-level `errors` fails even with status 200.
     """
-    if rules:
-        bound = {**scope, **_answer_scope(answer)}
-        for rule in rules:
-            if _matches(rule, answer, bound):
-                message = rule.message.text(bound) if rule.message else None
-                return Meaning(rule.action, message or "")
+    said = _Said(answer, response, scope)
+    for number, rule in enumerate(rules):
+        if said.matches(rule):
+            return Meaning(rule.action, said.message(rule.message), f"errors.{number}")
     if 200 <= answer.status < 300 and answer.status != 206:  # noqa: PLR2004 - 2xx but Partial Content
-        if graphql and _has_errors(answer):
+        if graphql and said.has_errors:
             return Meaning("fail", "the answer has GraphQL errors")
         return Meaning("rows")
     return Meaning(default_action(answer.status))
 
 
-def _matches(rule: ErrorRule, answer: Answer, scope: Mapping[str, Any]) -> bool:
-    if rule.statuses and not _status_in(answer.status, rule.statuses):
-        return False
-    if rule.contains is not None and rule.contains.encode() not in answer.body:
-        return False
-    if rule.when is None:
-        return True
-    try:
-        return bool(rule.when.value(scope))
-    except ConnectorError:
-        # A name that this answer does not have: the rule speaks of another kind of answer.
-        return False
+def _upper_escapes(text: str) -> str:
+    return re.sub(r"\\u[0-9a-f]{4}", lambda escape: rf"\u{escape[0][2:].upper()}", text)
 
 
-def _status_in(status: int, wanted: Sequence[int | str]) -> bool:
-    return status in wanted or f"{status // 100}xx" in wanted
+class _Said:
+    """An answer as rules see it."""
 
+    def __init__(
+        self, answer: Answer, response: Callable[[], Any], scope: Mapping[str, Any]
+    ) -> None:
+        self._answer, self._read, self._outer = answer, response, scope
 
-def _has_errors(answer: Answer) -> bool:
-    response = _answer_scope(answer)["response"]
-    return isinstance(response, dict) and bool(response.get("errors"))
+    def matches(self, rule: ErrorRule) -> bool:
+        status = self._answer.status
+        if rule.statuses and not {status, f"{status // 100}xx"}.intersection(rule.statuses):
+            return False
+        if rule.contains is not None and not self._contains(rule.contains):
+            return False
+        if rule.when is None:
+            return True
+        try:
+            return bool(rule.when.value(self._scope))
+        except ConnectorError:
+            # A name that this answer does not have: the rule speaks of another kind of answer.
+            return False
 
+    def message(self, template: Template | None) -> str:
+        """A rule's words on one line; nothing where they quote what is not there."""
+        try:
+            text = template.text(self._scope) if template else None
+        except ConnectorError:
+            return ""
+        text = _NOT_ONE_LINE.sub(" ", text or "").strip()
+        return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE - 1]}…"
 
-def _answer_scope(answer: Answer) -> dict[str, Any]:
-    try:
-        response = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        response = {}
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    return {"response": response, "headers": headers, "status": answer.status}
+    @property
+    def has_errors(self) -> bool:
+        return isinstance(self._response, Mapping) and bool(self._response.get("errors"))
+
+    def _contains(self, text: str) -> bool:
+        # JSON may write any character as \uXXXX, in either case.
+        forms = {text, *(escape(json.dumps(text)[1:-1]) for escape in (str, _upper_escapes))}
+        return any(form.encode() in self._answer.body for form in forms)
+
+    @cached_property
+    def _response(self) -> Any:
+        return self._read()
+
+    @cached_property
+    def _scope(self) -> Mapping[str, Any]:
+        headers = {name.lower(): value for name, value in self._answer.headers.items()}
+        own = {"response": self._response, "headers": headers, "status": self._answer.status}
+        return {**self._outer, **own}

@@ -10,7 +10,7 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -27,13 +27,16 @@ from connector_assets.redact import Secrets
 from connector_assets.runtime.budget import Budget
 from connector_assets.runtime.client import Answer, Client, Limits
 from connector_assets.runtime.clock import Clock
+from connector_assets.runtime.formats import json_of, response_of
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.render import request_of
 from connector_assets.runtime.retry import Backoff, parse_retry_after
 from connector_assets.runtime.rules import Meaning, meaning_of
 from connector_assets.runtime.stats import Stats
+from connector_assets.runtime.unpack import unpacked
 from connector_assets.spec.call import Call
 from connector_assets.spec.connector import Endpoint
+from connector_assets.spec.formats import ACCEPT
 
 _QUOTED = 200
 
@@ -81,24 +84,30 @@ class Session:
                     raise
                 self._wait(backoff.delay(attempt))
                 continue
-            meaning = meaning_of(answer, self.endpoint.errors, self.scope, graphql=self._is_graphql)
+            meaning = self._meaning(answer)
             if meaning.action not in ("retry", "rate_limited"):
                 return self._page(call, answer, meaning)
             self._wait_as_told(answer, meaning, backoff.delay(attempt), last=last)
         raise AssertionError("unreachable")
 
-    @property
-    def _is_graphql(self) -> bool:
+    def _meaning(self, answer: Answer) -> Meaning:
         body = self.endpoint.body
-        return body is not None and body.graphql is not None
+        return meaning_of(
+            answer,
+            self.endpoint.errors,
+            self.scope,
+            response=lambda: response_of(answer, self.endpoint),
+            graphql=body is not None and body.graphql is not None,
+        )
 
     def _send(self, call: Call) -> Answer:
         if self.cancel.is_set():
             raise Cancelled("cancelled")
-        request = request_of(call, self.scope)
+        request = request_of(call, self.scope, ACCEPT[self.endpoint.response_format])
         if self.on_request:
             self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
         self.stats.add(calls=1)
+        limits = self._limits()
         with ExitStack() as slots:
             for budget in self.budgets:
                 slots.enter_context(budget.slot(self.cancel))
@@ -107,19 +116,20 @@ class Session:
                 request,
                 auth=self.auth,
                 origins=self.origins,
-                limits=self._limits(),
+                limits=limits,
                 cancel=self.cancel,
                 mask=self.secrets.mask,
             )
         self.stats.add(waited_s=waited_s, bytes=answer.wire_bytes)
-        return answer
+        return replace(answer, body=unpacked(answer.body, limits.max_bytes, limits.max_ratio))
 
     def _page(self, call: Call, answer: Answer, meaning: Meaning) -> Page:
         probed_past_end = call.probe and answer.status == 404  # noqa: PLR2004 - Not Found
         if meaning.action in ("ignore", "end") or probed_past_end:
             page = Page.empty(answer)
         elif meaning.action == "rows":
-            page = Page(answer, self.endpoint.response_rows_path, self._root.get("key"))
+            body = json_of(answer, self.endpoint)
+            page = Page(answer, self.endpoint.response_rows_path, self._root.get("key"), body)
             self._remember_root(page)
         else:
             self._fail(answer, meaning)

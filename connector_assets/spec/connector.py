@@ -12,6 +12,7 @@ from connector_assets.spec.auth import Auth
 from connector_assets.spec.body import Body, Value
 from connector_assets.spec.fields import Condition, Expand, Fields, OneField
 from connector_assets.spec.for_each import ForEach
+from connector_assets.spec.formats import Csv, Format
 from connector_assets.spec.incremental import Incremental
 from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.pagination import NonePagination, Pagination
@@ -201,6 +202,10 @@ class EndpointDefaults(Model):
     rows, an object with exactly one list of objects gives that list, any other object is one
     row. A path that is absent from an answer is an error, null or an empty list are no rows.
     """
+    response_format: Format = "json"
+    """What the body is written in; gzip and zip files are unpacked whatever this says."""
+    csv: Csv = Csv()
+    """How a CSV body is written."""
     errors: Many[ErrorRule] = ()
     """What answers mean; the first rule that matches decides. An endpoint's rules replace
     those of `defaults`. Without one: 429 waits, 408, 425 and 5xx but 501 are tried again,

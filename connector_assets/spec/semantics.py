@@ -26,6 +26,7 @@ from connector_assets.spec.bindings import (
 from connector_assets.spec.computed import computed_findings
 from connector_assets.spec.connector import ConfigField
 from connector_assets.spec.faults import Finding, options, quoted
+from connector_assets.spec.format_checks import format_findings
 from connector_assets.spec.functions import CHECKS
 from connector_assets.spec.url import locate, origin_of
 from connector_assets.spec.values import typed
@@ -49,6 +50,7 @@ def connector_findings(document: YamlSource) -> list[Finding]:
         _stream_names(data),
         _keys_to_merge_by(data),
         computed_findings(data),
+        format_findings(data),
         _config(data),
         _addresses(data),
         _headers(data),

@@ -1,0 +1,153 @@
+"""Bodies that are not JSON, made into JSON: from there on all formats are read alike."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from connector_assets.errors import ResponseError
+from connector_assets.runtime.client import Answer
+from connector_assets.runtime.page import charset_of, json_text, transcoded
+from connector_assets.runtime.record import Record, decoded, fields_of
+from connector_assets.runtime.xml_tree import xml_tree
+from connector_assets.spec.connector import EndpointDefaults
+from connector_assets.spec.formats import Csv
+from connector_assets.spec.paths import Path
+
+_MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+_encode = msgspec.json.encode
+_values = msgspec.json.Decoder(list[msgspec.Raw])
+_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def json_of(answer: Answer, endpoint: EndpointDefaults) -> bytes:
+    """The body as JSON text in UTF-8; ResponseError where it is not what the endpoint says."""
+    match endpoint.response_format:
+        case "csv":
+            return _csv(answer, endpoint.csv)
+        case "jsonl":
+            return _json_lines(json_text(answer))
+        case "xml":
+            return _encode(_listed(xml_tree(*_xml_source(answer)), endpoint.response_rows_path))
+    return json_text(answer)
+
+
+def response_of(answer: Answer, endpoint: EndpointDefaults) -> Any:
+    """What `response` is in an errors rule: the body as data, an empty object if it is none."""
+    try:
+        if endpoint.response_format == "xml" and answer.body.lstrip()[:1] == b"<":
+            return xml_tree(*_xml_source(answer))
+        body = json_text(answer).strip()
+        return Record(fields_of(body)) if body[:1] == b"{" else decoded(body)
+    except ResponseError:
+        return {}
+
+
+def _xml_source(answer: Answer) -> tuple[bytes, str | None]:
+    """The body, and "utf-8" where the server's charset has been undone already (RFC 7303)."""
+    charset = charset_of(answer)
+    if charset is None or answer.body.startswith(_BOMS):
+        return answer.body, None
+    return transcoded(answer.body, charset), "utf-8"
+
+
+def _listed(tree: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    """`tree` with a list where the rows are: XML writes a list of one like a single value.
+
+    An element that is there but empty holds no rows; where another stands, the path is wrong.
+    """
+    if path is None or path.keys is None:
+        return tree
+    *above, last = path.keys
+    node: Any = tree
+    for key in above:
+        if not isinstance(node, dict) or key not in node:
+            return tree
+        if node[key] is None:
+            node[key] = {}
+        node = node[key]
+    if isinstance(node, dict):
+        found = node.get(last)
+        if found is not None and not isinstance(found, list):
+            node[last] = [found]
+        elif all(key.startswith(("@", "#")) for key in node):
+            node[last] = []
+    return tree
+
+
+def _json_lines(body: bytes) -> bytes:
+    """A value a line; empty lines are nothing."""
+    lines = [line.strip() for line in body.split(b"\n")]
+    text = b"[%b]" % b",".join(filter(None, lines))
+    if not _is_list(text, sum(map(bool, lines))):
+        number = next(
+            (n for n, line in enumerate(lines, 1) if line and not _is_list(b"[%b]" % line, 1)), 1
+        )
+        raise ResponseError(f"line {number} is not one JSON value", fix="check responseFormat")
+    return text
+
+
+def _is_list(text: bytes, count: int) -> bool:
+    try:
+        return len(_values.decode(text)) == count
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _csv(answer: Answer, options: Csv) -> bytes:
+    """Each line an object under the header's names, all values text, empty ones null."""
+    _refuse_other_than_csv(answer)
+    body = transcoded(answer.body, options.charset) if options.charset else json_text(answer)
+    lines = io.StringIO(body.decode().removeprefix("\ufeff"), newline="")
+    for _ in range(options.skip_lines):
+        lines.readline()
+    # The limit is the whole process's, and meant for files without an end; ours has had its limit.
+    csv.field_size_limit(max(csv.field_size_limit(), len(body)))
+    reader = csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote, strict=True)
+    try:
+        return b"[%b]" % b",".join(_objects(reader, options))
+    except csv.Error as error:
+        number = reader.line_num + options.skip_lines
+        raise ResponseError(f"line {number} is not CSV: {error}", fix="check csv.quote") from None
+
+
+def _objects(reader: Any, options: Csv) -> Iterator[bytes]:
+    names = _header(reader) if options.header is True else options.header
+    for values in reader:
+        if len(values) != len(names):
+            if not values:
+                continue
+            number = reader.line_num + options.skip_lines
+            raise ResponseError(
+                f"line {number} has {len(values)} values, the header {len(names)}",
+                fix="check csv.delimiter, csv.quote and csv.skipLines",
+            )
+        yield _encode({n: v or None for n, v in zip(names, values, strict=True)})
+
+
+def _header(reader: Any) -> Sequence[str]:
+    names: list[str] = next((row for row in reader if row), [])
+    if not names:
+        raise ResponseError("the body is empty", fix="expected a line with the columns' names")
+    named = {"" if not name.strip() else name for name in names}
+    if "" in named or len(named) < len(names):
+        raise ResponseError(
+            "the header names a column twice, or not at all",
+            fix="give the names with csv.header, and csv.skipLines: 1",
+        )
+    return names
+
+
+def _refuse_other_than_csv(answer: Answer) -> None:
+    """Almost anything can be read as CSV: a login page gives rows, too."""
+    kind = answer.headers.get("content-type", "")
+    if _MARKUP.match(answer.body):
+        raise ResponseError("the body is a markup page (HTML or XML), not CSV")
+    if "json" in kind and answer.body.lstrip()[:1] in (b"{", b"["):
+        raise ResponseError("the body is JSON, not CSV", fix="add an errors rule if it is an error")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -89,7 +89,7 @@ def rewritten(
     try:
         for segment in segments:
             path = segment.path.with_name(segment.path.name + suffix)
-            copies.append(Segment(path, segment.rows, 0, segment.format, segment.load_id))
+            copies.append(replace(segment, path=path))
             copies[-1] = _rewrite(segment, path, change)
         yield copies
     finally:
@@ -106,7 +106,7 @@ def _rewrite(segment: Segment, path: Path, change: _Derive | _Rename) -> Segment
             except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
                 raise LoadError(f"row {number} cannot be read: {error}", where=str(path)) from error
         size = out.tell()
-    return Segment(path, segment.rows, size, segment.format, segment.load_id)
+    return replace(segment, path=path, bytes=size)
 
 
 def _at(row: Row, parts: Sequence[str]) -> msgspec.Raw | None:

@@ -12,19 +12,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from connector_assets.errors import Busy, LoadError
-from connector_assets.load.derived import derived
-from connector_assets.load.duckdb_sql import kinds_of, quoted, store_type, widened
+from connector_assets.load.duckdb_load import Order, load
+from connector_assets.load.duckdb_sql import widened
 from connector_assets.load.duckdb_state import State
+from connector_assets.load.duckdb_tables import columns_of, count_of, describe, name_of
 from connector_assets.load.duckdb_tuning import tune
-from connector_assets.load.duckdb_write import NotTimes, Write
 from connector_assets.load.lock import Lock
-from connector_assets.load.plan import KeyColumn, plan
-from connector_assets.load.profile import Profile, profile
 from connector_assets.load.table import Column, Cursor, Loaded, Segment, Table, WriteMode
 
 if TYPE_CHECKING:
@@ -76,48 +73,8 @@ class DuckDBDestination:
         where = _where(table)
         if mode == "merge" and not table.primary_key:
             raise LoadError("merge needs a key", where=where, fix="declare primaryKey")
-        with derived(table, segments) as rows:
-            found = profile(rows, where=where)
-            load = partial(
-                self._load, table, rows, found, mode=mode, cursor=cursor, fence=fence, run_id=run_id
-            )
-            try:
-                return load()
-            except NotTimes as error:
-                found.shapes.update(dict.fromkeys(error.keys))
-                return load()
-
-    def _load(
-        self,
-        table: Table,
-        segments: Sequence[Segment],
-        found: Profile,
-        *,
-        mode: WriteMode,
-        cursor: Cursor | None,
-        fence: Callable[[], None] | None,
-        run_id: str,
-    ) -> Loaded:
-        load_id = segments[0].load_id if segments else ""
-        with self._writing(_where(table), run_id) as connection:
-            state = State(connection, table)
-            state.create()
-            if load_id and (taken := state.taken(load_id)) is not None:
-                return self._loaded(connection, table, *taken)
-            if cursor is not None:
-                state.move(cursor, load_id=load_id, run_id=run_id)
-            planned = plan(table, self._columns(connection, state, table), found, store_type)
-            if planned:
-                connection.execute(f"create schema if not exists {quoted(table.schema)}")
-                tune(connection, len(planned))
-                Write(connection, table, planned, found, segments).run(mode)
-                state.keep_columns([item.column for item in planned])
-            loaded = self._loaded(connection, table, found.rows, 0)
-            if load_id:
-                state.keep_load(load_id, mode, loaded, run_id=run_id)
-            if fence is not None:
-                fence()
-        return loaded
+        order = Order(table, segments, mode, cursor, fence, run_id, self.uri)
+        return load(order, lambda: self._writing(where, run_id))
 
     def read_cursor(self, table: Table) -> Any:
         """Return the stored position of `table`, or None."""
@@ -128,14 +85,14 @@ class DuckDBDestination:
     def describe(self, table: Table) -> list[Column] | None:
         """Return the table's columns, None where there is no table."""
         with self._reading() as connection:
-            return (_describe(connection, table) or None) if connection else None
+            return (describe(connection, table) or None) if connection else None
 
     def count(self, table: Table) -> int | None:
         """Return the number of rows, None where there is no table."""
         with self._reading() as connection:
-            if connection is None or not _describe(connection, table):
+            if connection is None or not describe(connection, table):
                 return None
-            return _count(connection, table)
+            return count_of(connection, table)
 
     def keys(self, table: Table, columns: Sequence[str]) -> Iterator[list[Any]]:
         """Yield the values of row keys `columns`, as JSON values, row by row in bounded memory.
@@ -153,14 +110,14 @@ class DuckDBDestination:
     def _spool_keys(
         self, connection: DuckDBPyConnection, table: Table, keys: Sequence[str], spool: IO[bytes]
     ) -> None:
-        columns = {c.key: c for c in self._columns(connection, State(connection, table), table)}
+        columns = {c.key: c for c in columns_of(connection, State(connection, table), table)}
         if not columns:
             return
         for key in keys:
             if key not in columns:
                 raise LoadError(f'there is no column for "{key}"', where=_where(table))
         values = ", ".join(widened(columns[key], "JSON") for key in keys)
-        result = connection.execute(f"select {values} from {_name(table)}")
+        result = connection.execute(f"select {values} from {name_of(table)}")
         while rows := result.fetchmany(_ROWS_AT_ONCE):
             for row in rows:
                 texts = ("null" if value is None else value for value in row)
@@ -182,25 +139,6 @@ class DuckDBDestination:
             except duckdb.Error as error:
                 raise LoadError(_first_line(error), where="query") from error
             return columns, rows
-
-    def _loaded(
-        self, connection: DuckDBPyConnection, table: Table, received: int, rejected: int
-    ) -> Loaded:
-        columns = _describe(connection, table)
-        rows = _count(connection, table) if columns else 0
-        return Loaded(received, rows, columns, self.uri, rejected)
-
-    def _columns(
-        self, connection: DuckDBPyConnection, state: State, table: Table
-    ) -> list[KeyColumn]:
-        """Return the columns that the table has, with what is remembered about them."""
-        remembered = {column.name: column for column in state.columns()}
-        return [
-            known
-            if (known := remembered.get(column.name)) and known.type == column.type
-            else _by_hand(column, known)
-            for column in _describe(connection, table)
-        ]
 
     @contextmanager
     def _writing(self, where: str, run_id: str) -> Iterator[DuckDBPyConnection]:
@@ -254,33 +192,6 @@ class DuckDBDestination:
 
 def _where(table: Table) -> str:
     return f"{table.schema}.{table.name}"
-
-
-def _name(table: Table) -> str:
-    return f"{quoted(table.schema)}.{quoted(table.name)}"
-
-
-def _describe(connection: DuckDBPyConnection, table: Table) -> list[Column]:
-    rows = connection.execute(
-        "select column_name, data_type, is_nullable from duckdb_columns() "
-        "where database_name = current_database() and schema_name = ? and table_name = ? "
-        "order by column_index",
-        [table.schema, table.name],
-    ).fetchall()
-    return [Column(name, type_, nullable) for name, type_, nullable in rows]
-
-
-def _count(connection: DuckDBPyConnection, table: Table) -> int:
-    return int(connection.execute(f"select count(*) from {_name(table)}").fetchall()[0][0])
-
-
-def _by_hand(column: Column, known: KeyColumn | None) -> KeyColumn:
-    """A column whose type someone else chose: inference goes on from it, or must fit it."""
-    kinds = kinds_of(column.type)
-    key = known.key if known else column.name
-    if kinds is None:
-        return KeyColumn(key, column.name, column.type, fixed=True)
-    return KeyColumn(key, column.name, column.type, kinds)
 
 
 def _holder(error: Exception) -> str:

@@ -10,6 +10,7 @@ from connector_assets.load.derived import renamed
 from connector_assets.load.duckdb_casts import Cast, exact_cast, time_cast
 from connector_assets.load.duckdb_sql import quoted, read_rows, widened
 from connector_assets.load.plan import Planned
+from connector_assets.load.policy import Misfit, MissingKey, Numbered
 from connector_assets.load.profile import Profile
 from connector_assets.load.table import Segment, Table, WriteMode
 
@@ -110,9 +111,13 @@ class Write:
         unfit = [(item, row) for item, row in zip(checked, found, strict=True) if row is not None]
         for item, row in unfit:
             if item.column.fixed:
+                reason = _reason(item)
+                if self._table.schema_policy == "quarantine":
+                    bad = casts[item.column.name].unfit
+                    numbers = self._execute(f"select number from {numbered} where {bad}")
+                    raise Misfit(Numbered({number for (number,) in numbers}, reason))
                 raise LoadError(
-                    f'column "{item.column.name}": row {row} has a value that is not exactly '
-                    f"a {item.column.type.lower()}",
+                    f"row {row}: {reason}",
                     where=self._where,
                     fix="change the declared type, or leave it out",
                 )
@@ -129,6 +134,8 @@ class Write:
                 f"select min(rowid) filter ({column} is null) - min(rowid) + 1 "
                 f"from {self._target} where rowid > {last}"
             )[0][0]
+            if row is not None and self._table.schema_policy == "quarantine":
+                raise Misfit(MissingKey(self._table))
             if row is not None:
                 raise LoadError(
                     f'row {row} has no key: "{path}" is null or missing',
@@ -170,6 +177,12 @@ def _cast(item: Planned) -> Cast:
     if item.column.shape:
         return time_cast(name, item.column.shape, item.column.type)
     return exact_cast(name, _read_type(item), item.column.type)
+
+
+def _reason(item: Planned) -> str:
+    return (
+        f'column "{item.column.name}" has a value that is not exactly a {item.column.type.lower()}'
+    )
 
 
 def _checked(cast: Cast) -> str:

@@ -84,15 +84,21 @@ def _chunks(segment: Segment) -> Iterator[bytes]:
 def _learn(found: Profile, chunk: bytes, where: str) -> None:
     kinds, shapes = found.kinds, found.shapes
     for line in chunk.removesuffix(b"\n").split(b"\n"):
-        row = _decode(line, found.rows + 1, where)
-        if type(row) is not dict:
-            raise LoadError(f"row {found.rows + 1} is not an object", where=where)
+        row = decode_row(line, found.rows + 1, where=where)
         for key, value in row.items():
             kinds[key] = kinds.get(key, NOTHING) | kind_of(value)
             if type(value) is str and shapes.get(key, "") is not None:
                 shape = shape_of(value)
                 shapes[key] = shape if shapes.get(key, shape) == shape else None
         found.rows += 1
+
+
+def decode_row(line: bytes, number: int, *, where: str) -> dict[str, Any]:
+    """A row as a dict; LoadError names its number where it is not one."""
+    row = _decode(line, number, where)
+    if type(row) is not dict:
+        raise LoadError(f"row {number} is not an object", where=where)
+    return row
 
 
 def _decode(line: bytes, number: int, where: str) -> Any:

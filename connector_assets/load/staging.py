@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -79,6 +80,7 @@ class Staging:
         self.note = ""
         self._open: dict[str, IO[bytes]] = {}
         self._segments: dict[str, Segment] = {}
+        self._batches: dict[str, list[int]] = {}
         self._unsynced = 0
         self._synced_at = self._monotonic()
 
@@ -144,7 +146,11 @@ class Staging:
 
     def segments(self) -> list[Segment]:
         """The files to load, in the order of arrival."""
-        return [segment for segment in self._segments.values() if segment.rows]
+        return [
+            replace(segment, batches=tuple(self._batches[name]))
+            for name, segment in self._segments.items()
+            if segment.rows
+        ]
 
     def clear(self) -> None:
         """Forget everything: the load is done, or the caller wants to start over."""
@@ -194,6 +200,7 @@ class Staging:
         self._segments[entry.file] = Segment(
             self._folder / entry.file, rows, entry.end, entry.format, self.load_id
         )
+        self._batches.setdefault(entry.file, []).append(entry.rows)
         self.rows += entry.rows
         self.resume, self.complete = entry.checkpoint, entry.complete
         if isinstance(entry.cursor, dict) and isinstance(self.cursor, dict):

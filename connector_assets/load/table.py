@@ -31,7 +31,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One staged file: `rows` rows in its first `bytes` bytes.
+    """One staged file: `rows` rows in its first `bytes` bytes; `batches` has the rows of each page.
 
     A load that has taken a `load_id` before takes no segment of it again: a process killed between
     commit and cleaning up would else load its rows twice.
@@ -42,6 +42,7 @@ class Segment:
     bytes: int
     format: SegmentFormat = "ndjson"
     load_id: str = ""
+    batches: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

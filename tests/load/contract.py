@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector_assets.errors import Busy, LoadError
+from connector_assets.errors import Busy, LoadError, SchemaError
 from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Loaded, Segment, Table, WriteMode
 
@@ -256,7 +256,7 @@ class DestinationContract:
         self, store: Store, type_: str, value: Any
     ) -> None:
         table = Table("crm", "people", columns={"v": type_})
-        with pytest.raises(LoadError, match=r'column "v": row 2 has a value that is not exactly'):
+        with pytest.raises(LoadError, match=r'row 2: column "v" has a value that is not exactly'):
             store.load({"v": None}, {"v": value}, {"v": value}, table=table)
 
     def test_decimals_keep_all_their_digits(self, store: Store) -> None:
@@ -344,6 +344,66 @@ class DestinationContract:
         assert all(map(same, store.values("v"), [old, new]))
         store.load({"v": old}, mode="append")
         assert all(map(same, store.values("v"), [old, new, old]))
+
+    # Schema policy
+
+    def test_freeze_refuses_new_and_wider_columns_and_names_the_first_row(
+        self, store: Store
+    ) -> None:
+        table = Table("crm", "people", schema_policy="freeze")
+        store.load({"id": 1, "v": 1, "at": "2024-01-01", "never": None}, table=table)
+        for rows, message in [
+            ([{"id": 2}, {"id": 3, "new": None}, {"id": 4, "new": 1}], 'row 3: new column "new"'),
+            ([{"v": 2}, {"v": "x"}], 'row 2: column "v" is .*, the value is a text'),
+            ([{"v": 2**70}], 'row 1: column "v" is .*, the value is an integer'),
+            ([{"at": "2024-01-01"}, {"at": "2024-02-30"}], 'row 2: column "at"'),
+            ([{"at": "soon"}], 'row 1: column "at"'),
+        ]:
+            for mode in ("append", "replace"):
+                with pytest.raises(SchemaError, match=message):
+                    store.load(*rows, table=table, mode=mode)
+        store.load(
+            {"id": 5, "v": 2**60, "at": "2024-01-02", "never": 1}, table=table, mode="append"
+        )
+        assert store.values("id", table) == [1, 5]
+
+    def test_quarantine_sets_unfit_rows_aside_with_reason_and_page(
+        self, store: Store, tmp_path: Path
+    ) -> None:
+        table = Table("crm", "people", ("id",), {"n": "bigint"}, "quarantine")
+        store.load({"id": 1, "v": 1, "n": 1}, table=table)
+        with Staging(tmp_path / "s", connection="crm", stream="people", fingerprint="f") as staged:
+            staged.append([{"id": 2, "v": 2}, {"id": 3, "v": "x"}], 2, "1")
+            staged.append([{"id": 4, "n": 1.5}, {"v": 9}, {"id": 5, "new": [1]}], 3, "2")
+            staged.append([{"id": 6, "n": "7"}], 1, complete=True)
+            loaded = store.destination.load(table, staged.segments(), "merge")
+        assert (loaded.received, loaded.rejected, loaded.rows) == (6, 4, 3)
+        assert sorted(store.rows("id", "v", "n", table=table)) == [
+            [1, 1, 1],
+            [2, 2, None],
+            [6, None, 7],
+        ]
+        _, rows = store.destination.query(
+            'select cast("row" as varchar), reason, row_number, page from crm.people__rejected '
+            "order by row_number"
+        )
+        assert [(json.loads(row), *others) for row, _, *others in rows] == [
+            ({"id": 3, "v": "x"}, 2, 1),
+            ({"id": 4, "n": 1.5}, 3, 2),
+            ({"v": 9}, 4, 2),
+            ({"id": 5, "new": [1]}, 5, 2),
+        ]
+        reasons = [reason for _, reason, *_ in rows]
+        assert 'column "v" is' in reasons[0]
+        assert 'column "n" has a value that is not exactly' in reasons[1]
+        assert reasons[2:] == ['no key: "id" is null or missing', 'new column "new"']
+
+    def test_a_replace_replaces_what_was_rejected(self, store: Store) -> None:
+        table = Table("crm", "people", schema_policy="quarantine")
+        store.load({"v": 1}, table=table)
+        assert store.load({"v": "x"}, {"v": 2}, table=table).rejected == 1
+        assert store.load({"v": 3}, table=table).rejected == 0
+        assert store.destination.query("select * from crm.people__rejected")[1] == []
 
     # Merge
 

@@ -87,7 +87,7 @@ def test_a_table_changed_by_hand_is_taken_as_it_is(store: Store, path: Path) -> 
         connection.execute("alter table crm.people alter n type integer")
     store.load({"id": 2, "n": 2}, mode="append")
     assert types(store) == {"id": "BIGINT", "n": "INTEGER", "mine": "VARCHAR"}
-    with pytest.raises(LoadError, match='column "n": row 1'):
+    with pytest.raises(LoadError, match='row 1: column "n"'):
         store.load({"id": 3, "n": 2**40}, mode="append")
     with duckdb.connect(path) as connection:
         connection.execute("drop table crm.people")

@@ -1,0 +1,53 @@
+"""What a DuckDB file says about its tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector_assets.load.duckdb_sql import kinds_of, quoted
+from connector_assets.load.plan import KeyColumn
+from connector_assets.load.table import Column, Table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from connector_assets.load.duckdb_state import State
+
+
+def name_of(table: Table) -> str:
+    return f"{quoted(table.schema)}.{quoted(table.name)}"
+
+
+def describe(connection: DuckDBPyConnection, table: Table) -> list[Column]:
+    """The table's columns; none where there is no table."""
+    rows = connection.execute(
+        "select column_name, data_type, is_nullable from duckdb_columns() "
+        "where database_name = current_database() and schema_name = ? and table_name = ? "
+        "order by column_index",
+        [table.schema, table.name],
+    ).fetchall()
+    return [Column(name, type_, nullable) for name, type_, nullable in rows]
+
+
+def count_of(connection: DuckDBPyConnection, table: Table) -> int:
+    return int(connection.execute(f"select count(*) from {name_of(table)}").fetchall()[0][0])
+
+
+def columns_of(connection: DuckDBPyConnection, state: State, table: Table) -> list[KeyColumn]:
+    """The columns that the table has, with what is remembered about them."""
+    remembered = {column.name: column for column in state.columns()}
+    return [
+        known
+        if (known := remembered.get(column.name)) and known.type == column.type
+        else _by_hand(column, known)
+        for column in describe(connection, table)
+    ]
+
+
+def _by_hand(column: Column, known: KeyColumn | None) -> KeyColumn:
+    """A column whose type someone else chose: inference goes on from it, or must fit it."""
+    kinds = kinds_of(column.type)
+    key = known.key if known else column.name
+    if kinds is None:
+        return KeyColumn(key, column.name, column.type, fixed=True)
+    return KeyColumn(key, column.name, column.type, kinds)

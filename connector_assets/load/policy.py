@@ -1,0 +1,192 @@
+"""What `schemaPolicy` freeze and quarantine forbid: rows that would change the table's columns.
+
+A destination raises `Misfit` with a judge of rows. Under freeze the first row judged unfit is the
+error; under quarantine unfit rows are set aside, with the reason, and the others are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from connector_assets.errors import SchemaError
+from connector_assets.load.kinds import NOTHING, Kind, column_type, kind_of
+from connector_assets.load.plan import KeyColumn, Planned
+from connector_assets.load.profile import decode_row
+from connector_assets.load.table import Segment, Table
+from connector_assets.load.times import shape_of
+
+Judge = Callable[[int, bytes], str | None]
+"""Given a row's number, from 1, and its text: why it does not fit, or None."""
+
+
+class Misfit(Exception):
+    """Some rows do not fit the columns; `judge` says which and why."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+        super().__init__("rows do not fit the table's columns")
+
+
+def forbid_changes(table: Table, planned: Sequence[Planned]) -> None:
+    """Raise Misfit if the plan adds or widens a column of a table that has some."""
+    if table.schema_policy == "evolve" or all(item.before is None for item in planned):
+        return
+    changed = {
+        item.column.key: item.before
+        for item in planned
+        if item.column.kinds != NOTHING
+        and not item.column.fixed
+        and item.column.type != (item.before.type if item.before else None)
+        and (item.before is None or item.before.kinds != NOTHING)
+    }
+    if changed:
+        raise Misfit(_Changes(changed, table))
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """Judges rows that the destination found by number."""
+
+    numbers: AbstractSet[int]
+    reason: str
+
+    def __call__(self, number: int, line: bytes) -> str | None:  # noqa: ARG002 # a Judge
+        return self.reason if number in self.numbers else None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingKey:
+    """Judges rows whose primary key is null or missing."""
+
+    table: Table
+
+    def __call__(self, number: int, line: bytes) -> str | None:
+        row = decode_row(line, number, where=f"{self.table.schema}.{self.table.name}")
+        for key in self.table.primary_key:
+            if row.get(key) is None:
+                return f'no key: "{key}" is null or missing'
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    columns: Mapping[str, KeyColumn | None]
+    table: Table
+
+    def __call__(self, number: int, line: bytes) -> str | None:
+        row = decode_row(line, number, where=f"{self.table.schema}.{self.table.name}")
+        for key, before in self.columns.items():
+            value = row.get(key)
+            if value is not None and not _fits(value, before):
+                return _reason(key, value, before)
+        return None
+
+
+def _fits(value: Any, column: KeyColumn | None) -> bool:
+    if column is None:
+        return False
+    if column.shape:
+        return isinstance(value, str) and _is_time(value, column.shape)
+    return column_type(column.kinds | kind_of(value)) == column_type(column.kinds)
+
+
+def _is_time(text: str, shape: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return shape_of(text) == shape and text[11:13] != "24"
+
+
+def _reason(key: str, value: Any, column: KeyColumn | None) -> str:
+    if column is None:
+        return f'new column "{key[:60]}"'
+    return f'column "{key[:60]}" is {column.type.lower()}, the value is {_word(kind_of(value))}'
+
+
+def _word(kind: Kind) -> str:
+    if kind & (Kind.INTEGER | Kind.INTEGER_64 | Kind.INTEGER_128 | Kind.INTEGER_ANY):
+        return "an integer"
+    return _WORDS.get(kind, "a number")
+
+
+_WORDS = {Kind.BOOLEAN: "a boolean", Kind.TEXT: "a text", Kind.NESTED: "an object or a list"}
+
+
+def first_misfit(table: Table, segments: Sequence[Segment], judge: Judge) -> SchemaError:
+    """The error that names the first row judged unfit."""
+    where = f"{table.schema}.{table.name}"
+    for number, line in enumerate(_lines(segments), 1):
+        if reason := judge(number, line):
+            return SchemaError(
+                f"row {number}: {reason}",
+                where=where,
+                fix="set schemaPolicy to evolve or quarantine, or declare the column",
+            )
+    raise AssertionError("a plan changed columns that no row changes")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The rows that fit, and the others as rows of the table of rejects."""
+
+    accepted: Sequence[Segment]
+    rejected: Segment
+
+
+@contextmanager
+def split(segments: Sequence[Segment], judges: Sequence[Judge]) -> Iterator[Split]:
+    """Set aside rows that a judge finds unfit; each judge sees what those before it accepted."""
+    first = segments[0]
+    accepted = first.path.with_name(first.path.name + ".accepted")
+    rejected = first.path.with_name(first.path.name + ".rejected")
+    seen = [count(1) for _ in judges]
+    rows = [0, 0]
+    try:
+        with accepted.open("wb") as good, rejected.open("wb") as bad:
+            for number, (page, line) in enumerate(_paged(segments), 1):
+                reasons = (judge(next(seen[i]), line) for i, judge in enumerate(judges))
+                reason = next(filter(None, reasons), None)
+                rows[reason is not None] += 1
+                if reason is None:
+                    good.write(line)
+                else:
+                    bad.write(_rejected(line, reason, number, page))
+            sizes = good.tell(), bad.tell()
+        yield Split(
+            [Segment(accepted, rows[0], sizes[0], load_id=first.load_id)],
+            Segment(rejected, rows[1], sizes[1], load_id=first.load_id),
+        )
+    finally:
+        accepted.unlink(missing_ok=True)
+        rejected.unlink(missing_ok=True)
+
+
+def _rejected(line: bytes, reason: str, number: int, page: int) -> bytes:
+    head = msgspec.json.encode({"reason": reason, "row_number": number, "page": page})
+    return b'%s,"row":%s}\n' % (head[:-1], line.rstrip(b"\n"))
+
+
+def _lines(segments: Sequence[Segment]) -> Iterator[bytes]:
+    for segment in segments:
+        with segment.path.open("rb") as lines:
+            yield from lines
+
+
+def _paged(segments: Sequence[Segment]) -> Iterator[tuple[int, bytes]]:
+    """Each row with the number of its batch, from 1."""
+    pages = (rows for segment in segments for rows in segment.batches or (segment.rows,))
+    page, left = 0, 0
+    for line in _lines(segments):
+        while not left:
+            page, left = page + 1, next(pages)
+        left -= 1
+        yield page, line

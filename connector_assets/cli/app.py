@@ -18,6 +18,7 @@ from connector_assets.cli.lint import lint
 from connector_assets.cli.list import list_connectors
 from connector_assets.cli.load import load
 from connector_assets.cli.mcp import mcp
+from connector_assets.cli.migrate import migrate
 from connector_assets.cli.read import read
 from connector_assets.cli.schema import schema
 from connector_assets.cli.validate import validate
@@ -41,6 +42,7 @@ app.command()(check)
 app.command("list")(list_connectors)
 app.command()(schema)
 app.command()(docs)
+app.command()(migrate)
 app.command()(mcp)
 
 

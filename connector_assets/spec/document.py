@@ -6,6 +6,7 @@ as a name that refers to nothing. Each reports all it can, also where another ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from connector_assets.errors import Fault, SpecError
 from connector_assets.spec.connection import ConnectionDocument
-from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.connector import FORMAT_VERSION, ConnectorSpec
 from connector_assets.spec.faults import Finding, findings_of, in_order, new
 from connector_assets.spec.semantics import connection_findings, connector_findings
 from connector_assets.spec.yaml_source import Path as Steps
@@ -23,6 +24,7 @@ from connector_assets.spec.yaml_source import YamlSource, read_yaml
 from connector_assets.spec.yaml_text import MAX_BYTES
 
 Spec = TypeVar("Spec", bound=BaseModel)
+_VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def _read(
     find: Callable[[YamlSource], Sequence[Finding]],
 ) -> Document[Spec]:
     yaml = read_yaml(text, source=source)
-    other = _of_another_kind(yaml.data, kind)
+    other = _of_another_kind(yaml.data, kind) or _of_another_format(yaml.data)
     if other:
         raise SpecError([*yaml.faults, other.placed(yaml)], source=source)
     spec: Spec | None = None
@@ -123,3 +125,14 @@ def _of_another_kind(data: Any, kind: str) -> Finding | None:
     if said != kind and said in ("connector", "connection"):
         return Finding(("kind",), f'must be "{kind}"; this document is a {said}')
     return None
+
+
+def _of_another_format(data: Any) -> Finding | None:
+    """One fault says it all: what else seems wrong may be right in the other version."""
+    said = data.get("version")
+    if not isinstance(said, str) or not _VERSION.fullmatch(said) or said == FORMAT_VERSION:
+        return None
+    newer = [int(n) for n in said.split(".")] > [int(n) for n in FORMAT_VERSION.split(".")]
+    fix = "it needs a newer connector-assets" if newer else "run connector-assets migrate"
+    message = f'must be "{FORMAT_VERSION}"; this document is of format {said}: {fix}'
+    return Finding(("version",), message)

@@ -18,6 +18,16 @@ def split_lines(text: str) -> list[str]:
     return _LINE_BREAK.split(text)
 
 
+def offset(text: str, line: int, column: int) -> int:
+    """How many characters stand before a line and column, both from 1."""
+    start = 0
+    for found in _LINE_BREAK.finditer(text):
+        if line == 1:
+            break
+        line, start = line - 1, found.end()
+    return start + column - 1
+
+
 def decode(text: str | bytes, source: str | None) -> str:
     """Text without a byte order mark, every character of which YAML allows."""
     if len(text) > MAX_BYTES:

@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo ui serve test test-slow crash lint bench docs clean
+.PHONY: help demo ui serve test test-slow test-third-party crash lint bench docs clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: $(VENV)/.dev ## The tests that CI runs
 
 test-slow: $(VENV)/.dev ## The tests that take long
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-third-party: $(VENV)/.dev ## The tests against servers that others wrote
+	$(BIN)/python -m pytest -m third_party $(ARGS)
 
 crash: $(VENV)/.dev ## Loads killed at random instants: no row lost, none doubled
 	$(BIN)/python -m pytest -m slow -k crash $(ARGS)

@@ -19,6 +19,7 @@ def running(
     *,
     env: Mapping[str, str] | None = None,
     output: IO[bytes] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` in a process group of its own, and end the whole group at the end.
 
@@ -26,6 +27,7 @@ def running(
     """
     child = subprocess.Popen(
         command,
+        cwd=folder,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=output,

@@ -1,0 +1,60 @@
+"""Prefect's server: lists are asked for by POST, with an offset or a page number in the body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.third_party.environments import python_environment
+from tests.third_party.process import Server, answering, free_port
+
+PACKAGE = "prefect"
+AUTH = "basic"
+ROWS = {"flow_runs": 1_111, "flow_runs_by_page": 1_111}
+STYLES = {
+    "flow_runs": "POST, `offset` and `limit` in a JSON body; a limit above 200 is refused",
+    "flow_runs_by_page": "POST, page number in a JSON body, number of pages in the answer",
+}
+PASSWORD = "tp-0b77-prefect"
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    port, tool = free_port(), python_environment("prefect") / "prefect"
+    url = f"http://127.0.0.1:{port}/api"
+    env = {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_API_AUTH_STRING": f"admin:{PASSWORD}",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    command = [tool, "server", "start", "--no-services", "--host", "127.0.0.1", "--port", str(port)]
+    with answering(command, f"{url}/health", folder, env):
+        with _client(url) as api:
+            _fill(api)
+        yield Server(url, lambda _: _count(url), {"USER": "admin", "PASSWORD": PASSWORD})
+
+
+def _client(url: str) -> httpx.Client:
+    return httpx.Client(base_url=url, auth=("admin", PASSWORD), timeout=60)
+
+
+def _fill(api: httpx.Client) -> None:
+    flow = api.post("/flows/", json={"name": "tests"}).raise_for_status().json()["id"]
+
+    def create(number: int) -> None:
+        body = {"flow_id": flow, "name": f"run {number}", "tags": [f"t{number % 3}"]}
+        api.post("/flow_runs/", json=body).raise_for_status()
+
+    with ThreadPoolExecutor(2) as several:
+        list(several.map(create, range(ROWS["flow_runs"])))
+
+
+def _count(url: str) -> int:
+    with _client(url) as api:
+        return int(api.post("/flow_runs/count", json={}).raise_for_status().json())

@@ -104,7 +104,8 @@ def _csv(answer: Answer, options: Csv) -> bytes:
     """Each line an object under the header's names, all values text, empty ones null."""
     _refuse_other_than_csv(answer)
     body = transcoded(answer.body, options.charset) if options.charset else json_text(answer)
-    lines = io.StringIO(body.decode().removeprefix("\ufeff"), newline="")
+    body = body.removeprefix(codecs.BOM_UTF8)
+    lines = io.TextIOWrapper(io.BytesIO(body), "utf-8", newline="")
     for _ in range(options.skip_lines):
         lines.readline()
     # The limit is the whole process's, and meant for files without an end; ours has had its limit.

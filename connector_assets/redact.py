@@ -1,7 +1,8 @@
 """Secret values never leave: a `Secrets` mapping shows names only, and masks its values in text.
 
 Masking goes by value, not by field name: what a template, a server's echo or a library's log line
-makes of a secret is found wherever it turns up, also percent-encoded, in base64 or JSON-escaped.
+makes of a secret is found wherever it turns up: in base64 too, and percent-encoded or escaped for
+JSON or HTML, one within another.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from urllib.parse import quote, quote_plus
+from html.entities import codepoint2name
+from urllib.parse import quote
 
 # Shorter values would mask ordinary words and digits; they are masked only where they stand alone.
 _SHORT = 4
@@ -47,14 +49,16 @@ class Secrets(Mapping[str, str]):
         """Mask `value` too: a token that was obtained on the way, such as an access token."""
         if value and value not in self._learned:
             self._learned[value] = name
-            for cached in ("_forms", "_pattern"):
-                self.__dict__.pop(cached, None)
+            self.__dict__.pop("_pattern", None)
 
     def mask(self, text: str) -> str:
         """`text` with every form of every value replaced by `[secret:name]`."""
         if not self._pattern or not text:
             return text
-        return self._pattern.sub(lambda found: f"[secret:{self._forms[found[0]]}]", text)
+        names = [name for _, name in self._known]
+        return self._pattern.sub(
+            lambda found: f"[secret:{names[(found.lastindex or 1) - 1]}]", text
+        )
 
     def seal(self, text: str) -> str:
         """`text` fit to be stored: each value becomes a placeholder that `unseal` turns back.
@@ -75,18 +79,15 @@ class Secrets(Mapping[str, str]):
                 text = text.replace(f"[sealed:{kind}:{name}]", form)
         return text
 
-    @cached_property
-    def _forms(self) -> dict[str, str]:
-        known = [*self._learned.items(), *((value, name) for name, value in self._values.items())]
-        return {form: name for value, name in known for form in _forms(value)}
+    @property
+    def _known(self) -> list[tuple[str, str]]:
+        """Every value with its name, the longest first: one may begin as another does."""
+        named = {**self._learned, **{value: name for name, value in self._values.items()}}
+        return sorted(((v, n) for v, n in named.items() if v), key=lambda one: -len(one[0]))
 
     @cached_property
     def _pattern(self) -> re.Pattern[str] | None:
-        forms = sorted(self._forms, key=len, reverse=True)
-        parts = [
-            re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
-            for form in forms
-        ]
+        parts = [f"({_forms(value)})" for value, _ in self._known]
         return re.compile("|".join(parts)) if parts else None
 
 
@@ -95,22 +96,57 @@ def _sealed_forms(value: str) -> dict[str, str]:
     return {"value": json.dumps(value)[1:-1], "percent": quote(value, safe="", errors="replace")}
 
 
-def _forms(value: str) -> set[str]:
-    if not value:
-        return set()
+def _forms(value: str) -> str:
+    """A pattern of every form of `value`."""
+    if len(value) < _SHORT:
+        return rf"(?<!\w){_written(value)}(?!\w)"
     raw = value.encode("utf-8", "surrogatepass")
-    percent = quote(raw, safe="")
-    forms = {
-        value,
-        percent,
-        re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), percent),
-        quote_plus(raw),
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
-    }
-    if len(raw) >= _SHORT:
-        forms |= {form for offset in range(3) for form in _base64_forms(raw, offset)}
-    return forms
+    encoded = {form for offset in range(3) for form in _base64_forms(raw, offset)}
+    return "|".join([_written(value), *map(_written, sorted(encoded))])
+
+
+def _written(text: str) -> str:
+    """A pattern of `text` in every writing, mixed ones too; nobody encodes letters and digits."""
+    runs = re.findall(r"[A-Za-z0-9]+|\r?\n|\\+|.", text, re.DOTALL)
+    return "".join(run if run.isascii() and run.isalnum() else _encoded(run) for run in runs)
+
+
+# What stands for a character that begins an escape, itself escaped or not. Possessive quantifiers:
+# else a run of a thousand of them would be tried in every combination.
+_HASH, _END = r"(?:\#|%(?:25)*23)", r"(?:;|%(?:25)*3b)"
+_AMPERSAND = rf"(?:&|%(?:25)*26|\\u0026)(?:amp{_END})*"
+_BACKSLASH = rf"(?:\\(?:u005c)?|%(?:25)*5c|{_AMPERSAND}{_HASH}(?:92|x5c){_END})"
+
+
+def _encoded(run: str) -> str:
+    """A pattern of one character, a line end or a run of backslashes."""
+    char = run[-1]
+    if char == "\\":
+        return rf"(?i:{_BACKSLASH}{{{len(run)},}}+)"
+    code, utf16 = ord(char), char.encode("utf-16-be", "surrogatepass").hex()
+    octets = char.encode("utf-8", "surrogatepass")
+    named = rf"|{codepoint2name[code]}" if code in codepoint2name else "|apos" * (char == "'")
+    ways = [
+        re.escape(char),
+        "".join(f"%(?:25)*{octet:02x}" for octet in octets),
+        rf"{_BACKSLASH}*+".join(f"u{utf16[n : n + 4]}" for n in range(0, len(utf16), 4)),
+        *(f"x{code:02x}", f"u{code:08x}"),
+        f"{_AMPERSAND}(?:{_HASH}(?:0*{code}|x0*{code:x}){named}){_END}",
+        *_OTHERS.get(char, ()),
+    ]
+    one = f"(?i:(?:{_BACKSLASH}++)?(?:{'|'.join(ways)}))"
+    return rf"(?:{_encoded(chr(13))})?{one}" if char == "\n" else one
+
+
+_OTHERS = {
+    "\n": "n",
+    "\r": "r",
+    "\t": "t",
+    "\b": "b",
+    "\f": "f",
+    " ": [r"\+", "%(?:25)*2b"],
+    "&": [_AMPERSAND],
+}
 
 
 def _base64_forms(raw: bytes, offset: int) -> set[str]:

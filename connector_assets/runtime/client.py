@@ -32,7 +32,7 @@ _DEFAULT_HEADERS = {
     "User-Agent": "connector-assets",
 }
 _SHOWN_ORIGINS = 5
-_SHOWN_PATH = 200
+_LONGEST_PATH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,4 +376,6 @@ def _broken(error: Exception) -> RequestError:
 def _place(request: httpx.Request) -> str:
     """The request in an error: method, host and path, never a query."""
     path = request.url.raw_path.partition(b"?")[0].decode("ascii", "replace")
-    return f"{request.method} {request.url.netloc.decode('ascii', 'replace')}{path[:_SHOWN_PATH]}"
+    # Whole or not at all: a piece of a secret would not be recognised and masked.
+    shown = path if len(path) <= _LONGEST_PATH else "/…"
+    return f"{request.method} {request.url.netloc.decode('ascii', 'replace')}{shown}"

@@ -22,7 +22,7 @@ from connector_assets.spec.paths import MISSING, Path
 
 _OBJECT, _ARRAY, _QUOTE = ord("{"), ord("["), ord('"')
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]{1,40})", re.IGNORECASE)
-_SHOWN_KEYS = 12
+_SHOWN_KEYS, _LONGEST_KEY = 12, 40
 
 _envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
@@ -199,7 +199,9 @@ def _members(body: bytes) -> dict[str, msgspec.Raw]:
 
 def _there(body: bytes, members: dict[str, msgspec.Raw]) -> str:
     if members:
-        keys = ", ".join(f'"{key[:40]}"' for key in list(members)[:_SHOWN_KEYS])
+        # Whole or not at all: a piece of a secret would not be recognised and masked.
+        shown = [key if len(key) <= _LONGEST_KEY else "…" for key in list(members)[:_SHOWN_KEYS]]
+        keys = ", ".join(f'"{key}"' for key in shown)
         return f"the keys there are {keys}"
     kinds = {_OBJECT: "an empty object", _ARRAY: "a list", _QUOTE: "a text"}
     return f"there is {kinds.get(_first(body), 'no object')} instead"

@@ -38,7 +38,7 @@ from connector_assets.spec.call import Call
 from connector_assets.spec.connector import Endpoint
 from connector_assets.spec.formats import ACCEPT
 
-_QUOTED = 200
+_QUOTED, _LOOKED_AT = 200, 64 << 10
 
 
 @dataclass(frozen=True)
@@ -164,12 +164,17 @@ class Session:
     def _fail(self, answer: Answer, meaning: Meaning) -> NoReturn:
         what = f"{answer.status}: {meaning.message}" if meaning.message else str(answer.status)
         if self.verbose and not meaning.message:
-            what += f" {answer.body[:_QUOTED].decode('utf-8', 'replace')!r}"
+            what += f" {self._quote(answer)!r}"
         if answer.status in (401, 403):
             names = ", ".join(f'"{name}"' for name in self.secret_names)
             fix = f"check secret {names}" if names else "the API wants credentials: choose an auth"
             raise AuthError(what, fix=fix, status=answer.status)
         raise RequestError(what, fix=_ADVICE.get(answer.status, ""), status=answer.status)
+
+    def _quote(self, answer: Answer) -> str:
+        # Masked before it is cut: a piece of a secret is not recognised any more.
+        text = answer.body[:_LOOKED_AT].decode("utf-8", "replace")
+        return self.secrets.mask(text)[:_QUOTED]
 
     def _limits(self) -> Limits:
         end = self.endpoint

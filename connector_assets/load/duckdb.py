@@ -71,8 +71,8 @@ class DuckDBDestination:
         `fence` is called just before the commit; what it raises undoes the load.
         """
         where = _where(table)
-        if mode == "merge" and not table.primary_key:
-            raise LoadError("merge needs a key", where=where, fix="declare primaryKey")
+        if mode in {"merge", "scd2"} and not table.primary_key:
+            raise LoadError(f"{mode} needs a key", where=where, fix="declare primaryKey")
         order = Order(table, segments, mode, cursor, fence, run_id, self.uri)
         return load(order, lambda: self._writing(where, run_id))
 

@@ -11,7 +11,7 @@ from connector_assets.load.derived import derived
 from connector_assets.load.duckdb_rejected import write_rejected
 from connector_assets.load.duckdb_sql import quoted, store_type
 from connector_assets.load.duckdb_state import State
-from connector_assets.load.duckdb_tables import columns_of, count_of, describe
+from connector_assets.load.duckdb_tables import RESERVED, columns_of, count_of, describe
 from connector_assets.load.duckdb_tuning import tune
 from connector_assets.load.duckdb_write import NotTimes, Write
 from connector_assets.load.plan import plan
@@ -80,13 +80,16 @@ def _write(order: Order, rows: _Rows, connection: DuckDBPyConnection) -> Loaded:
         return _loaded(order, connection, *taken)
     if order.cursor is not None:
         state.move(order.cursor, load_id=order.load_id, run_id=order.run_id)
-    planned = plan(table, columns_of(connection, state, table), rows.found, store_type)
+    stored = columns_of(connection, state, table)
+    planned = plan(table, stored, rows.found, store_type, RESERVED)
     forbid_changes(table, planned)
     if planned:
         connection.execute(f"create schema if not exists {quoted(table.schema)}")
         tune(connection, len(planned))
-        Write(connection, table, planned, rows.found, rows.accepted).run(order.mode)
-        state.keep_columns([item.column for item in planned])
+        write = Write(connection, table, planned, rows.found, rows.accepted)
+        write.run(order.mode, is_all=order.cursor is None)
+        kept = [item.column for item in planned if item.column.key != table.deleted]
+        state.keep_columns(kept)
     if table.schema_policy == "quarantine":
         write_rejected(connection, table, rows.rejected, order.mode)
     rejected = rows.rejected.rows if rows.rejected else 0

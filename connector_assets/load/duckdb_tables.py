@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 
     from connector_assets.load.duckdb_state import State
 
+# Columns of ours among those of the rows: a row's key of such a name gets another.
+PARTITION, VALID_FROM, VALID_TO = "_partition", "_valid_from", "_valid_to"
+OWN_COLUMNS = {
+    PARTITION: "VARCHAR",
+    VALID_FROM: "TIMESTAMP WITH TIME ZONE",
+    VALID_TO: "TIMESTAMP WITH TIME ZONE",
+}
+# And DuckDB's own, by which we tell new rows from old ones.
+RESERVED = {"rowid", *OWN_COLUMNS}
+
 
 def name_of(table: Table) -> str:
     return f"{quoted(table.schema)}.{quoted(table.name)}"
@@ -34,13 +44,14 @@ def count_of(connection: DuckDBPyConnection, table: Table) -> int:
 
 
 def columns_of(connection: DuckDBPyConnection, state: State, table: Table) -> list[KeyColumn]:
-    """The columns that the table has, with what is remembered about them."""
+    """The columns that the table has for rows, with what is remembered about them."""
     remembered = {column.name: column for column in state.columns()}
     return [
         known
         if (known := remembered.get(column.name)) and known.type == column.type
         else _by_hand(column, known)
         for column in describe(connection, table)
+        if column.name not in OWN_COLUMNS
     ]
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from connector_assets.errors import LoadError
 from connector_assets.load.derived import renamed
 from connector_assets.load.duckdb_casts import Cast, exact_cast, time_cast
-from connector_assets.load.duckdb_sql import quoted, read_rows, widened
+from connector_assets.load.duckdb_new_rows import NewRows
+from connector_assets.load.duckdb_sql import literal, quoted, read_rows, widened
+from connector_assets.load.duckdb_tables import OWN_COLUMNS, PARTITION, VALID_FROM, VALID_TO
 from connector_assets.load.plan import Planned
-from connector_assets.load.policy import Misfit, MissingKey, Numbered
+from connector_assets.load.policy import Misfit, Numbered
 from connector_assets.load.profile import Profile
 from connector_assets.load.table import Segment, Table, WriteMode
 
@@ -41,34 +43,69 @@ class Write:
         self._planned, self._found, self._segments = planned, found, segments
         self._where = f"{table.schema}.{table.name}"
         self._target = f"{quoted(table.schema)}.{quoted(table.name)}"
+        self._own: list[str] = []
 
-    def run(self, mode: WriteMode) -> None:
-        if mode == "replace":
+    def run(self, mode: WriteMode, *, is_all: bool) -> None:
+        """Write the rows; `is_all` says that the source has no others, for scd2."""
+        table = self._table
+        is_part = mode == "replace" and table.partition is not None
+        if is_part:
+            self._own = [PARTITION]
+        elif mode == "scd2":
+            self._own = [VALID_FROM, VALID_TO]
+        if mode == "replace" and not is_part:
             self._create("create or replace table")
         else:
             self._create("create table if not exists")
             self._evolve()
         last = self._last_row()
+        if is_part:
+            part = literal(table.partition or "")
+            self._execute(f"delete from {self._target} where {PARTITION} = {part}")
         self._insert()
-        if mode == "merge" or (mode == "replace" and self._table.primary_key):
-            self._require_key(last)
-            self._keep_last(last)
-            self._replace_older(last)
+        if mode != "append" and table.primary_key:
+            rows = NewRows(self._connection, table, self._key(), last)
+            rows.require_key()
+            rows.keep_last()
+            if mode == "scd2":
+                rows.make_versions(
+                    [quoted(name) for name in self._data()], self._gone(), is_all=is_all
+                )
+            else:
+                rows.replace_older()
+        if self._gone():
+            self._execute(f"delete from {self._target} where rowid > {last} and {self._gone()}")
+            self._execute(f"alter table {self._target} drop column {self._gone()}")
 
     def _create(self, create: str) -> None:
+        types = {item.column.name: item.column.type for item in self._planned}
         columns = ", ".join(
-            f"{quoted(item.column.name)} {item.column.type}" for item in self._planned
+            f"{quoted(name)} {type_}" for name, type_ in {**types, **self._own_types()}.items()
         )
         self._execute(f"{create} {self._target} ({columns})")
 
     def _evolve(self) -> None:
+        add = f"alter table {self._target} add column if not exists"
         for item in self._planned:
             name, type_ = quoted(item.column.name), item.column.type
             if item.before is None:
-                self._execute(f"alter table {self._target} add column if not exists {name} {type_}")
+                self._execute(f"{add} {name} {type_}")
             elif item.before.type != type_:
                 using = widened(item.before, type_)
                 self._execute(f"alter table {self._target} alter {name} type {type_} using {using}")
+        for name, type_ in self._own_types().items():
+            self._execute(f"{add} {quoted(name)} {type_}")
+
+    def _own_types(self) -> dict[str, str]:
+        return {name: OWN_COLUMNS[name] for name in self._own}
+
+    def _gone(self) -> str:
+        """The column of rows that say "this key is gone", if any row has it."""
+        key = self._table.deleted
+        return next((quoted(i.column.name) for i in self._planned if i.column.key == key), "")
+
+    def _data(self) -> list[str]:
+        return [i.column.name for i in self._planned if i.column.key != self._table.deleted]
 
     def _last_row(self) -> int:
         """The highest rowid now; rows inserted from here on have higher ones, in their order."""
@@ -81,6 +118,9 @@ class Write:
         casts = {item.column.name: _cast(item) for item in arriving}
         names = ", ".join(map(quoted, casts))
         values = ", ".join(_checked(cast) for cast in casts.values())
+        if PARTITION in self._own:
+            part = literal(self._table.partition or "")
+            names, values = f"{names}, {PARTITION}", f"{values}, {part}"
         with renamed(self._segments, {i.column.key: i.column.name for i in arriving}) as segments:
             types = {item.column.name: _read_type(item) for item in arriving}
             rows = read_rows(segments, types, longest=self._found.longest)
@@ -127,40 +167,6 @@ class Write:
     def _key(self) -> list[str]:
         names = {item.column.key: item.column.name for item in self._planned}
         return [quoted(names[key]) for key in self._table.primary_key]
-
-    def _require_key(self, last: int) -> None:
-        for path, column in zip(self._table.primary_key, self._key(), strict=True):
-            row = self._execute(
-                f"select min(rowid) filter ({column} is null) - min(rowid) + 1 "
-                f"from {self._target} where rowid > {last}"
-            )[0][0]
-            if row is not None and self._table.schema_policy == "quarantine":
-                raise Misfit(MissingKey(self._table))
-            if row is not None:
-                raise LoadError(
-                    f'row {row} has no key: "{path}" is null or missing',
-                    where=self._where,
-                    fix="correct primaryKey, or leave such rows out with where",
-                )
-
-    def _keep_last(self, last: int) -> None:
-        """Of new rows with one key, the one that came last stays."""
-        keys = ", ".join(self._key())
-        new = f"from {self._target} where rowid > {last} group by {keys}"
-        if self._execute(f"select 1 {new} having count(*) > 1 limit 1"):
-            self._execute(
-                f"delete from {self._target} where rowid > {last} "
-                f"and rowid not in (select max(rowid) {new})"
-            )
-
-    def _replace_older(self, last: int) -> None:
-        """Rows are replaced whole: a column that the new row lacks becomes NULL."""
-        if last >= 0:
-            same = " and ".join(f"new.{key} = old.{key}" for key in self._key())
-            self._execute(
-                f"delete from {self._target} old using {self._target} new "
-                f"where old.rowid <= {last} and new.rowid > {last} and {same}"
-            )
 
     def _execute(self, sql: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql).fetchall()

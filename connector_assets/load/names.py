@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _LONGEST_FILE_NAME = 80
 
@@ -37,17 +37,20 @@ def file_name(text: str) -> str:
     return f"{plain}-{digest}"
 
 
-def column_names(keys: Iterable[str], taken: dict[str, str] | None = None) -> dict[str, str]:
+def column_names(
+    keys: Iterable[str], taken: Mapping[str, str] | None = None, reserved: Iterable[str] = ()
+) -> dict[str, str]:
     """Row keys to column names: the key as it stands, made unique where stores ignore case.
 
     `taken` holds the names given in earlier loads; they stay. An empty key becomes `_`; control
-    characters become `_`; the second of two keys that differ in case only gets `_1`, and so on.
+    characters become `_`; the second of two keys that differ in case only gets `_1`, and so on, as
+    does a key that is one of the `reserved` names.
 
     >>> column_names(["id", "Name", "name", ""])
     {'id': 'id', 'Name': 'Name', 'name': 'name_1', '': '_'}
     """
     names = dict(taken or {})
-    used = {name.casefold() for name in names.values()}
+    used = {name.casefold() for name in (*names.values(), *reserved)}
     for key in keys:
         if key in names:
             continue

@@ -46,22 +46,28 @@ class Planned:
 
 
 def plan(
-    table: Table, stored: Iterable[KeyColumn], found: Profile, store_type: Callable[[str], str]
+    table: Table,
+    stored: Iterable[KeyColumn],
+    found: Profile,
+    store_type: Callable[[str], str],
+    reserved: Iterable[str] = (),
 ) -> list[Planned]:
     """Old columns first, in their order, then new ones in order of appearance.
 
     Kinds add up with what was seen before, so types only widen; a declared type stands. Declared
     columns and keys are planned before any row has them, so that an empty first load makes a table
-    that can be queried. `store_type` gives the store's name of a type.
+    that can be queried. `store_type` gives the store's name of a type; `reserved` are names of the
+    store's own columns.
     """
+    declared = {**table.columns, **({table.deleted: "boolean"} if table.deleted else {})}
     known = {column.key: column for column in stored}
     keys = list(dict.fromkeys([*known, *found.kinds, *table.primary_key, *table.columns]))
     if not keys and found.rows:
         keys = [_ONLY_COLUMN]
-    names = column_names(keys, {key: column.name for key, column in known.items()})
+    names = column_names(keys, {key: column.name for key, column in known.items()}, reserved)
     return [
         Planned(
-            _column(key, names[key], table.columns.get(key), known.get(key), found, store_type),
+            _column(key, names[key], declared.get(key), known.get(key), found, store_type),
             known.get(key),
             arrives=key in found.kinds,
             source=store_type(column_type(found.kinds.get(key, NOTHING))),

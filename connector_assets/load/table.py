@@ -18,7 +18,9 @@ class Table:
 
     `primary_key` and the names in `columns` are top-level row keys or dotted paths into the row.
     `columns` maps a name to the destination's type name; what is not named is inferred.
-    `partition` names the part of the table that a stored cursor is for; None is the whole.
+    `partition` names the part of the table that a load and a stored cursor are for: a replace
+    then replaces that part only. None is the whole.
+    `deleted` is a row key that is true in rows which say "this key is gone"; it is not stored.
     """
 
     schema: str
@@ -27,6 +29,7 @@ class Table:
     columns: Mapping[str, str] = field(default_factory=dict)
     schema_policy: SchemaPolicy = "evolve"
     partition: str | None = None
+    deleted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load did: `received` rows came, the table now holds `rows`."""
+    """What a load did: `received` rows came, the table now holds `rows`.
+
+    `rejected` of them were set aside by quarantine.
+    """
 
     received: int
     rows: int

@@ -446,6 +446,74 @@ class DestinationContract:
         with pytest.raises(LoadError, match="key"):
             store.load({"id": 1}, mode="merge")
 
+    # Deletes, history, partitions
+
+    def test_a_row_that_says_so_deletes_its_key(self, store: Store) -> None:
+        table = Table("crm", "people", ("id",), deleted="_deleted")
+        store.load({"id": 1, "v": "a"}, {"id": 2, "v": "b"}, {"id": 3}, table=table, mode="merge")
+        loaded = store.load(
+            {"id": 1, "_deleted": True}, {"id": 2, "_deleted": True}, {"id": 2, "v": "again"},
+            {"id": 4, "_deleted": False}, {"id": 5}, {"id": 5, "_deleted": True}, {"id": 6, "_deleted": None},
+            table=table, mode="merge",
+        )  # fmt: skip
+        assert (loaded.received, loaded.rows) == (7, 4)
+        got = sorted(store.rows("id", "v", table=table))
+        assert got == [[2, "again"], [3, None], [4, None], [6, None]]
+        assert store.columns() == ["id", "v"]
+
+    def test_scd2_keeps_the_versions_of_a_row(self, store: Store) -> None:
+        def versions() -> list[tuple[Any, ...]]:
+            sql = """select id, v, _valid_from is not null, _valid_to is null,
+                coalesce(_valid_to > _valid_from, true) from crm.people order by id, _valid_from"""
+            return [tuple(row) for row in store.destination.query(sql)[1]]
+
+        store.load({"id": 1, "v": "a"}, {"id": 2, "v": "b"}, table=KEYED, mode="scd2")
+        store.load({"id": 1, "v": "a"}, {"id": 2, "v": "c"}, table=KEYED, mode="scd2")
+        assert versions() == [
+            (1, "a", True, True, True),
+            (2, "b", True, False, True),
+            (2, "c", True, True, True),
+        ]
+        store.load({"id": 2, "v": "b"}, {"id": 2, "v": "c"}, table=KEYED, mode="scd2")
+        assert [row[3] for row in versions()] == [False, False, True]
+        store.load({"id": 1, "v": "a"}, table=KEYED, mode="scd2", cursor=Cursor(1))
+        assert [row[:2] for row in versions() if row[3]] == [(1, "a"), (2, "c")]
+
+    def test_scd2_closes_what_is_deleted_and_what_gains_a_column(self, store: Store) -> None:
+        table = Table("crm", "people", ("id",), deleted="gone")
+        store.load({"id": 1}, {"id": 2}, {"id": 3}, table=table, mode="scd2", cursor=Cursor(1))
+        rows = [{"id": 1, "gone": True}, {"id": 2, "new": "x"}, {"id": 9, "gone": True}]
+        store.load(*rows, table=table, mode="scd2", cursor=Cursor(2, 1))
+        sql = "select id, new, _valid_to is null from crm.people order by id, _valid_from"
+        got = [tuple(row) for row in store.destination.query(sql)[1]]
+        assert got == [(1, None, False), (2, None, False), (2, "x", True), (3, None, True)]
+
+    def test_a_partition_replaces_only_itself(self, store: Store) -> None:
+        days = {day: Table("crm", "people", partition=day) for day in ("2024-01-01", "2024-01-02")}
+        for table in days.values():
+            store.load({"id": 1, "d": table.partition}, {"id": 2}, table=table)
+        store.load({"id": 3, "d": "again"}, table=days["2024-01-01"])
+        assert sorted(store.rows("id", "d"), key=str) == [
+            [1, "2024-01-02"],
+            [2, None],
+            [3, "again"],
+        ]
+        store.load(table=days["2024-01-02"])
+        assert store.values("id") == [3]
+
+    def test_a_partition_with_a_key_keeps_one_row_of_each(self, store: Store) -> None:
+        for day, value in (("1", "a"), ("2", "b")):
+            table = Table("crm", "people", ("id",), partition=day)
+            store.load({"id": 1, "v": value}, {"id": day, "v": value}, table=table)
+        assert sorted(store.rows("id", "v"), key=str) == [["1", "a"], ["2", "b"], [1, "b"]]
+
+    def test_names_of_our_own_columns_are_left_to_us(self, store: Store) -> None:
+        table = Table("crm", "people", ("id",), partition="p")
+        store.load({"id": 1, "_partition": "theirs", "rowid": 7}, table=table)
+        assert store.rows("_partition", "rowid", table=table) == [["theirs", 7]]
+        store.load({"id": 2, "rowid": 1}, {"id": 2, "rowid": 0}, table=table, mode="merge")
+        assert sorted(store.rows("id", "rowid", table=table)) == [[1, 7], [2, 0]]
+
     # Cursor, fence, repetition
 
     def test_rows_and_cursor_move_together(self, store: Store) -> None:

@@ -1,0 +1,85 @@
+"""What happens by key after rows were inserted: the last wins, the old give way or are closed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from connector_assets.errors import LoadError
+from connector_assets.load.duckdb_tables import VALID_FROM, VALID_TO, name_of
+from connector_assets.load.policy import Misfit, MissingKey
+from connector_assets.load.table import Table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+class NewRows:
+    """The rows of a table whose rowid is above `last`: those that came with this load, in order."""
+
+    def __init__(
+        self, connection: DuckDBPyConnection, table: Table, key: Sequence[str], last: int
+    ) -> None:
+        self._connection, self._table, self._key, self._last = connection, table, key, last
+        self._name = name_of(table)
+        self._same = " and ".join(f"new.{column} = old.{column}" for column in key)
+
+    def require_key(self) -> None:
+        """Raise LoadError naming the first row whose key is null or missing."""
+        for path, column in zip(self._table.primary_key, self._key, strict=True):
+            row = self._execute(
+                f"select min(rowid) filter ({column} is null) - min(rowid) + 1 "
+                f"from {self._name} where rowid > {self._last}"
+            )[0][0]
+            if row is None:
+                continue
+            if self._table.schema_policy == "quarantine":
+                raise Misfit(MissingKey(self._table))
+            raise LoadError(
+                f'row {row} has no key: "{path}" is null or missing',
+                where=f"{self._table.schema}.{self._table.name}",
+                fix="correct primaryKey, or leave such rows out with where",
+            )
+
+    def keep_last(self) -> None:
+        """Of new rows with one key, the one that came last stays."""
+        keys = ", ".join(self._key)
+        new = f"from {self._name} where rowid > {self._last} group by {keys}"
+        if self._execute(f"select 1 {new} having count(*) > 1 limit 1"):
+            self._execute(
+                f"delete from {self._name} where rowid > {self._last} "
+                f"and rowid not in (select max(rowid) {new})"
+            )
+
+    def replace_older(self) -> None:
+        """Rows are replaced whole: a column that the new row lacks becomes NULL."""
+        if self._last < 0:
+            return
+        self._execute(
+            f"delete from {self._name} old using {self._name} new where old.rowid <= {self._last} "
+            f"and new.rowid > {self._last} and {self._same}"
+        )
+
+    def make_versions(self, columns: Sequence[str], gone: str, *, is_all: bool) -> None:
+        """Keep history: close the versions that changed or went, drop new rows that did not change.
+
+        `columns` are compared. With `is_all`, a key that did not come is gone as well.
+        """
+        current = f"old.rowid <= {self._last} and old.{VALID_TO} is null"
+        new = f"from {self._name} new where new.rowid > {self._last} and {self._same}"
+        stays = f"and not coalesce(new.{gone}, false)" if gone else ""
+        equal = " and ".join(
+            f"new.{column} is not distinct from old.{column}" for column in columns
+        )
+        close = f"update {self._name} old set {VALID_TO} = now() where {current}"
+        if is_all:
+            self._execute(f"{close} and not exists (select 1 {new} {stays})")
+        self._execute(
+            f"delete from {self._name} new using {self._name} old where new.rowid > {self._last} "
+            f"and {current} and {self._same} and {equal} {stays}"
+        )
+        self._execute(f"{close} and exists (select 1 {new})")
+        self._execute(f"update {self._name} set {VALID_FROM} = now() where rowid > {self._last}")
+
+    def _execute(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql).fetchall()

@@ -88,13 +88,17 @@ def rewritten(
     copies: list[Segment] = []
     try:
         for segment in segments:
+            if segment.format != "ndjson":
+                copies.append(segment)
+                continue
             path = segment.path.with_name(segment.path.name + suffix)
             copies.append(replace(segment, path=path))
             copies[-1] = _rewrite(segment, path, change)
         yield copies
     finally:
         for copy in copies:
-            copy.path.unlink(missing_ok=True)
+            if copy.path.suffix == suffix:
+                copy.path.unlink(missing_ok=True)
 
 
 def _rewrite(segment: Segment, path: Path, change: _Derive | _Rename) -> Segment:

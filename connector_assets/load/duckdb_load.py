@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connector_assets.load.derived import derived
+from connector_assets.load.duckdb_insert import NotTimes
 from connector_assets.load.duckdb_rejected import write_rejected
 from connector_assets.load.duckdb_sql import quoted, store_type
 from connector_assets.load.duckdb_state import State
 from connector_assets.load.duckdb_tables import RESERVED, columns_of, count_of, describe
 from connector_assets.load.duckdb_tuning import tune
-from connector_assets.load.duckdb_write import NotTimes, Write
+from connector_assets.load.duckdb_write import Write
 from connector_assets.load.plan import plan
 from connector_assets.load.policy import Judge, Misfit, first_misfit, forbid_changes, split
 from connector_assets.load.profile import Profile, profile

@@ -64,6 +64,12 @@ def read_rows(segments: Sequence[Segment], columns: Mapping[str, str], *, longes
     )
 
 
+def read_parquet(segments: Sequence[Segment]) -> str:
+    """Rows of Parquet files as a table expression; a column that a file lacks is NULL there."""
+    files = ", ".join(literal(str(segment.path)) for segment in segments)
+    return f"read_parquet([{files}], union_by_name = true)"
+
+
 def widened(before: KeyColumn, after: str) -> str:
     """An expression for a column's old values under its wider type."""
     name = quoted(before.name)

@@ -59,7 +59,11 @@ def plan(
     that can be queried. `store_type` gives the store's name of a type; `reserved` are names of the
     store's own columns.
     """
-    declared = {**table.columns, **({table.deleted: "boolean"} if table.deleted else {})}
+    declared = {
+        **found.types,
+        **table.columns,
+        **({table.deleted: "boolean"} if table.deleted else {}),
+    }
     known = {column.key: column for column in stored}
     keys = list(dict.fromkeys([*known, *found.kinds, *table.primary_key, *table.columns]))
     if not keys and found.rows:

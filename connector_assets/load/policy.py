@@ -124,6 +124,8 @@ _WORDS = {Kind.BOOLEAN: "a boolean", Kind.TEXT: "a text", Kind.NESTED: "an objec
 def first_misfit(table: Table, segments: Sequence[Segment], judge: Judge) -> SchemaError:
     """The error that names the first row judged unfit."""
     where = f"{table.schema}.{table.name}"
+    if any(segment.format != "ndjson" for segment in segments):
+        return SchemaError("its columns changed", where=where, fix="set schemaPolicy to evolve")
     for number, line in enumerate(_lines(segments), 1):
         if reason := judge(number, line):
             return SchemaError(
@@ -146,6 +148,8 @@ class Split:
 def split(segments: Sequence[Segment], judges: Sequence[Judge]) -> Iterator[Split]:
     """Set aside rows that a judge finds unfit; each judge sees what those before it accepted."""
     first = segments[0]
+    if any(segment.format != "ndjson" for segment in segments):
+        raise SchemaError("quarantine is for JSON rows only", fix="set schemaPolicy to evolve")
     accepted = first.path.with_name(first.path.name + ".accepted")
     rejected = first.path.with_name(first.path.name + ".rejected")
     seen = [count(1) for _ in judges]

@@ -26,6 +26,7 @@ from connector_assets.load.kinds import (
     is_settled,
     kind_of,
 )
+from connector_assets.load.profile_parquet import parquet_kinds, parquet_types
 from connector_assets.load.table import Segment
 from connector_assets.load.times import shape_of
 
@@ -41,11 +42,13 @@ _DIGITS = 60
 class Profile:
     """Keys in order of appearance, with their kinds; `longest` bounds a line's bytes.
 
-    `shapes` has the one shape of each column of texts that may all be times.
+    `shapes` has the one shape of each column of texts that may all be times, `types` what has a
+    type of its own already, since it came as Arrow.
     """
 
     kinds: dict[str, Kind] = field(default_factory=dict)
     shapes: dict[str, str | None] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
     rows: int = 0
     longest: int = 0
 
@@ -54,8 +57,9 @@ def profile(segments: Sequence[Segment], *, where: str) -> Profile:
     """Read all rows once; raise LoadError naming the row that is not a JSON object."""
     found = Profile()
     decoder: msgspec.json.Decoder[list[Any]] | None = None
+    _learn_parquet(found, [segment for segment in segments if segment.format == "parquet"])
     for segment in segments:
-        for chunk in _chunks(segment):
+        for chunk in _chunks(segment) if segment.format == "ndjson" else ():
             found.longest = max(found.longest, len(chunk))
             try:
                 if decoder is not None:
@@ -66,6 +70,18 @@ def profile(segments: Sequence[Segment], *, where: str) -> Profile:
             _learn(found, chunk, where)
             decoder = _decoder(found)
     return found
+
+
+def _learn_parquet(found: Profile, segments: Sequence[Segment]) -> None:
+    if not segments:
+        return
+    for key, type_ in parquet_types(segments).items():
+        kinds = parquet_kinds(type_)
+        found.kinds[key] = found.kinds.get(key, NOTHING) | (kinds or NOTHING)
+        found.shapes[key] = None
+        if kinds is None:
+            found.types[key] = type_
+    found.rows += sum(segment.rows for segment in segments)
 
 
 def _chunks(segment: Segment) -> Iterator[bytes]:

@@ -6,13 +6,17 @@ import json
 import subprocess
 import sys
 import time
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from connector_assets.errors import Busy, LoadError
 from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.staging import Staging
 from connector_assets.load.table import Destination, Table
 from tests.load.contract import TABLE, DestinationContract, Store
 
@@ -160,6 +164,8 @@ def test_a_file_that_stays_open_elsewhere_is_busy_and_says_where(
 
 LOADER = """
 import sys
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from connector_assets.load.duckdb import DuckDBDestination
 from connector_assets.load.staging import Staging
@@ -205,3 +211,37 @@ def test_an_error_does_not_quote_rows(store: Store) -> None:
     with pytest.raises(LoadError) as failed:
         store.load(secret)
     assert "s3cret" not in str(failed.value)
+
+
+def test_arrow_tables_keep_their_types(store: Store, tmp_path: Path) -> None:
+    moment = datetime(2024, 5, 1, 10, 30, tzinfo=UTC)
+    arrow = pa.table(
+        {
+            "id": pa.array([1, 2], pa.int32()),
+            "price": pa.array([Decimal("1.10"), None], pa.decimal128(12, 2)),
+            "day": pa.array([date(2024, 5, 1), None]),
+            "at": pa.array([moment, None], pa.timestamp("us", "UTC")),
+            "raw": pa.array([b"\x00\xff", None]),
+            "tags": pa.array([["a"], []], pa.list_(pa.string())),
+            "x": pa.array([float("nan"), 0.5]),
+            "Id": pa.array([7, 8], pa.int64()),
+        }
+    )
+    with Staging(tmp_path / "s", connection="crm", stream="people", fingerprint="f") as staged:
+        staged.append([{"id": 0, "note": "first", "x": 1}], 1, "1")
+        staged.append(arrow, 2, "2")
+        staged.append(arrow.slice(0, 1), 1, "3")
+        staged.append([{"id": 2**60, "x": "text"}], 1, complete=True)
+        loaded = store.destination.load(TABLE, staged.segments(), "replace")
+    assert loaded.rows == 5
+    assert types(store) == {
+        "id": "BIGINT", "price": "DECIMAL(12,2)", "day": "DATE", "at": "TIMESTAMP WITH TIME ZONE", "raw": "BLOB",
+        "tags": "VARCHAR[]", "x": "JSON", "Id_1": "BIGINT", "note": "VARCHAR",
+    }  # fmt: skip
+    rows = store.destination.query('select id, price, day, "at", raw, tags, Id_1 from crm.people')[
+        1
+    ]
+    assert rows[1] == (1, Decimal("1.10"), date(2024, 5, 1), moment, b"\x00\xff", ["a"], 7)
+    assert [row[0] for row in rows] == [0, 1, 2, 1, 2**60]
+    store.load({"id": 5, "price": 2.5}, mode="append")
+    assert store.rows("id", "price")[-1] == [5, 2.5]

@@ -1,0 +1,152 @@
+"""Rows of staged files into a table's columns: what is read as what, and what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from connector_assets.errors import LoadError
+from connector_assets.load.derived import renamed
+from connector_assets.load.duckdb_casts import Cast, exact_cast, time_cast
+from connector_assets.load.duckdb_sql import literal, quoted, read_parquet, read_rows
+from connector_assets.load.plan import Planned
+from connector_assets.load.policy import Misfit, Numbered
+from connector_assets.load.profile import Profile
+from connector_assets.load.profile_parquet import parquet_types
+from connector_assets.load.table import Segment, Table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+class NotTimes(Exception):
+    """Columns of texts that looked like times are not all times; load them as text."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = keys
+        super().__init__(", ".join(keys))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows as a table expression, and what to make of their columns; `before` rows came earlier."""
+
+    rows: str
+    values: Mapping[str, tuple[Planned, Cast]]
+    before: int
+
+
+class Insert:
+    """Puts all staged rows into `target`, in their order."""
+
+    def __init__(
+        self,
+        connection: DuckDBPyConnection,
+        table: Table,
+        planned: Sequence[Planned],
+        found: Profile,
+    ) -> None:
+        self._connection, self._table = connection, table
+        self._planned, self._found = planned, found
+
+    def run(self, target: str, segments: Sequence[Segment], constants: Mapping[str, str]) -> None:
+        """Insert, with the same value of each of `constants` in every row."""
+        inserted = 0
+        for format_, group in groupby(segments, lambda segment: segment.format):
+            read = self._json if format_ == "ndjson" else self._parquet
+            with read(list(group), inserted) as source:
+                inserted += self._insert(target, source, constants)
+        if inserted != self._found.rows:
+            raise LoadError(
+                f"{self._found.rows:,} rows were staged, {inserted:,} arrived", where=self._where()
+            )
+
+    def _insert(self, target: str, source: Source, constants: Mapping[str, str]) -> int:
+        names = ", ".join(quoted(name) for name in (*source.values, *constants))
+        values = [_checked(cast) for _, cast in source.values.values()]
+        selected = ", ".join([*values, *map(literal, constants.values())])
+        try:
+            sql = f"insert into {target} ({names}) select {selected} from {source.rows}"
+            return int(self._execute(sql)[0][0])
+        except Exception:
+            self._execute("rollback")
+            self._explain(source)
+            raise
+
+    @contextmanager
+    def _json(self, segments: Sequence[Segment], before: int) -> Iterator[Source]:
+        arriving = [item for item in self._planned if item.arrives] or self._planned[:1]
+        with renamed(segments, {i.column.key: i.column.name for i in arriving}) as files:
+            types = {item.column.name: _read_type(item) for item in arriving}
+            rows = read_rows(files, types, longest=self._found.longest)
+            values = {item.column.name: (item, _cast(item)) for item in arriving}
+            yield Source(rows, values, before)
+
+    @contextmanager
+    def _parquet(self, segments: Sequence[Segment], before: int) -> Iterator[Source]:
+        columns = {item.column.key: item for item in self._planned}
+        values = {
+            item.column.name: (item, exact_cast(quoted(key), type_, item.column.type))
+            for key, type_ in parquet_types(segments).items()
+            if (item := columns[key])
+        }
+        yield Source(read_parquet(segments), values, before)
+
+    def _explain(self, source: Source) -> None:
+        """Say which column, from which row on, has a value that does not fit."""
+        checked = [value for value in source.values.values() if value[1].unfit != "false"]
+        if not checked:
+            return
+        firsts = ", ".join(f"min(number) filter ({cast.unfit})" for _, cast in checked)
+        number = f"row_number() over () + {source.before} as number"
+        numbered = f"(select {number}, * from {source.rows})"
+        found = self._execute(f"select {firsts} from {numbered}")[0]
+        unfit = [
+            (item, cast, row)
+            for (item, cast), row in zip(checked, found, strict=True)
+            if row is not None
+        ]
+        for item, cast, row in unfit:
+            if not item.column.shape:
+                self._refuse(item, row, f"select number from {numbered} where {cast.unfit}")
+        if unfit:
+            raise NotTimes([item.column.key for item, _, _ in unfit])
+
+    def _refuse(self, item: Planned, row: int, all_rows: str) -> None:
+        type_ = item.column.type.lower()
+        reason = f'column "{item.column.name}" has a value that is not exactly a {type_}'
+        if self._table.schema_policy == "quarantine":
+            raise Misfit(Numbered({number for (number,) in self._execute(all_rows)}, reason))
+        raise LoadError(
+            f"row {row}: {reason}",
+            where=self._where(),
+            fix="change the declared type, or leave it out",
+        )
+
+    def _where(self) -> str:
+        return f"{self._table.schema}.{self._table.name}"
+
+    def _execute(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql).fetchall()
+
+
+def _read_type(item: Planned) -> str:
+    if item.column.shape:
+        return "VARCHAR"
+    return item.source if item.column.fixed and item.column.type != "JSON" else item.column.type
+
+
+def _cast(item: Planned) -> Cast:
+    name = quoted(item.column.name)
+    if item.column.shape:
+        return time_cast(name, item.column.shape, item.column.type)
+    return exact_cast(name, _read_type(item), item.column.type)
+
+
+def _checked(cast: Cast) -> str:
+    if cast.unfit == "false":
+        return cast.value
+    return f"CASE WHEN {cast.unfit} THEN error('unfit') ELSE {cast.value} END"

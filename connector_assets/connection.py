@@ -23,6 +23,7 @@ from connector_assets.redact import Secrets
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import Stream
+from connector_assets.spec.dynamic import discovered
 from connector_assets.yaml_connector import YamlConnector
 
 
@@ -39,6 +40,8 @@ class Connection:
     document: ConnectionDocument | None = None
     source: Path | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    lock: Path | None = None
+    """Where the streams that the API lists are kept, if the connector has such."""
 
     def streams(self) -> Sequence[Stream]:
         """The streams this connection reads, with its overrides; needs no values."""
@@ -51,14 +54,30 @@ class Connection:
     def stream(self, name: str) -> Stream:
         """The stream called `name`; ConfigError lists those there are."""
         streams = {stream.name: stream for stream in self.streams()}
+        if name not in streams and self.awaits_discovery:
+            raise self.not_discovered()
         if name not in streams:
             known = ", ".join(streams)
             raise ConfigError(f'"{name}" is not a stream', where=self.id, fix=f"use one of {known}")
         return streams[name]
 
+    @property
+    def awaits_discovery(self) -> bool:
+        """Whether the API lists streams that `connector-assets discover` has not looked up yet."""
+        return self.lock is not None and not discovered(self.lock, self.id)
+
+    def not_discovered(self) -> ConfigError:
+        """What to tell someone who wants a stream then."""
+        where = self.source or self.id
+        return ConfigError(
+            "its streams are not discovered yet",
+            where=self.id,
+            fix=f"run connector-assets discover {where}",
+        )
+
     def open(
         self,
-        stream: str,
+        stream: str | Stream,
         *,
         config: Mapping[str, Any] | None = None,
         secrets: Mapping[str, str] | None = None,
@@ -67,12 +86,12 @@ class Connection:
         preview: bool = False,
     ) -> ReadContext[Any]:
         """All that reading `stream` needs; ConfigError names every variable that is missing."""
-        found = self.stream(stream)
+        found = self.stream(stream) if isinstance(stream, str) else stream
         auth = self._auth() if auth is None else auth
         needs = self.connector.needs(found, auth)
         values = {**self._config(needs), **(config or {})}
         given = {**self._secrets(needs), **(secrets or {})}
-        own = self._vars(stream)
+        own = self._vars(found.name)
         self._refuse_missing(needs, {*values, *own}, given)
         return ReadContext(
             connection=self.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import parse_connection, parse_connector, read_file
+from connector_assets.spec.dynamic import LOCK_SUFFIX, discovered, lock_path, with_streams
 from connector_assets.yaml_connector import YamlConnector
 
 SUFFIXES = (".yaml", ".yml")
@@ -79,9 +80,11 @@ class _Finder:
 
     def bind(self, document: ConnectionDocument, path: Path) -> Connection:
         """A connection document with its connector; SpecError where they do not fit."""
-        connector = self._connector(document.connector, path)
+        connector, spec_path = self._connector(document.connector, path)
+        connector, lock = with_locked_streams(connector, spec_path, document.id)
+        connection = Connection(document.id, connector, document, path, self.environ, lock)
         unknown = set(document.streams or ()) - {stream.name for stream in connector.streams()}
-        if unknown:
+        if unknown and not connection.awaits_discovery:
             known = ", ".join(stream.name for stream in connector.streams())
             raise SpecError(
                 [
@@ -90,31 +93,41 @@ class _Finder:
                 ],
                 source=str(path),
             )
-        return Connection(document.id, connector, document, path, self.environ)
+        return connection
 
-    def _connector(self, name: str, path: Path) -> Connector[Any]:
+    def _connector(self, name: str, path: Path) -> tuple[Connector[Any], Path | None]:
+        """The connector called `name`, and the file of its spec if it has one."""
         if name in self.plugins:
-            return self.plugins[name]
+            return self.plugins[name], None
         if name in self.specs:
-            return YamlConnector(self.specs[name][0], self.runtime)
+            spec, spec_path = self.specs[name]
+            return YamlConnector(spec, self.runtime), spec_path
         target = path.parent / name
         if name.endswith(SUFFIXES) and target.is_file():
             spec = parse_connector(read_file(target), source=str(target))
-            return YamlConnector(spec, self.runtime)
+            return YamlConnector(spec, self.runtime), target
         known = ", ".join([*self.specs, *self.plugins]) or "none"
         raise SpecError(
             [Fault("connector", f'"{name}" is not a connector; known are: {known}')],
             source=str(path),
         )
 
-    def defaults(self) -> Iterator[Connection]:
+    def add_defaults(self) -> None:
+        """A connection for each connector that none names."""
+        named = {*self.used, *self.connections}
         for spec, path in self.specs.values():
-            if spec.id not in self.used and spec.id not in self.connections:
-                connector = YamlConnector(spec, self.runtime)
-                yield Connection(spec.id, connector, None, path, self.environ)
+            if spec.id in named:
+                continue
+            try:
+                made = _default(spec, path, self.runtime, self.environ)
+            except SpecError as error:
+                self.broken.append(Broken(path, error))
+            else:
+                self.connections[spec.id] = made
         for plugin in self.plugins.values():
-            if plugin.id not in self.used and plugin.id not in self.connections:
-                yield Connection(plugin.id, plugin, None, None, self.environ)
+            if plugin.id not in named:
+                made = Connection(plugin.id, plugin, None, None, self.environ)
+                self.connections[plugin.id] = made
 
 
 def _taken(path: Path, other: str) -> SpecError:
@@ -140,8 +153,8 @@ def discover(
         finder.add_spec(path)
     for path in documents(connections) if connections else ():
         finder.add_connection(path)
-    found = (*finder.connections.values(), *finder.defaults())
-    return Project(found, tuple(finder.broken))
+    finder.add_defaults()
+    return Project(tuple(finder.connections.values()), tuple(finder.broken))
 
 
 def connection_from_file(
@@ -160,8 +173,31 @@ def connection_from_file(
             document, path, runtime=runtime, environ=environ, specs=specs, plugins=plugins
         )
     spec = parse_connector(text, source=str(path))
-    connector = YamlConnector(spec, runtime or HttpRuntime())
-    return Connection(spec.id, connector, None, path, os.environ if environ is None else environ)
+    return _default(
+        spec, path, runtime or HttpRuntime(), os.environ if environ is None else environ
+    )
+
+
+def _default(
+    spec: ConnectorSpec, path: Path, runtime: HttpRuntime, environ: Mapping[str, str]
+) -> Connection:
+    """The connection of a spec that no document names."""
+    connector, lock = with_locked_streams(YamlConnector(spec, runtime), path, spec.id)
+    return Connection(spec.id, connector, None, path, environ, lock)
+
+
+def with_locked_streams(
+    connector: Connector[Any], path: Path | None, connection_id: str
+) -> tuple[Connector[Any], Path | None]:
+    """The connector with the streams that its lock file lists, and where that is or would be.
+
+    Raises SpecError where the lock file cannot be read.
+    """
+    if path is None or not isinstance(connector, YamlConnector) or not connector.spec.read.dynamic:
+        return connector, None
+    lock = lock_path(path)
+    spec = with_streams(connector.spec, discovered(lock, connection_id))
+    return YamlConnector(spec, connector.runtime), lock
 
 
 def connection_from_document(
@@ -187,6 +223,11 @@ def is_connection(text: bytes) -> bool:
     return _CONNECTION.search(text) is not None
 
 
+def locks(folder: Path) -> list[Path]:
+    """The lock files of a folder's specs; definitions change with them, too."""
+    return sorted(folder.glob(f"*{LOCK_SUFFIX}"))
+
+
 def documents(folder: Path) -> list[Path]:
     """The YAML files of a folder, in order of name; hidden files are left out."""
     if not folder.is_dir():
@@ -194,5 +235,8 @@ def documents(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix in SUFFIXES and path.is_file() and not path.name.startswith(".")
+        if path.suffix in SUFFIXES
+        and path.is_file()
+        and not path.name.startswith(".")
+        and not path.name.endswith(LOCK_SUFFIX)
     )

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "connector_assets"
 ORDER = ["errors", "redact", "spec", "runtime", "connector", "plugins", "front"]
 ROOM = {
     "connection": "connector",
+    "discovery": "connector",
     "project": "connector",
     "sync": "connector",
     "yaml_connector": "connector",

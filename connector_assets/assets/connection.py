@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,8 @@ from connector_assets.connection import Connection
 from connector_assets.errors import Fault, SpecError
 from connector_assets.load.names import table_name
 
+_log = logging.getLogger(__name__)
+
 
 def connection_definitions(
     connection: Connection, given: Settings, *, by_condition: bool = False
@@ -26,13 +29,15 @@ def connection_definitions(
     url = connection.document.destination if connection.document else None
     destination = f"{connection.id}_destination" if url else "destination"
     resources = shared_resources(given)
-    resources[destination] = destination_resource(url or given.destination, given.staging)
+    if url:
+        resources[destination] = destination_resource(url, given.staging)
+    condition = dg.AutomationCondition.on_cron
     factory = getattr(connection.connector, "assets", None)
     if factory is not None:
         return _own_definitions(factory(connection), resources)
     return dg.Definitions(
-        assets=_assets(connection, destination, url or given.destination, by_condition),
-        schedules=None if by_condition else list(schedules(connection)),
+        assets=_assets(connection, destination, url or given.destination, condition),
+        schedules=None if by_condition else list(schedules(connection, given.timezone)),
         resources=resources,
     )
 
@@ -51,6 +56,8 @@ def _assets(
     document, source = connection.document, connection.source
     text = source.read_text("utf-8", errors="replace") if source else ""
     streams = connection.streams()
+    if connection.awaits_discovery:
+        _log.warning("%s", connection.not_discovered())
     _refuse_shared_tables([stream.name for stream in streams])
     return [
         stream_asset(

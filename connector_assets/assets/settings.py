@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector_assets.project import documents
+from connector_assets.project import documents, locks
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Settings:
     staging: str
     state: str
     allow_private: tuple[str, ...]
+    timezone: str
+    """Of every cron, as in the tz database."""
     files: tuple[tuple[str, int, int], ...] = ()
 
 
@@ -45,7 +47,10 @@ def settings(
         staging=str(staging or _from("STAGING", ".connector_assets/staging")),
         state=_from("STATE", ".connector_assets/state"),
         allow_private=tuple(host.strip() for host in private if host.strip()),
-        files=tuple(_stamp(path) for folder in folders for path in documents(folder)),
+        timezone=_from("TIMEZONE", "UTC"),
+        files=tuple(
+            _stamp(path) for folder in folders for path in (*documents(folder), *locks(folder))
+        ),
     )
 
 

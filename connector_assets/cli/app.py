@@ -13,6 +13,7 @@ import typer
 
 from connector_assets.cli import output
 from connector_assets.cli.check import check
+from connector_assets.cli.discover import discover
 from connector_assets.cli.docs import docs
 from connector_assets.cli.lint import lint
 from connector_assets.cli.list import list_connectors
@@ -39,6 +40,7 @@ app.command()(lint)
 app.command()(read)
 app.command()(load)
 app.command()(check)
+app.command()(discover)
 app.command("list")(list_connectors)
 app.command()(schema)
 app.command()(docs)

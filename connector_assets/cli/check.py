@@ -63,8 +63,11 @@ def check(
 
 def _outcome(connection: Connection, stream: str | None, given: Given) -> tuple[bool, str]:
     try:
+        streams = connection.streams()
+        if not stream and not streams:
+            raise connection.not_discovered()
         reading = connection.open(
-            stream or connection.streams()[0].name,
+            stream or streams[0].name,
             config=given.config,
             secrets=given.secrets,
             auth=given.auth,

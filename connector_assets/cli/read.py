@@ -120,6 +120,8 @@ def _print(lines: _Lines, format_: Format) -> None:
 def _only_stream(connection: Connection, *, whole: bool) -> str:
     """The first stream; where all rows are wanted, the one stream there is."""
     names = [stream.name for stream in connection.streams()]
+    if not names:
+        raise connection.not_discovered()
     if len(names) > 1 and whole:
         raise output.Misused(
             f"{connection.id}: has several streams; name one of {', '.join(names)}"

@@ -16,6 +16,7 @@ from connector_assets.cli.options import JsonOption
 from connector_assets.errors import Fault, SpecError
 
 SUFFIXES = (".yaml", ".yml")
+LOCK_SUFFIX = ".lock.yaml"
 
 PathsArgument = Annotated[
     list[Path],
@@ -67,6 +68,7 @@ def files_of(path: Path) -> Iterator[Path]:
         file
         for file in path.rglob("*")
         if file.suffix in SUFFIXES
+        and not file.name.endswith(LOCK_SUFFIX)
         and file.is_file()
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )

@@ -5,7 +5,8 @@
     item.x, parent.x                               all of a stream with forEach
     window.start, window.end, cursor               requests of a stream with incremental
     response, headers, status                      when and message of errors rules
-    record                                         where and fields of a stream
+    record                                         where and fields of a stream; name, only and
+                                                   vars of dynamic ones
 
 A bare name that nothing declares is a config value that the connection must give. An endpoint may
 read what each of its streams binds.
@@ -34,7 +35,15 @@ RESERVED = frozenset({"config", "secrets", "stream", *_COMES_WITH})
 
 _IN_RULES = frozenset({"response", "headers", "status"})
 _SENT = ("params", "headers", "body")
-_OF_STREAM = {"vars": (), "where": ("record",), "fields": ("record",), "incremental": ()}
+_OF_STREAM = {
+    "vars": (),
+    "where": ("record",),
+    "fields": ("record",),
+    "deletedWhen": ("record",),
+    "incremental": (),
+}
+_OF_LISTED = {"name": ("record",), "only": ("record",), "vars": ("record",)}
+_OF_DYNAMIC = {**_OF_STREAM, **_OF_LISTED}
 
 Names = frozenset[str]
 
@@ -42,7 +51,8 @@ Names = frozenset[str]
 def name_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     """What the templates of a connector read that nothing can give, or that they may not."""
     names = _Names(data)
-    streams = items(at(data, "read", "streams"))
+    written, dynamic = items(at(data, "read", "streams")), items(at(data, "read", "dynamic"))
+    streams = [*written, *dynamic]
     anything = frozenset().union(*(_bound(stream) for stream in streams))
     yield from names.check(("auth",), data.get("auth"), secrets=True)
     yield from names.check_endpoint(("defaults",), data.get("defaults"), anything)
@@ -51,12 +61,16 @@ def name_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
         own = readers.get(text(at(endpoint, "id")))
         bound = anything if own is None else frozenset.intersection(*own)
         yield from names.check_endpoint(("endpoints", number), endpoint, bound)
-    for number, stream in enumerate(streams):
-        path: Path = ("read", "streams", number)
-        for key, more in _OF_STREAM.items():
+    for stream, path in _placed(written, dynamic):
+        for key, more in (_OF_STREAM if path[1] == "streams" else _OF_DYNAMIC).items():
             bound = _bound_items(stream) | set(more)
             yield from names.check((*path, key), at(stream, key), bound)
         yield from names.check((*path, "forEach"), at(stream, "forEach"))
+
+
+def _placed(written: list[Any], dynamic: list[Any]) -> Iterator[tuple[Any, Path]]:
+    for kind, streams in (("streams", written), ("dynamic", dynamic)):
+        yield from ((one, ("read", kind, number)) for number, one in enumerate(streams))
 
 
 def template_findings(path: Path, value: Any, data: Mapping[str, Any]) -> Iterator[Finding]:
@@ -127,7 +141,7 @@ class _Names:
         config, secrets = data.get("config"), data.get("secrets")
         self.config = config if isinstance(config, dict) else {}
         self.secrets = secrets if isinstance(secrets, dict) else None
-        streams = items(at(data, "read", "streams"))
+        streams = [*items(at(data, "read", "streams")), *items(at(data, "read", "dynamic"))]
         self.vars = {name for one in streams for name in keys(at(one, "vars"))}
         self.declared = {*self.config, *self.vars}
         self.declares_config = data.get("kind") == "connector"

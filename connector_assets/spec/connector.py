@@ -366,6 +366,22 @@ class Stream(Model):
         return self
 
 
+class DynamicStream(Stream):
+    """Streams that an endpoint lists: one for each of its rows, named once by `discover`.
+
+    `{from: tables, name: "{{record.name}}", endpoint: records, vars: {id: "{{record.id}}"}}`
+    """
+
+    from_: EndpointId = Field(alias="from")
+    """Id of the endpoint that lists the streams, with its rows path and its pagination."""
+    name: Template = Template("{{record.name}}")  # type: ignore[assignment] # a name per record
+    """Name of each stream; `record` is the listed row. What a name cannot hold becomes `_`."""
+    only: Condition | None = None
+    """Which listed rows become streams, as "{{ record.queryable }}"; default all. In `vars` too,
+    `record` is the listed row; what they give is kept in the lock file.
+    """
+
+
 class Read(Model):
     """Which lists to read."""
 
@@ -377,10 +393,14 @@ class Read(Model):
     """Sugar: one stream of the primary endpoint per name, with `resourceType` bound."""
     streams: Many[Stream] = ()
     """The lists that this connector offers, each one table and one asset."""
+    dynamic: Many[DynamicStream] = ()
+    """Streams that an endpoint lists, such as the tables of a base; `connector-assets discover`
+    writes them into a lock file beside the spec, and only what is there is read.
+    """
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (self.resource_types or self.streams or self.primary):
+        if not (self.resource_types or self.streams or self.primary or self.dynamic):
             raise fault("", "must name streams, or a primary endpoint")
         return self
 
@@ -446,7 +466,7 @@ class ConnectorSpec(Model):
             for name in self.read.resource_types
         )
         streams = (*typed, *self.read.streams)
-        if not streams and self.read.primary:
+        if not streams and self.read.primary and not self.read.dynamic:
             return (Stream.model_construct(name=self.read.primary, endpoint=self.read.primary),)
         return streams
 

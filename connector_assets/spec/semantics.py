@@ -25,6 +25,7 @@ from connector_assets.spec.bindings import (
 )
 from connector_assets.spec.computed import computed_findings
 from connector_assets.spec.connector import ConfigField
+from connector_assets.spec.dynamic import dynamic_findings
 from connector_assets.spec.faults import Finding, options, quoted
 from connector_assets.spec.format_checks import format_findings
 from connector_assets.spec.functions import CHECKS
@@ -50,6 +51,7 @@ def connector_findings(document: YamlSource) -> list[Finding]:
         _stream_names(data),
         _keys_to_merge_by(data),
         computed_findings(data),
+        dynamic_findings(data),
         format_findings(data),
         _config(data),
         _addresses(data),

@@ -155,8 +155,8 @@ class ErrorRule(Model):
     ]
     """fail: stop with an error. retry: try again, as `retry` says. rate_limited: the same,
     and everyone who shares the budget waits. ignore: this request has no rows. end: no rows,
-    and the list is complete. refresh_auth and reset_pagination end in an error, where the
-    auth has not renewed its token by itself.
+    and the list is complete. refresh_auth: ask once more with a new token, where the auth
+    can renew it, else fail. reset_pagination: begin the list anew, once.
     """
     message: Template | None = None
     """What the user is told; may quote `response`. Without it an error shows the status
@@ -286,8 +286,8 @@ class Checks(Model):
     the load is not undone.
     """
     not_null: Many[str] = ()
-    """Fields that every row should have a value in, by the table's names. The names are
-    checked; no asset check is made of them yet.
+    """Fields that must have a value in every row of the table, by the table's names; one
+    that lacks makes the asset check red, the load is not undone.
     """
 
 
@@ -430,9 +430,9 @@ class ConnectorSpec(Model):
     owners: Many[str] = ()
     """Owners of all assets, e-mail addresses or as "team:data"; a connection may name others."""
     config: dict[VariableName, ConfigField] = {}
-    """Values that a connection must or may give, by the name templates use. Templates may
-    also name values that are not declared here; these are text, and required unless they
-    have a `default(…)`.
+    """Values that a connection must or may give, by the name templates use: bare, or as
+    `config.<name>`. A bare name need not be declared; it is then text, and required unless
+    the template has a `default(…)`.
     """
     secrets: dict[VariableName, SecretField] = {}
     """The secrets that templates read as `secrets.<name>`, with what they are. Their values

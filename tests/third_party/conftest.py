@@ -36,6 +36,11 @@ class Project:
         assert not any(secret in done.stdout + done.stderr for secret in self._hidden())
         return {told["stream"]: told for told in map(json.loads, done.stdout.splitlines())}
 
+    def materialize(self, asset: str) -> None:
+        module = ("-m", "connector_assets.definitions")
+        done = self.run("dagster", "asset", "materialize", *module, "--select", f'key:"{asset}"')
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def run(self, tool: str, *args: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).with_name(tool)), *args]
         return subprocess.run(
@@ -71,11 +76,12 @@ def projects(tmp_path):
     """Makes the project of a spec that `server` answers."""
 
     def make(id_: str, server: Server) -> Project:
-        home, specs = tmp_path / "dagster_home", tmp_path / "specs"
-        home.mkdir()
+        folder = tmp_path / id_
+        home, specs = folder / "dagster_home", folder / "specs"
+        home.mkdir(parents=True)
         (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
         specs.mkdir()
         shutil.copy(SPECS / f"{id_}.yaml", specs)
-        return Project(tmp_path, id_, server)
+        return Project(folder, id_, server)
 
     return make

@@ -10,10 +10,8 @@ from pathlib import Path
 import httpx
 
 from tests.third_party.environments import npm_environment
-from tests.third_party.process import Server, answering, free_port
+from tests.third_party.process import Listing, Server, answering, free_port
 
-PACKAGE = "json-server"
-AUTH = "none"
 ROWS = {"posts": 3_210, "posts_by_link": 3_210, "authors": 40, "posts_of_authors": 3_210}
 STYLES = {
     "posts": "page number, total in a header",
@@ -21,6 +19,7 @@ STYLES = {
     "authors": "one answer",
     "posts_of_authors": "once for each author, a short page is the last",
 }
+LISTINGS = (Listing("json_server", "json-server", "none", ROWS, STYLES),)
 
 
 @contextmanager

@@ -9,10 +9,8 @@ from pathlib import Path
 import httpx
 
 from tests.third_party.environments import python_environment
-from tests.third_party.process import Server, answering, free_port
+from tests.third_party.process import Listing, Server, answering, free_port
 
-PACKAGE = "jupyterhub"
-AUTH = "token, with a prefix of its own"
 ROWS = {"users": 1_730, "users_by_url": 1_730, "groups": 26, "members": 1_300}
 STYLES = {
     "users": "`offset` and `limit`, capped at 200 in silence",
@@ -20,6 +18,7 @@ STYLES = {
     "groups": "the same, page of 10",
     "members": "once for each group, rows that are texts",
 }
+LISTINGS = (Listing("jupyterhub", "jupyterhub", "token, with a prefix of its own", ROWS, STYLES),)
 TOKEN = "tp-91d2-jupyterhub"
 _PAGED = {"Accept": "application/jupyterhub-pagination+json"}
 # The hub alone: its proxy is another program, and nobody starts a notebook here.

@@ -9,15 +9,14 @@ from pathlib import Path
 import httpx
 
 from tests.third_party.environments import python_environment
-from tests.third_party.process import Server, answering, free_port
+from tests.third_party.process import Listing, Server, answering, free_port
 
-PACKAGE = "kinto"
-AUTH = "basic"
 ROWS = {"records": 2_350, "changes": 2_350}
 STYLES = {
     "records": "URL in the header `Next-Page`; `_limit` capped at 200 in silence",
     "changes": "the same, incremental by `_since`, a time in milliseconds",
 }
+LISTINGS = (Listing("kinto", "kinto", "basic", ROWS, STYLES),)
 PASSWORD = "tp-6e1b/kinto"
 _BATCH = 100
 _SETTINGS = """
@@ -63,7 +62,9 @@ def serving(folder: Path) -> Iterator[Server]:
     (folder / "kinto.ini").write_text(_SETTINGS.replace("{port}", str(port)))
     url = f"http://127.0.0.1:{port}/v1"
     tool = python_environment("kinto") / "kinto"
-    with answering([tool, "start", "--ini", folder / "kinto.ini", "--port", str(port)], url, folder):
+    with answering(
+        [tool, "start", "--ini", folder / "kinto.ini", "--port", str(port)], url, folder
+    ):
         with client(url) as api:
             _fill(api)
         yield Server(url, lambda _: _count(url), {"USER": "reader", "PASSWORD": PASSWORD})
@@ -93,4 +94,6 @@ def _fill(api: httpx.Client) -> None:
 def _count(url: str) -> int:
     with client(url) as api:
         answer = api.head("/buckets/tests/collections/things/records").raise_for_status()
-    return int(answer.headers["Total-Records" if "Total-Records" in answer.headers else "Total-Objects"])
+    return int(
+        answer.headers["Total-Records" if "Total-Records" in answer.headers else "Total-Objects"]
+    )

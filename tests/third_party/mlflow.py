@@ -10,15 +10,14 @@ from pathlib import Path
 import httpx
 
 from tests.third_party.environments import python_environment
-from tests.third_party.process import Server, answering, free_port
+from tests.third_party.process import Listing, Server, answering, free_port
 
-PACKAGE = "mlflow"
-AUTH = "none"
 ROWS = {"experiments": 31, "runs": 930}
 STYLES = {
     "experiments": "token in the body, sent back in the query",
     "runs": "POST, once for each experiment, token sent back in a JSON body",
 }
+LISTINGS = (Listing("mlflow", "mlflow", "none", ROWS, STYLES),)
 
 
 @contextmanager

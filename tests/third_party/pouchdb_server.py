@@ -9,16 +9,15 @@ from pathlib import Path
 import httpx
 
 from tests.third_party.environments import npm_environment
-from tests.third_party.process import Server, answering, free_port
+from tests.third_party.process import Listing, Server, answering, free_port
 
-PACKAGE = "pouchdb-server"
-AUTH = "none"
 ROWS = {"documents": 2_600, "documents_by_key": 2_600, "changes": 2_600}
 STYLES = {
     "documents": "`skip` and `limit`, total in the body",
     "documents_by_key": "POST, the last row's key as a cursor in a JSON body",
     "changes": "`since`, a cursor in the body that never ends; an empty page does",
 }
+LISTINGS = (Listing("pouchdb_server", "pouchdb-server", "none", ROWS, STYLES),)
 
 
 @contextmanager

@@ -27,6 +27,17 @@ class Server:
     secrets: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Listing:
+    """A spec `specs/<id>.yaml`: how each of its streams goes on, and the rows it has."""
+
+    id: str
+    package: str
+    auth: str
+    rows: Mapping[str, int]
+    styles: Mapping[str, str]
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]

@@ -10,15 +10,14 @@ from pathlib import Path
 import httpx
 
 from tests.third_party.environments import python_environment
-from tests.third_party.process import Server, answering, free_port
+from tests.third_party.process import Listing, Server, answering, free_port
 
-PACKAGE = "pygeoapi"
-AUTH = "none"
 ROWS = {"wells": 3_333, "wells_by_offset": 3_333}
 STYLES = {
     "wells": "the link with `rel: next` in a list of links; `limit` capped at 500 in silence",
     "wells_by_offset": "`offset` and `limit`, total in the body",
 }
+LISTINGS = (Listing("pygeoapi", "pygeoapi", "none", ROWS, STYLES),)
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.third_party import (
+    django_site,
     json_server,
     jupyterhub,
     kinto,
@@ -17,33 +18,39 @@ from tests.third_party import (
     pygeoapi,
 )
 from tests.third_party.environments import version_of
-from tests.third_party.process import Server
+from tests.third_party.process import Listing, Server
 
 
 @dataclass(frozen=True)
 class Served:
-    """A spec `specs/<id>.yaml`, who answers it, and the rows of each of its streams."""
+    """One process, and the specs it answers."""
 
-    id: str
-    package: str
-    auth: str
+    name: str
     serving: Callable[[Path], AbstractContextManager[Server]]
-    rows: dict[str, int]
-    styles: dict[str, str]
+    listings: Sequence[Listing]
 
 
 SERVED = [
-    Served(one.__name__.rpartition(".")[2], one.PACKAGE, one.AUTH, one.serving, one.ROWS, one.STYLES)
-    for one in (json_server, jupyterhub, kinto, mlflow, pouchdb_server, prefect, pygeoapi)
+    Served(one.__name__.rpartition(".")[2], one.serving, one.LISTINGS)
+    for one in (
+        django_site,
+        json_server,
+        jupyterhub,
+        kinto,
+        mlflow,
+        pouchdb_server,
+        prefect,
+        pygeoapi,
+    )
 ]
 
 
 def table() -> str:
     """What the documentation shows, as Markdown."""
-    lines = ["| server | version | auth | stream | how its list goes on | rows |"]
+    lines = ["| package | version | auth | stream | how its list goes on | rows |"]
     lines.append("|---|---|---|---|---|---|")
-    for one in SERVED:
+    for one in [listing for served in SERVED for listing in served.listings]:
         for stream, rows in one.rows.items():
-            cells = (one.package, version_of(one.package), one.auth, f"`{stream}`")
+            cells = (one.package, version_of(one.package), one.auth, f"`{one.id}.{stream}`")
             lines.append(f"| {' | '.join(cells)} | {one.styles[stream]} | {rows:,} |")
     return "\n".join(lines)

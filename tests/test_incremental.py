@@ -263,6 +263,8 @@ def test_a_run_that_dies_between_windows_loses_and_doubles_nothing(tmp_path, fee
     )
     for n in range(20):
         feed.change(n, at(hours=6 * n), 1)
+    # One window after the other, so that it is known which of them are staged.
+    text = text.replace("retry:", "rateLimit: {concurrency: 1}\n    retry:")
     project = Project(tmp_path, text, feed)
     project.clock.now = at(days=5)
     calls = []

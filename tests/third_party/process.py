@@ -56,7 +56,8 @@ def answering(
     with log.open("wb") as output, running(command, env=env, output=output, folder=folder) as child:
         deadline = time.monotonic() + _PATIENCE_S
         while not _answers(url):
-            assert child.poll() is None and time.monotonic() < deadline, log.read_text()
+            assert child.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
             time.sleep(_PAUSE_S)
         yield
 

@@ -127,12 +127,12 @@ def _encoded(run: str) -> str:
     octets = char.encode("utf-8", "surrogatepass")
     named = rf"|{codepoint2name[code]}" if code in codepoint2name else "|apos" * (char == "'")
     ways = [
+        *_OTHERS.get(char, ()),
         re.escape(char),
         "".join(f"%(?:25)*{octet:02x}" for octet in octets),
         rf"{_BACKSLASH}*+".join(f"u{utf16[n : n + 4]}" for n in range(0, len(utf16), 4)),
         *(f"x{code:02x}", f"u{code:08x}"),
         f"{_AMPERSAND}(?:{_HASH}(?:0*{code}|x0*{code:x}){named}){_END}",
-        *_OTHERS.get(char, ()),
     ]
     one = f"(?i:(?:{_BACKSLASH}++)?(?:{'|'.join(ways)}))"
     return rf"(?:{_encoded(chr(13))})?{one}" if char == "\n" else one

@@ -28,6 +28,7 @@ from connector_assets.runtime.budget import Budget
 from connector_assets.runtime.client import Answer, Client, Limits
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.formats import json_of, response_of
+from connector_assets.runtime.job import Export
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.render import request_of
 from connector_assets.runtime.retry import Backoff, parse_retry_after
@@ -37,6 +38,7 @@ from connector_assets.runtime.unpack import unpacked
 from connector_assets.spec.call import Call
 from connector_assets.spec.connector import Endpoint
 from connector_assets.spec.formats import ACCEPT
+from connector_assets.spec.job import Job
 
 _QUOTED, _LOOKED_AT = 200, 64 << 10
 
@@ -73,6 +75,32 @@ class Session:
             raise error.at(place_of(call)).masked(self.secrets.mask) from None
 
     def _fetch(self, call: Call) -> Page:
+        answer, meaning = self._answered(call)
+        if self.endpoint.job is None or meaning.action != "rows":
+            return self._page(call, answer, meaning)
+        return self._export(self.endpoint.job, call, answer)
+
+    def _export(self, job: Job, call: Call, created: Answer) -> Page:
+        """The rows of all files of an export, as one page."""
+        export = Export(
+            job, self.endpoint, self.scope, self.origins, self._ask, self.clock, self.cancel
+        )
+        answers = export.results(created)
+        if not answers:
+            return Page.empty(created)
+        pages = [self._page(call, answer, Meaning("rows")) for answer in answers]
+        return pages[0] if len(pages) == 1 else Page.joined(pages)
+
+    def _ask(self, call: Call, own: bool) -> Answer:
+        """The answer to a request of an export; credentials go to the API's own origin only."""
+        session = self if own else replace(self, auth=None)
+        answer, meaning = session._answered(call)  # noqa: SLF001 - itself, without auth
+        if meaning.action != "rows":
+            self._fail(answer, meaning)
+        return answer
+
+    def _answered(self, call: Call) -> tuple[Answer, Meaning]:
+        """What the server says in the end, after retries."""
         policy = self.endpoint.retry
         backoff = Backoff(max_delay_s=policy.max_delay_seconds)
         for attempt in itertools.count(1):
@@ -86,7 +114,7 @@ class Session:
                 continue
             meaning = self._meaning(answer)
             if meaning.action not in ("retry", "rate_limited"):
-                return self._page(call, answer, meaning)
+                return answer, meaning
             self._wait_as_told(answer, meaning, backoff.delay(attempt), last=last)
         raise AssertionError("unreachable")
 

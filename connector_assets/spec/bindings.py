@@ -152,6 +152,7 @@ class _Names:
         for key in _SENT:
             yield from self.check((*path, key), at(value, key), bound, secrets=True)
         yield from self.check((*path, "auth"), at(value, "auth"), bound, secrets=True)
+        yield from self.check((*path, "job"), at(value, "job"), bound | {"response"})
         for number, rule in enumerate(items(at(value, "errors"))):
             for key in ("when", "message"):
                 where = (*path, "errors", number, key)

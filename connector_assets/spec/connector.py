@@ -14,6 +14,7 @@ from connector_assets.spec.fields import Condition, Expand, Fields, OneField
 from connector_assets.spec.for_each import ForEach
 from connector_assets.spec.formats import Csv, Format
 from connector_assets.spec.incremental import Incremental
+from connector_assets.spec.job import Job
 from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.pagination import NonePagination, Pagination
 from connector_assets.spec.paths import Path
@@ -258,6 +259,8 @@ class Endpoint(EndpointDefaults):
     """
     description: Prose = ""
     """What the endpoint gives, for readers of the spec."""
+    job: Job | None = None
+    """The request creates an export, whose rows are downloaded once it is done."""
     auth: Many[Auth] | None = None
     """Used instead of the connector's `auth`; `[{type: none}]` sends no credentials."""
 

@@ -86,7 +86,7 @@ def _split(text: str) -> list[str]:
 
 def endpoint_templates(endpoint: Endpoint) -> Iterator[Template]:
     """The templates that one request of `endpoint` renders."""
-    parts = [endpoint.url, endpoint.params, endpoint.headers, endpoint.body]
+    parts = [endpoint.url, endpoint.params, endpoint.headers, endpoint.body, endpoint.job]
     if endpoint.url.source.startswith("/"):
         parts.append(endpoint.base_url)
     for part in parts:

@@ -1,0 +1,77 @@
+"""An export that is asked for, waited for, and then downloaded."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from connector_assets.spec.model import Many, Model, fault
+from connector_assets.spec.paths import Path
+from connector_assets.spec.template import Template
+
+State = str | int | bool
+Wait = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
+
+
+class Poll(Model):
+    """How to ask whether an export is done: `{url: "/exports/{{response.id}}", done: [ready]}`."""
+
+    url: Template
+    """Asked with GET, on the API's own origin; `response` is the answer that created the job."""
+    status_path: Path = Path("status")
+    """Path of the state in the answer."""
+    done: Annotated[Many[State], Field(min_length=1)]
+    """States in which the result is there; every other one but `failed` means to wait."""
+    failed: Many[State] = ()
+    """States in which there will be no result."""
+    every_seconds: Wait = 2.0
+    """Wait before the first question; it grows by half each time."""
+    max_every_seconds: Wait = 60.0
+    """The longest wait between two questions."""
+
+
+class Download(Model):
+    """Where the result is: `{urlPath: result.url}`, or `{url: "/exports/{{response.id}}/file"}`."""
+
+    url: Template | None = None
+    """The address; `response` is the last answer, over the one that created the job."""
+    url_path: Path | None = None
+    """Path of the URL, or of a list of URLs, in the last answer. Null or an empty list has no rows.
+    On another origin it must be declared in `origins`, and is sent no credentials.
+    """
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.url is None) == (self.url_path is None):
+            raise fault("url", "is required; give one of url, urlPath")
+        return self
+
+
+class Job(Model):
+    """The endpoint's own request creates an export; this says how its rows come from there."""
+
+    type: Literal["poll"] = "poll"
+    """How it is known that the export is done; so far by asking."""
+    poll: Poll
+    """How to ask whether it is done."""
+    download: Download
+    """Where the result is then; it is read as the endpoint's `responseFormat` says."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 3_600.0
+    """How long the export may take, from its creation until it is done."""
+
+    def state(self, value: Any) -> Literal["done", "failed", "waiting"]:
+        """What a state that the server gave means; numbers and booleans count as they are written.
+
+        >>> job.state("ready")
+        'done'
+        """
+        told = _written(value)
+        if told in map(_written, self.poll.done):
+            return "done"
+        return "failed" if told in map(_written, self.poll.failed) else "waiting"
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -31,12 +31,16 @@ def connection_definitions(
     resources = shared_resources(given)
     if url:
         resources[destination] = destination_resource(url, given.staging)
-    condition = dg.AutomationCondition.on_cron
     factory = getattr(connection.connector, "assets", None)
     if factory is not None:
         return _own_definitions(factory(connection), resources)
     return dg.Definitions(
-        assets=_assets(connection, destination, url or given.destination, condition),
+        assets=_assets(
+            connection,
+            destination,
+            url or given.destination,
+            given.timezone if by_condition else None,
+        ),
         schedules=None if by_condition else list(schedules(connection, given.timezone)),
         resources=resources,
     )
@@ -51,9 +55,10 @@ def shared_resources(given: Settings) -> dict[str, Any]:
 
 
 def _assets(
-    connection: Connection, destination: str, url: str, by_condition: bool
+    connection: Connection, destination: str, url: str, timezone: str | None
 ) -> list[dg.AssetsDefinition]:
-    document, source = connection.document, connection.source
+    """With a `timezone` the crons become conditions."""
+    source = connection.source
     text = source.read_text("utf-8", errors="replace") if source else ""
     streams = connection.streams()
     if connection.awaits_discovery:
@@ -66,10 +71,17 @@ def _assets(
             destination=destination,
             storage=url.partition(":")[0],
             line=line_of(text, stream.name),
-            cron=document.schedule_of(stream.name) if document and by_condition else None,
+            condition=_condition(connection, stream.name, timezone) if timezone else None,
         )
         for stream in streams
     ]
+
+
+def _condition(
+    connection: Connection, stream: str, timezone: str
+) -> dg.AutomationCondition[Any] | None:
+    cron = connection.document.schedule_of(stream) if connection.document else None
+    return dg.AutomationCondition.on_cron(cron, timezone) if cron else None
 
 
 def _refuse_shared_tables(names: list[str]) -> None:

@@ -6,6 +6,7 @@ variables. So what Dagster stores and shows of a resource is harmless.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class HttpRuntimeResource(dg.ConfigurableResource):  # type: ignore[type-arg] # 
     )
     state: str | None = Field(
         default=None,
+        repr=False,
         description="Where rate budgets and renewed tokens are shared: a folder or a server's URL.",
     )
 
@@ -36,7 +38,9 @@ class HttpRuntimeResource(dg.ConfigurableResource):  # type: ignore[type-arg] # 
 class DestinationResource(dg.ConfigurableResource):  # type: ignore[type-arg] # provides itself
     """The store that rows are loaded into."""
 
-    url: str = Field(description="duckdb:///relative.duckdb or duckdb:////absolute.duckdb")
+    url: str = Field(
+        repr=False, description="duckdb:///relative.duckdb or duckdb:////absolute.duckdb"
+    )
     staging: str = Field(
         default=".connector_assets/staging",
         description="Folder of rows on their way; reruns resume from it, so it must outlive them.",
@@ -52,12 +56,21 @@ class DestinationResource(dg.ConfigurableResource):  # type: ignore[type-arg] # 
 
 
 @cache
-def http_resource(allow_private: tuple[str, ...], state: str | None) -> HttpRuntimeResource:
+def http_resource(allow_private: tuple[str, ...], state: str) -> HttpRuntimeResource:
     """One object for equal settings: Dagster merges definitions only if they share resources."""
-    return HttpRuntimeResource(allow_private=list(allow_private), state=state)
+    return HttpRuntimeResource(allow_private=list(allow_private), state=_stored("STATE", state))
 
 
 @cache
 def destination_resource(url: str, staging: str) -> DestinationResource:
     """One object for equal settings, as above."""
-    return DestinationResource(url=url, staging=staging)
+    return DestinationResource(url=_stored("DESTINATION", url), staging=staging)
+
+
+def _stored(name: str, value: str) -> str:
+    """What Dagster may keep of a URL: only the name of the variable, if it comes from one.
+
+    Dagster stores and shows the values of resources, and a URL may hold a password.
+    """
+    variable = f"CONNECTOR_ASSETS_{name}"
+    return dg.EnvVar(variable) if os.environ.get(variable) == value else value

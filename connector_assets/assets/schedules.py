@@ -27,11 +27,13 @@ def too_many(connections: Iterable[Connection]) -> bool:
     return asked > MOST_SCHEDULES
 
 
-def schedules(connection: Connection) -> Iterator[dg.ScheduleDefinition]:
+def schedules(connection: Connection, timezone: str) -> Iterator[dg.ScheduleDefinition]:
     """One for the connection, one for each stream with a cron of its own; all start stopped."""
     for (name, cron), keys in _crons(connection).items():
         job = dg.define_asset_job(f"{name}_job", dg.AssetSelection.assets(*keys))
-        yield dg.ScheduleDefinition(name=f"{name}_schedule", job=job, cron_schedule=cron)
+        yield dg.ScheduleDefinition(
+            name=f"{name}_schedule", job=job, cron_schedule=cron, execution_timezone=timezone
+        )
 
 
 def _crons(connection: Connection) -> dict[tuple[str, str], list[dg.AssetKey]]:

@@ -42,13 +42,12 @@ def stream_asset(
     destination: str,
     storage: str,
     line: int = 1,
-    cron: str | None = None,
+    condition: dg.AutomationCondition[Any] | None = None,
 ) -> dg.AssetsDefinition:
     """The asset of `stream`.
 
     `destination` is the key of the resource it loads into, `storage` the kind of store. `line` is
-    where the connection's file declares it. With `cron` the asset materialises itself, without a
-    schedule.
+    where the connection's file declares it. `condition` says when it materialises itself.
     """
     key = asset_key(connection.id, stream.name)
     checks = check_specs(key, stream)
@@ -64,7 +63,7 @@ def stream_asset(
         )
 
     return one_op_asset(
-        asset_spec(connection, stream, storage, line, cron),
+        asset_spec(connection, stream, storage, line, condition),
         compute,
         checks=checks,
         required_resource_keys={"http", destination},
@@ -74,7 +73,11 @@ def stream_asset(
 
 
 def asset_spec(
-    connection: Connection, stream: Stream, storage: str, line: int, cron: str | None
+    connection: Connection,
+    stream: Stream,
+    storage: str,
+    line: int,
+    condition: dg.AutomationCondition[Any] | None,
 ) -> dg.AssetSpec:
     """What Dagster shows of `stream`, also before it ever ran."""
     return dg.AssetSpec(
@@ -87,7 +90,7 @@ def asset_spec(
         tags=labels.tags(connection, stream),
         code_version=labels.code_version(connection, stream),
         metadata=code_reference(connection.source, line) if connection.source else None,
-        automation_condition=dg.AutomationCondition.on_cron(cron) if cron else None,
+        automation_condition=condition,
     )
 
 

@@ -112,7 +112,10 @@ def test_folders_and_destination_come_from_the_environment(project, monkeypatch)
     definitions = project.definitions()
     assert keys_of(definitions) == ["shop/items", "shop/v1_odd_name"]
     destination = definitions.resources["destination"]
-    assert (destination.url, destination.staging) == ("duckdb:////srv/x.duckdb", "/srv/staging")
+    assert (destination.url.get_value(), destination.staging) == (
+        "duckdb:////srv/x.duckdb",
+        "/srv/staging",
+    )
     assert definitions.resources["http"].allow_private == ["127.0.0.1:8001", "10.0.0.0/8"]
 
 
@@ -166,6 +169,16 @@ def test_a_schedule_materialises_its_connection(project):
     assert crons == {"eu_schedule": "0 3 * * *", "eu__v1_odd_name_schedule": "@hourly"}
     job = definitions.resolve_job_def("eu_job")
     assert job.asset_layer.executable_asset_keys == {dg.AssetKey(["eu", "items"])}
+
+
+def test_crons_are_of_the_time_zone_that_is_set(project, monkeypatch):
+    project.write("specs/shop.yaml", SHOP)
+    text = "id: eu\nconnector: shop\nschedule: '0 3 * * *'\n"
+    project.write("connections/eu.yaml", connection(text))
+    (utc,) = project.definitions().schedules
+    monkeypatch.setenv("CONNECTOR_ASSETS_TIMEZONE", "Europe/Madrid")
+    (madrid,) = project.definitions().schedules
+    assert (utc.execution_timezone, madrid.execution_timezone) == ("UTC", "Europe/Madrid")
 
 
 def test_many_schedules_become_conditions_on_their_assets(project, monkeypatch):

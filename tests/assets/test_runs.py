@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -74,13 +75,23 @@ def test_the_command_line_materialises_one_asset(shop_project):
     assert "12 rows in 4 pages" in done.stderr
 
 
-def test_a_failing_stream_fails_the_command_stops_no_other_and_leaks_no_secret(shop_project, api):
+def test_a_failing_stream_fails_the_command_stops_no_other_and_leaks_no_secret(
+    shop_project, api, monkeypatch
+):
+    # Its name stands for the password that a server's URL may hold.
+    state = f"state-{uuid4().hex}"
+    monkeypatch.setenv("CONNECTOR_ASSETS_STATE", state)
     shop_project.write("specs/shop.yaml", SHOP.replace("name: v1.odd-name", "name: missing"))
     done = materialize(shop_project, ["shop/items", "shop/missing"])
     assert done.returncode == 1
     assert f"Failure: GET {api.host}/missing: 404; " in done.stderr
     assert len(shop_project.rows("shop.items")) == 12
-    forms = [SECRET, SECRET.replace("/", "%2F").replace("+", "%2B"), json.dumps(SECRET)[1:-1]]
+    forms = [
+        state,
+        SECRET,
+        SECRET.replace("/", "%2F").replace("+", "%2B"),
+        json.dumps(SECRET)[1:-1],
+    ]
     assert not [form for form in forms if form in done.stdout + done.stderr]
     leaking = [
         path
@@ -140,7 +151,9 @@ def test_a_killed_run_leaves_the_old_table_and_the_next_goes_on(shop_project, ap
     done = materialize(shop_project, ["shop/items"])
     assert done.returncode == 0, done.stderr
     assert len(shop_project.rows("shop.items")) == 12
-    assert [request.query.get("cursor") for request in api.seen[before:]] == ["2", "3"]
+    asked = [request.query.get("cursor") for request in api.seen[before:]]
+    # A page is asked for while the one before it is still on its way to the disk.
+    assert asked in (["1", "2", "3"], ["2", "3"])
 
 
 def test_an_interrupted_run_ends_at_once_though_the_server_is_silent(shop_project, held, started):

@@ -1,0 +1,49 @@
+"""docs/how-to/run-in-dagster.md says what is so."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from connector_assets.assets.component import ConnectorComponent
+from tests.docs.pages import ROOT, blocks
+
+PAGE = ROOT / "docs" / "how-to" / "run-in-dagster.md"
+
+
+def test_every_metadata_of_a_materialization_is_explained(shop_project):
+    result = shop_project.run("shop/items")
+    (event,) = result.get_asset_materialization_events()
+    text = PAGE.read_text()
+    table = text[text.index("| metadata | says |") : text.index("Numbers are plotted")]
+    explained = {
+        name
+        for row in table.splitlines()
+        for name in re.findall(r"`([^`]+)`", row.split("|")[1] if "|" in row else "")
+    }
+    # An incremental stream has positions, a remark is made where there is something to remark.
+    assert set(event.materialization.metadata) | {"cursor_before", "cursor_after", "notes"} == (
+        explained
+    )
+
+
+def test_the_component_that_is_shown_has_those_attributes():
+    (shown,) = (
+        b for b in map(lambda b: yaml.safe_load(b.text), blocks(PAGE, "yaml")) if "type" in b
+    )
+    assert set(shown["attributes"]) <= set(ConnectorComponent.model_fields)
+
+
+def test_the_python_that_is_shown_loads(shop_project):
+    (python,) = blocks(PAGE, "python")
+    names = {}
+    exec(python.text, names)
+    keys = {spec.key.to_user_string() for spec in names["defs"].resolve_all_asset_specs()}
+    assert keys == {"report", "shop/items", "shop/v1_odd_name"}
+
+
+@pytest.mark.parametrize("check", ["complete", "min_rows", "not_null"])
+def test_every_check_is_explained(check):
+    assert f"`{check}`" in PAGE.read_text()

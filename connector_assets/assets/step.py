@@ -7,7 +7,7 @@ only, by an exception that is no `Exception`.
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
@@ -107,12 +107,15 @@ def fence(context: dg.AssetExecutionContext, cancel: threading.Event) -> Callabl
     A run worker that is killed leaves its step processes alive, while Dagster has called the run
     failed and may have started another.
     """
-    parent, run_id, instance = os.getppid(), context.run.run_id, context.instance
+    run_id, instance = context.run.run_id, context.instance
+    # The run worker, also where a fork server stands between: its pipe closes as it dies.
+    worker = multiprocessing.parent_process()
     where = "/".join(context.asset_key.path)
 
     def check() -> None:
         run = instance.get_run_by_id(run_id)
-        if cancel.is_set() or os.getppid() != parent or (run is not None and run.is_finished):
+        orphaned = worker is not None and not worker.is_alive()
+        if cancel.is_set() or orphaned or (run is not None and run.is_finished):
             raise LoadError(
                 "the run was ended before its rows were loaded; the table is as it was",
                 where=where,

@@ -31,7 +31,9 @@ def test_every_metadata_of_a_materialization_is_explained(shop_project):
 
 def test_the_component_that_is_shown_has_those_attributes():
     (shown,) = (
-        b for b in map(lambda b: yaml.safe_load(b.text), blocks(PAGE, "yaml")) if "type" in b
+        shown
+        for shown in (yaml.safe_load(block.text) for block in blocks(PAGE, "yaml"))
+        if "type" in shown
     )
     assert set(shown["attributes"]) <= set(ConnectorComponent.model_fields)
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
+import duckdb
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
+from filelock import FileLock
 
 from tests.assets.conftest import SECRET, SHOP, shop
 
@@ -166,3 +168,19 @@ def test_an_interrupted_run_ends_at_once_though_the_server_is_silent(shop_projec
     with DagsterInstance.get() as instance:
         (run,) = instance.get_runs()
     assert run.status in {DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
+
+
+def test_a_step_that_outlives_its_run_loads_nothing(shop_project, api, held, started):
+    seen, go = held
+    child = started()
+    assert seen.wait(ENOUGH_S)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    asked = len(api.seen)
+    go.set()
+    staging = shop_project.root / ".connector_assets" / "staging"
+    # The lock on the stream is gone when the step is.
+    with FileLock(next(staging.rglob("*.lock")), timeout=ENOUGH_S):
+        assert len(api.seen) > asked
+    with pytest.raises(duckdb.CatalogException):
+        shop_project.rows("shop.items")

@@ -11,7 +11,8 @@ import httpx
 from tests.third_party.environments import HERE, python_environment
 from tests.third_party.process import Listing, Server, answering, free_port
 
-USERS, PAGES = 2_222, 410
+# Users fill the last page of `numbered`, so that the page after it, a 404, is asked for.
+USERS, PAGES = 2_250, 410
 LISTINGS = (
     Listing(
         "drf",
@@ -29,7 +30,7 @@ LISTINGS = (
         "graphene-django",
         "none",
         {"users": USERS},
-        {"users": "GraphQL, Relay connection; `first` capped at 100"},
+        {"users": "GraphQL, Relay connection, cursor in the variables"},
     ),
     Listing(
         "tastypie",

@@ -15,7 +15,7 @@ ROWS = {"documents": 2_600, "documents_by_key": 2_600, "changes": 2_600}
 STYLES = {
     "documents": "`skip` and `limit`, total in the body",
     "documents_by_key": "POST, the last row's key as a cursor in a JSON body",
-    "changes": "`since`, a cursor in the body that never ends; an empty page does",
+    "changes": "`since`, the last row's `seq` as a cursor; a short page is the last",
 }
 LISTINGS = (Listing("pouchdb_server", "pouchdb-server", "none", ROWS, STYLES),)
 

@@ -13,7 +13,7 @@ from tests.third_party.process import Listing, Server, answering, free_port
 
 ROWS = {"flow_runs": 1_111, "flow_runs_by_page": 1_111}
 STYLES = {
-    "flow_runs": "POST, `offset` and `limit` in a JSON body; a limit above 200 is refused",
+    "flow_runs": "POST, `offset` and `limit` in a JSON body",
     "flow_runs_by_page": "POST, page number in a JSON body, number of pages in the answer",
 }
 LISTINGS = (Listing("prefect", "prefect", "basic", ROWS, STYLES),)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from connector_assets.errors import LoadError
 from connector_assets.load.derived import derived
 from connector_assets.load.duckdb_insert import NotTimes
 from connector_assets.load.duckdb_rejected import write_rejected
@@ -50,6 +51,12 @@ class _Rows:
     accepted: Sequence[Segment]
     found: Profile
     rejected: Segment | None = None
+
+
+def require_key(table: Table, mode: WriteMode) -> None:
+    if mode in {"merge", "scd2"} and not table.primary_key:
+        where = f"{table.schema}.{table.name}"
+        raise LoadError(f"{mode} needs a key", where=where, fix="declare primaryKey")
 
 
 def load(order: Order, transaction: Transaction) -> Loaded:

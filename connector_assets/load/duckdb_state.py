@@ -7,7 +7,7 @@ key and the kinds of value behind each column.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ create table if not exists _connector_assets.columns (
     shape varchar, fixed boolean);
 """
 
+_NAMES = ("state", "loads", "columns")
 _COLUMNS_JSON = (
     '[{"position": "INTEGER", "key": "VARCHAR", "name": "VARCHAR", "type": "VARCHAR", '
     '"kinds": "INTEGER", "shape": "VARCHAR", "fixed": "BOOLEAN"}]'
@@ -56,6 +57,7 @@ class State:
         )
 
     def cursor(self) -> Any:
+        """The stored position, or None."""
         rows = self._all(
             "select cursor from _connector_assets.state "
             "where schema_name = ? and table_name = ? and partition = ?",
@@ -125,3 +127,34 @@ class State:
     def _all(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
         # fetchall, always: a half-read result leaves a DuckDB 2.0 connection busy.
         return self._connection.execute(sql, values or []).fetchall()
+
+
+def dump_state(connection: DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
+    """All that is remembered, as JSON."""
+    return {
+        name: [
+            json.loads(row)
+            for (row,) in connection.execute(
+                f"select to_json(t) from _connector_assets.{name} t"
+            ).fetchall()
+        ]
+        for name in _NAMES
+    }
+
+
+def restore_state(
+    connection: DuckDBPyConnection, state: Mapping[str, list[dict[str, Any]]]
+) -> None:
+    """Add what `dump_state` gave, in a file that may have some already."""
+    connection.execute(_TABLES)
+    for name, rows in state.items():
+        table = f"_connector_assets.{name}"
+        shape = connection.execute(
+            "select json_group_object(column_name, data_type) from duckdb_columns() "
+            "where schema_name = '_connector_assets' and table_name = ?",
+            [name],
+        ).fetchall()
+        connection.execute(
+            f"insert into {table} by name select unnest(from_json(?, ?), recursive := true)",
+            [json.dumps(rows), f"[{shape[0][0]}]"],
+        )

@@ -2,35 +2,62 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from connector_assets.errors import ConfigError
-
-if TYPE_CHECKING:
-    from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.table import Destination
 
 
-def destination_from_url(url: str) -> DuckDBDestination:
+def destination_from_url(url: str) -> Destination:
     """Return the destination at `url`; a path after three slashes is relative, as in SQLAlchemy.
+
+    `duckdb:///data.duckdb`, `parquet:///folder`, `parquet+s3://bucket/prefix` (any fsspec URL).
 
     >>> destination_from_url("duckdb:///data.duckdb").uri
     'duckdb:///data.duckdb'
     """
     parts = urlsplit(url)
-    if parts.scheme != "duckdb":
+    if parts.scheme.startswith("parquet+"):
+        return _object_store(url.removeprefix("parquet+"))
+    if parts.scheme not in _LOCAL:
         raise ConfigError(
             f'"{parts.scheme}" is not a known kind of destination',
             where="destination",
-            fix="use one such as duckdb:///data.duckdb",
+            fix=f"use one of {', '.join(f'{kind}://' for kind in _LOCAL)}, parquet+s3://",
         )
+    return _LOCAL[parts.scheme](_path(parts))
+
+
+def _duckdb(path: Path) -> Destination:
     from connector_assets.load.duckdb import DuckDBDestination
 
+    return DuckDBDestination(path)
+
+
+def _parquet(path: Path) -> Destination:
+    from connector_assets.load.folders import LocalFolder
+    from connector_assets.load.parquet import ParquetDestination
+
+    return ParquetDestination(LocalFolder(path))
+
+
+def _object_store(url: str) -> Destination:
+    from connector_assets.load.folders import ObjectFolder
+    from connector_assets.load.parquet import ParquetDestination
+
+    return ParquetDestination(ObjectFolder(url))
+
+
+_LOCAL = {"duckdb": _duckdb, "parquet": _parquet}
+
+
+def _path(parts: SplitResult) -> Path:
     path = unquote(parts.path).removeprefix("/")
     if parts.netloc or not path:
         raise ConfigError(
-            "duckdb:// needs a path after a third slash",
+            f"{parts.scheme}:// needs a path after a third slash",
             where="destination",
-            fix="use duckdb:///relative.duckdb or duckdb:////absolute.duckdb",
+            fix=f"use {parts.scheme}:///relative or {parts.scheme}:////absolute",
         )
-    return DuckDBDestination(path)
+    return Path(path)

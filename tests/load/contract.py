@@ -169,7 +169,12 @@ class DestinationContract:
         assert all(map(same, store.values("v"), values)), store.values("v")
 
     @settings(
-        max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,  # each destination inherits it
+        ],
     )
     @given(before=columns_of_values, after=columns_of_values)
     def test_any_values_come_back_also_after_the_column_has_widened(
@@ -583,6 +588,13 @@ class DestinationContract:
         assert destination.count(TABLE) == 1
         with pytest.raises(LoadError, match='no column for "nope"'):
             list(destination.keys(TABLE, ["nope"]))
+
+    def test_keys_may_be_paths_into_nested_values(self, store: Store) -> None:
+        store.load({"a": {"b/c": {"d": 5}, "e": "x"}}, {"a": {"e": None}}, {"a": None}, {"a": 1})
+        got = store.rows('a."b/c".d', "a.e")
+        assert got == [[5, "x"], [None, None], [None, None], [None, None]]
+        with pytest.raises(LoadError, match=r'no column for "x\.y"'):
+            store.rows("x.y")
 
     def test_a_query_gives_columns_and_rows_and_cannot_write(self, store: Store) -> None:
         store.load(*({"id": i, "name": f"n{i}"} for i in range(5)))

@@ -1,0 +1,166 @@
+"""Folders of files, on a local disk or in an object store through fsspec.
+
+A file appears whole or not at all, and a small one can be replaced in one step: all that a manifest
+needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from connector_assets.errors import ConfigError
+
+
+class Folder(Protocol):
+    """Files by relative names such as `crm/people/manifest.json`."""
+
+    @property
+    def uri(self) -> str: ...
+
+    def lock_path(self, name: str) -> Path:
+        """Where on this machine to lock what `name` is about."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """A file's content, None if there is none."""
+        ...
+
+    def replace(self, name: str, content: bytes) -> None: ...
+
+    def put(self, name: str, path: Path) -> None: ...
+
+    def fetch(self, name: str, scratch: Path) -> Path:
+        """A local path of the file, perhaps a copy in `scratch`."""
+        ...
+
+    def names(self, pattern: str) -> list[str]: ...
+
+    def delete(self, name: str) -> None: ...
+
+
+class LocalFolder:
+    """A folder on this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @property
+    def uri(self) -> str:
+        return f"parquet:///{self._root.as_posix()}"
+
+    def lock_path(self, name: str) -> Path:
+        path = self._root / ".locks" / name.replace("/", "+")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return (self._root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def replace(self, name: str, content: bytes) -> None:
+        path = self._root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+            file.write(content)
+        _into_place(Path(file.name), path)
+
+    def put(self, name: str, path: Path) -> None:
+        to = self._root / name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        beside = to.with_name(f".{to.name}")
+        shutil.move(path, beside)
+        _into_place(beside, to)
+
+    def fetch(self, name: str, scratch: Path) -> Path:  # noqa: ARG002 # it is here already
+        return self._root / name
+
+    def names(self, pattern: str) -> list[str]:
+        return [path.relative_to(self._root).as_posix() for path in self._root.glob(pattern)]
+
+    def delete(self, name: str) -> None:
+        (self._root / name).unlink(missing_ok=True)
+
+
+class ObjectFolder:
+    """A prefix in an object store, or anything else that fsspec reaches (`s3://bucket/prefix`).
+
+    Its stores write a file in one step, and readers see the old one until then. Two machines that
+    load one table at the same moment are not kept apart.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            import fsspec
+        except ImportError:
+            fix = "pip install fsspec s3fs (or gcsfs, adlfs)"
+            raise ConfigError("object stores need fsspec", where=url, fix=fix) from None
+        self._url = url.rstrip("/")
+        try:
+            self._files, path = fsspec.core.url_to_fs(self._url)
+        except (ImportError, ValueError) as error:
+            fix = "install fsspec's driver for it"
+            raise ConfigError(str(error), where=url, fix=fix) from error
+        self._root = PurePosixPath(path)
+
+    @property
+    def uri(self) -> str:
+        return f"parquet+{self._url}"
+
+    def lock_path(self, name: str) -> Path:
+        digest = hashlib.sha256(f"{self._url}/{name}".encode()).hexdigest()[:16]
+        path = Path(tempfile.gettempdir(), f"connector_assets_{os.getuid()}", f"{digest}.lock")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path
+
+    def read(self, name: str) -> bytes | None:
+        self._files.invalidate_cache()
+        try:
+            content: bytes = self._files.cat_file(self._at(name))
+        except FileNotFoundError:
+            return None
+        return content
+
+    def replace(self, name: str, content: bytes) -> None:
+        self._files.pipe_file(self._at(name), content)
+
+    def put(self, name: str, path: Path) -> None:
+        self._files.put_file(str(path), self._at(name))
+
+    def fetch(self, name: str, scratch: Path) -> Path:
+        path = scratch / name.replace("/", "+")
+        self._files.get_file(self._at(name), str(path))
+        return path
+
+    def names(self, pattern: str) -> list[str]:
+        self._files.invalidate_cache()
+        found: list[Any] = self._files.glob(self._at(pattern))
+        root = str(self._root).strip("/")
+        return [str(path).strip("/").removeprefix(root).strip("/") for path in found]
+
+    def delete(self, name: str) -> None:
+        try:
+            self._files.rm_file(self._at(name))
+        except FileNotFoundError:
+            return
+
+    def _at(self, name: str) -> str:
+        return str(self._root / name)
+
+
+def _into_place(written: Path, path: Path) -> None:
+    """Rename a file once its content is on disk, so that no crash shows half of it."""
+    with written.open("rb") as file:
+        os.fsync(file.fileno())
+    written.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

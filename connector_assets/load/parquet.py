@@ -1,0 +1,217 @@
+"""Folders of Parquet files as a destination: `<root>/<schema>/<table>/`, made whole by a manifest.
+
+A load happens in a scratch DuckDB file, by the same code as any load into DuckDB, and its result is
+exported: what was added as one more file where that will do, else the whole table. Only then is
+`manifest.json` replaced, in one step. A reader that goes by it sees the old table or the new one,
+and files that it no longer names stay until the load after that.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connector_assets.errors import LoadError
+from connector_assets.load.duckdb_load import Order, load, require_key
+from connector_assets.load.duckdb_read import Reads, first_line
+from connector_assets.load.duckdb_state import dump_state, restore_state
+from connector_assets.load.duckdb_tuning import tune
+from connector_assets.load.folders import Folder
+from connector_assets.load.lock import Lock
+from connector_assets.load.manifest import DataFile, Manifest, Part, all_manifests, read_manifest
+from connector_assets.load.names import file_name
+from connector_assets.load.parquet_files import (
+    export,
+    fetch,
+    partitions_of,
+    restore,
+    show,
+    types_of,
+)
+from connector_assets.load.table import Column, Cursor, Loaded, Segment, Table, WriteMode
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_REJECTED = "__rejected"
+
+
+class ParquetDestination(Reads):
+    """Parquet files in a folder, local or in an object store.
+
+    `wait_s` is how long to wait for another process of this machine that loads the same table.
+    """
+
+    def __init__(self, folder: Folder, *, wait_s: float = 300) -> None:
+        self._folder, self._wait_s = folder, wait_s
+
+    def __repr__(self) -> str:
+        return f"ParquetDestination({self.uri!r})"
+
+    @property
+    def uri(self) -> str:
+        return self._folder.uri
+
+    def load(
+        self,
+        table: Table,
+        segments: Sequence[Segment],
+        mode: WriteMode,
+        cursor: Cursor | None = None,
+        *,
+        fence: Callable[[], None] | None = None,
+        run_id: str = "",
+    ) -> Loaded:
+        """Put the rows of `segments` into `table`, or change nothing and raise LoadError."""
+        require_key(table, mode)
+        order = Order(table, segments, mode, cursor, None, run_id, self.uri)
+        lock = self._folder.lock_path(f"{table.schema}.{table.name}.lock")
+        with (
+            Lock(lock, what=self.uri, wait_s=self._wait_s, run_id=run_id),
+            tempfile.TemporaryDirectory() as scratch,
+        ):
+            try:
+                before = read_manifest(self._folder, table)
+                step = _Step(order, before, self._folder, Path(scratch))
+                loaded, after = step.done() or step.load()
+                if fence is not None:
+                    fence()
+                if after is not before:
+                    after.write(self._folder)
+            except OSError as error:
+                what = (error.strerror or type(error).__name__).lower()
+                raise LoadError(what, where=self.uri) from error
+        return loaded
+
+    @contextmanager
+    def _reading(self) -> Iterator[DuckDBPyConnection | None]:
+        import duckdb
+
+        manifests = all_manifests(self._folder)
+        if not manifests:
+            yield None
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "views.duckdb")
+            with duckdb.connect(path) as connection:
+                for manifest in manifests:
+                    restore_state(connection, manifest.state)
+                    for suffix, part in manifest.parts.items():
+                        table = Table(manifest.schema, manifest.name + suffix)
+                        show(connection, table, part, fetch(self._folder, part.files, path.parent))
+            with duckdb.connect(path, read_only=True) as connection:
+                connection.execute("set TimeZone = 'UTC'")
+                yield connection
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """From one manifest to the next."""
+
+    order: Order
+    before: Manifest
+    folder: Folder
+    scratch: Path
+
+    def done(self) -> tuple[Loaded, Manifest] | None:
+        """What this load did, if it was done before."""
+        for row in self.before.state.get("loads", []):
+            if self.order.load_id and row["load_id"] == self.order.load_id:
+                loaded = self._loaded(self.before, row["received"], row["rejected"])
+                return loaded, self.before
+        return None
+
+    def load(self) -> tuple[Loaded, Manifest]:
+        """Load; files that stay as they are not even read, unless a column's type widens."""
+        kept = self._kept()
+        path, received, rejected = self._run(with_rows=kept is None)
+        if kept and self._has_widened(path):
+            kept = None
+            path, received, rejected = self._run(with_rows=True)
+        with self._open(path) as connection:
+            main = self._export(connection, "", kept or [])
+            stays = self.before.part(_REJECTED).files if kept and self._adds() else []
+            parts = {"": main, _REJECTED: self._export(connection, _REJECTED, stays)}
+            state = dump_state(connection)
+        after = replace(
+            self.before,
+            number=self.before.number + 1,
+            parts={suffix: part for suffix, part in parts.items() if part.types},
+            before=self.before.file_names(),
+            state=state,
+        )
+        return self._loaded(after, received, rejected), after
+
+    def _adds(self) -> bool:
+        return self.order.mode == "append"
+
+    def _kept(self) -> list[DataFile] | None:
+        """The files that need no change; None if that takes a look at their rows."""
+        table, files = self.order.table, self.before.part().files
+        if self._adds():
+            return files
+        if self.order.mode != "replace" or (table.partition is not None and table.primary_key):
+            return None
+        if table.partition is None:
+            return []
+        return [file for file in files if file.partition != table.partition]
+
+    def _run(self, *, with_rows: bool) -> tuple[Path, int, int]:
+        path = self.scratch / f"{uuid.uuid4().hex}.duckdb"
+        with self._open(path) as connection:
+            restore_state(connection, self.before.state)
+            for suffix, part in self.before.parts.items():
+                files = fetch(self.folder, part.files if with_rows else [], self.scratch)
+                restore(connection, self._table(suffix), part, files)
+        loaded = load(self.order, lambda: self._open(path))
+        return path, loaded.received, loaded.rejected
+
+    def _has_widened(self, path: Path) -> bool:
+        with self._open(path) as connection:
+            now = types_of(connection, self._table())
+        return any(now[name] != type_ for name, type_ in self.before.part().types.items())
+
+    def _export(self, connection: DuckDBPyConnection, suffix: str, kept: list[DataFile]) -> Part:
+        """Put the rows into files, one for each partition where there are any."""
+        table = self._table(suffix)
+        types = types_of(connection, table)
+        files = list(kept)
+        for partition in partitions_of(connection, table) if types else []:
+            folder = [self.before.folder, suffix.strip("_")]
+            if partition is not None:
+                folder.append(f"_partition={file_name(partition)}")
+            path = self.scratch / f"{self.before.number + 1:06d}-{uuid.uuid4().hex[:8]}.parquet"
+            rows = export(connection, table, types, path, partition)
+            name = "/".join([*filter(None, folder), path.name])
+            self.folder.put(name, path)
+            files.append(DataFile(name, rows, partition))
+        return Part(types, files)
+
+    def _table(self, suffix: str = "") -> Table:
+        return replace(self.order.table, name=self.order.table.name + suffix)
+
+    def _loaded(self, manifest: Manifest, received: int, rejected: int) -> Loaded:
+        part = manifest.part()
+        columns = [Column(name, type_) for name, type_ in part.types.items()]
+        return Loaded(received, part.rows, columns, self.order.uri, rejected)
+
+    @contextmanager
+    def _open(self, path: Path) -> Iterator[DuckDBPyConnection]:
+        """A transaction in the scratch file."""
+        import duckdb
+
+        connection = duckdb.connect(path)
+        try:
+            tune(connection)
+            connection.execute("begin")
+            yield connection
+            connection.execute("commit")
+        except duckdb.Error as error:
+            raise LoadError(first_line(error), where=self.before.folder) from error
+        finally:
+            connection.close()

@@ -1,0 +1,116 @@
+"""Folders of Parquet: the contract of all destinations, and what readers of files see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import fsspec
+import pytest
+
+from connector_assets.errors import ConfigError, LoadError
+from connector_assets.load.folders import LocalFolder, ObjectFolder
+from connector_assets.load.parquet import ParquetDestination
+from connector_assets.load.table import Cursor, Destination, Table
+from tests.load.contract import KEYED, TABLE, DestinationContract, Store
+
+
+class TestLocalParquet(DestinationContract):
+    @pytest.fixture
+    def destination(self, tmp_path: Path) -> Destination:
+        return ParquetDestination(LocalFolder(tmp_path / "lake"))
+
+
+class TestObjectStore(DestinationContract):
+    @pytest.fixture
+    def destination(self) -> Iterator[Destination]:
+        files = fsspec.filesystem("memory")
+        yield ParquetDestination(ObjectFolder("memory://bucket/lake"))
+        files.rm("/bucket", recursive=True) if files.exists("/bucket") else None
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "lake"
+
+
+@pytest.fixture
+def store(root: Path, tmp_path: Path) -> Store:
+    return Store(ParquetDestination(LocalFolder(root)), tmp_path / "staged")
+
+
+def manifest(root: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((root / "crm" / "people" / "manifest.json").read_text())
+    return found
+
+
+def data_files(root: Path) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in root.rglob("*.parquet")}
+
+
+def test_rows_that_are_added_are_one_more_file(store: Store, root: Path) -> None:
+    for number in range(3):
+        store.load({"id": number}, mode="append")
+    assert [Path(name).name[:6] for name in sorted(data_files(root))] == [
+        "000001",
+        "000002",
+        "000003",
+    ]
+    store.load({"id": "wider"}, mode="append")
+    store.load({"id": 5, "new": 1}, mode="append")
+    assert [Path(name).name[:6] for name in sorted(data_files(root))][-2:] == ["000004", "000005"]
+    assert store.values("id") == [0, 1, 2, "wider", 5]
+
+
+def test_a_reader_of_the_old_manifest_still_finds_its_files(store: Store, root: Path) -> None:
+    store.load({"id": 1})
+    old = data_files(root)
+    store.load({"id": 2})
+    assert old < data_files(root)
+    store.load({"id": 3})
+    assert not old & data_files(root)
+    assert len(data_files(root)) == 2
+
+
+def test_a_partition_is_a_folder(store: Store, root: Path) -> None:
+    for day in ("2024-01-01", "2024-01-02", "2024-01-01"):
+        store.load({"id": day}, table=Table("crm", "people", partition=day))
+    folders = {Path(name).parent.name for name in data_files(root)}
+    assert folders == {"_partition=2024-01-01", "_partition=2024-01-02"}
+    assert sorted(store.values("id")) == ["2024-01-01", "2024-01-02"]
+
+
+def test_what_a_killed_load_left_is_swept_and_never_seen(store: Store, root: Path) -> None:
+    store.load({"id": 1})
+    (root / "crm" / "people" / "000099-dead.parquet").write_bytes(b"half")
+    assert store.values("id") == [1]
+    store.load({"id": 2}, mode="append")
+    assert not [name for name in data_files(root) if "dead" in name]
+
+
+def test_any_engine_can_read_the_files(store: Store, root: Path) -> None:
+    store.load({"id": 2**64, "at": "2024-01-01T00:00:00Z", "tags": ["a"]}, table=KEYED)
+    parts = manifest(root)["parts"]
+    assert isinstance(parts, dict)
+    (file,) = parts[""]["files"]
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "select id, tags from read_parquet(?)", [str(root / file["name"])]
+        )
+        assert rows.fetchall() == [(str(2**64), '["a"]')]
+
+
+def test_a_manifest_that_cannot_be_read_is_an_error(store: Store, root: Path) -> None:
+    store.load({"id": 1}, cursor=Cursor(1))
+    (root / "crm" / "people" / "manifest.json").write_text("{")
+    with pytest.raises(LoadError, match=r"manifest\.json cannot be read"):
+        store.load({"id": 2})
+    with pytest.raises(LoadError, match=r"manifest\.json cannot be read"):
+        store.destination.count(TABLE)
+
+
+def test_an_unknown_store_says_what_to_install() -> None:
+    with pytest.raises(ConfigError, match="fsspec"):
+        ObjectFolder("nonsense://bucket")

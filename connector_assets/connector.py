@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from connector_assets.errors import StartOver
 from connector_assets.redact import Secrets
 from connector_assets.runtime.slices import ParentRows
 from connector_assets.runtime.stats import Stats
@@ -25,6 +26,8 @@ class Batch:
     same connector; None means a rerun starts over. `complete` marks the last batch.
     `cursor` maps what is now read in full to its position, JSON values: an item of a `forEach`, or
     "" for a stream without; the positions of all batches together are stored with the table.
+    `void_after` says that the server had the list begun anew: all batches before this one are void,
+    back to the last one with that checkpoint; "" is the beginning.
     """
 
     rows: Any
@@ -32,6 +35,20 @@ class Batch:
     checkpoint: str | None = None
     complete: bool = False
     cursor: Mapping[str, Any] | None = None
+    void_after: str | None = None
+
+
+def lasting(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """`batches` for a reader that cannot take rows back; StartOver where some become void."""
+    given = 0
+    for batch in batches:
+        if batch.void_after is not None and given:
+            raise StartOver(
+                "the server asks to begin the list anew, and rows of it were given already",
+                fix="load it instead",
+            )
+        yield batch
+        given += batch.count
 
 
 @dataclass(frozen=True, slots=True)

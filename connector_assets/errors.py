@@ -9,6 +9,7 @@
     │   └── RateLimited      come back after `.retry_after_s` seconds
     ├── ResponseError        the answer is not what the spec says: fix the spec
     │   ├── PaginationLoop   the server sends the same page or cursor again
+    │   ├── StartOver        the server asks to begin the list anew, when that cannot be done
     │   └── PageLimit        `maxPages` reached with more to come: raise it
     ├── LoadError            the destination refused the rows
     │   ├── SchemaError      a column changed and `schemaPolicy` forbids it
@@ -124,6 +125,13 @@ class ResponseError(ConnectorError):
 
 class PaginationLoop(ResponseError):
     """A cursor or a non-empty page came twice: the server would go on for ever."""
+
+
+class StartOver(ResponseError):
+    """The server asks to begin the list anew: its pages so far are void.
+
+    It leaves the runtime where they were given away already, or where it was done once before.
+    """
 
 
 class PageLimit(ResponseError):

@@ -20,6 +20,7 @@ from connector_assets.load.names import table_name
 from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Loaded, Table
 from connector_assets.runtime.stats import Stats
+from connector_assets.runtime.tombstones import TOMBSTONE
 from connector_assets.spec.connector import Stream
 from connector_assets.spec.paths import Path as Key
 
@@ -131,7 +132,14 @@ def table_of(connection: Connection, stream: Stream, schema: str | None = None) 
     """The table a stream is loaded into: schema = connection id, table = stream name, made safe."""
     name, key = table_name(stream.name), tuple(stream.primary_key)
     columns = {**stream.fields.column_types, **stream.columns}
-    return Table(schema or connection.id, name, key, columns)
+    return Table(
+        schema or connection.id,
+        name,
+        key,
+        columns,
+        stream.schema_policy,
+        deleted=TOMBSTONE if stream.deleted_when else None,
+    )
 
 
 def _read(
@@ -141,7 +149,11 @@ def _read(
     on_progress: Callable[[Stats], None] | None,
 ) -> None:
     reading = replace(reading, resume=staged.resume, reached=dict(staged.cursor or {}))
+    if on_progress:
+        on_progress(reading.stats)  # who watches sees retries and waits before the first batch
     for batch in connection.connector.read(reading):
+        if batch.void_after is not None:
+            staged.rewind(batch.void_after)
         staged.append(
             batch.rows, batch.count, batch.checkpoint, complete=batch.complete, cursor=batch.cursor
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from connector_assets.connector import Batch, Check, Needs, ReadContext
+from connector_assets.connector import Batch, Check, Needs, ReadContext, lasting
 from connector_assets.errors import BlockedError, Cancelled, ConnectorError
 from connector_assets.runtime.in_order import in_order
 from connector_assets.runtime.paginate import Step
@@ -18,6 +18,7 @@ from connector_assets.runtime.positions import Positions
 from connector_assets.runtime.records import transform_of
 from connector_assets.runtime.runtime import HttpRuntime, Values
 from connector_assets.runtime.slices import Item, Slice, slices
+from connector_assets.runtime.tombstones import marked
 from connector_assets.spec.auth import alternatives
 from connector_assets.spec.bindings import RESERVED
 from connector_assets.spec.call import Call
@@ -159,14 +160,21 @@ class _Reading:
             adjust=lambda call: one.adjust(call, incremental),
             max_pages=self.ctx.max_pages,
             truncate=self.ctx.preview,
+            may_restart=True,
             cancel=self.ctx.cancel,
             on_request=self.ctx.on_request,
         )
 
     def _batches_of(self, one: Slice, steps: Iterator[Step], *, last: bool) -> Iterator[Batch]:
         positions = self._positions_of(one)
-        scope = self._scope_of(one) if self._transform else {}
+        resumed = one.number == self.mark.number and self.mark.position is not None
+        before = positions.stored() if positions and not resumed else None
+        deleted_when = self.stream.deleted_when
+        scope = self._scope_of(one) if self._transform or deleted_when else {}
         for step in steps:
+            if step.restarted:
+                self._positions.clear()
+                positions = self._positions_of(one, before, resume=False)
             lines = step.page.ndjson()
             count = step.page.count
             following = step.following
@@ -175,6 +183,8 @@ class _Reading:
                 lines, count = b"".join(line + b"\n" for line in kept), len(kept)
                 if positions.past and self._stops_early():
                     following = None
+            if deleted_when:
+                lines = marked(lines, deleted_when, scope)
             if self._transform:
                 lines, count = self._transform(lines, scope)
             ended = following is None or step.truncated
@@ -184,9 +194,14 @@ class _Reading:
                 self._checkpoint(one, following, last=last and following is None),
                 complete=ended and last,
                 cursor=self._reached(one, positions) if ended else None,
+                void_after=self._beginning_of(one) if step.restarted else None,
             )
             if following is None:
                 return
+
+    def _beginning_of(self, one: Slice) -> str:
+        """The checkpoint after the slices before `one`; empty where there is none."""
+        return self._checkpoint_at(one.number) if one.number else ""
 
     def _scope_of(self, one: Slice) -> Mapping[str, Any]:
         scope = self.connector.runtime.scope(self.connector.spec, self.stream, self.values)
@@ -200,8 +215,10 @@ class _Reading:
         incremental = self.stream.incremental
         return self.ctx.preview or bool(incremental and incremental.order == "descending")
 
-    def _positions_of(self, one: Slice) -> Positions | None:
-        """The positions of the slice's item, shared by its windows."""
+    def _positions_of(
+        self, one: Slice, before: Mapping[str, Any] | None = None, *, resume: bool = True
+    ) -> Positions | None:
+        """The positions of the slice's item, shared by its windows; `before` is where it began."""
         incremental, key = self.stream.incremental, one.item.key
         if incremental is None:
             return None
@@ -209,7 +226,8 @@ class _Reading:
             self._positions.clear()  # items come one after the other
             stored = (self.ctx.cursor or {}).get(key) if one.raw is not None else None
             reached = (self.ctx.reached or {}).get(key)
-            resumed = self.mark.position if one.number == self.mark.number else None
+            resumes = resume and one.number == self.mark.number
+            resumed = self.mark.position if resumes else before
             stream = self.stream
             append = [stream.fields.sent_name(key) for key in stream.primary_key]
             self._positions[key] = Positions(
@@ -227,16 +245,18 @@ class _Reading:
     def _checkpoint(self, one: Slice, following: Call | None, *, last: bool) -> str:
         if last:
             return COMPLETE
-        mark = {"now": self.mark.now, "number": one.number + 1}
-        if following is not None:
-            positions = self._positions.get(one.item.key)
-            mark = {
-                "now": self.mark.now,
-                "number": one.number,
-                "item": one.item.key,
-                "call": json.loads(following.dumps()),
-                "position": positions.stored() if positions else None,
-            }
+        if following is None:
+            return self._checkpoint_at(one.number + 1)
+        positions = self._positions.get(one.item.key)
+        return self._checkpoint_at(
+            one.number,
+            item=one.item.key,
+            call=json.loads(following.dumps()),
+            position=positions.stored() if positions else None,
+        )
+
+    def _checkpoint_at(self, number: int, **more: Any) -> str:
+        mark = {"now": self.mark.now, "number": number, **more}
         return self.ctx.secrets.seal(json.dumps(mark))
 
     def _parents_from_server(self, name: str, keys: Sequence[str]) -> Iterator[list[Any]]:
@@ -244,7 +264,7 @@ class _Reading:
         parent = self.connector.spec.stream(name)
         ctx = replace(self.ctx, stream=parent, resume=None, cursor=None, reached=None)
         paths = [Path(key) for key in keys]
-        for batch in self.connector.read(ctx):
+        for batch in lasting(self.connector.read(ctx)):
             for line in batch.rows.splitlines():
                 row = msgspec.json.decode(line)
                 yield [path.get(row) for path in paths]

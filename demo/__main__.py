@@ -116,7 +116,7 @@ def _environment(folder: Path, base_url: str) -> dict[str, str]:
     """Everything stays in `folder`, and the one private address that is needed is allowed."""
     home = folder / "dagster_home"
     home.mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
     return {
         "DAGSTER_HOME": str(home),
         "CONNECTOR_ASSETS_SPECS": str(ROOT / "specs"),

@@ -66,6 +66,15 @@ def test_every_row_of_the_parent_is_read_in_order_with_its_fields(tmp_path):
     assert found == [(account, n, f"a{account}") for account in range(3) for n in range(6)]
 
 
+def test_an_item_is_called_like_the_parents_field_unless_told(tmp_path):
+    text = SPEC.replace("field: id, as: account_id", "field: id").replace(
+        "{{account_id}}", "{{id}}"
+    )
+    shop = Project(tmp_path, text % "", Shop(accounts=2))
+    shop.load("accounts")
+    assert shop.load("orders").loaded.rows == 12
+
+
 def test_a_child_without_its_parents_table_says_what_to_load(tmp_path):
     shop = Project(tmp_path, SPEC % "", Shop())
     with pytest.raises(

@@ -145,12 +145,13 @@ class _Lines:
     def __iter__(self) -> Iterator[list[bytes]]:
         if self.limit == 0:
             return
+        from connector_assets.connector import lasting
         from connector_assets.plugins.batches import closing_if_closable
 
-        batches = self.connection.connector.read(self.reading)
+        read = self.connection.connector.read(self.reading)
         # At once, so that pages fetched ahead are given up before the client is closed.
-        with closing_if_closable(batches):
-            for number, batch in enumerate(batches, 1):
+        with closing_if_closable(read):
+            for number, batch in enumerate(lasting(read), 1):
                 lines = _lines(batch, self.connection.id)
                 kept = lines if self.limit is None else lines[: self.limit - self.count]
                 self.count += len(kept)

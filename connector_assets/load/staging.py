@@ -152,6 +152,25 @@ class Staging:
             if segment.rows
         ]
 
+    def rewind(self, checkpoint: str) -> None:
+        """Forget the batches after the last one with `checkpoint`; all of them if it is empty.
+
+        Raises LoadError where no batch has it.
+        """
+        if not checkpoint:
+            self.clear()
+            return
+        entries = list(journal.read_entries(self._folder / _JOURNAL))
+        while entries and entries[-1].checkpoint != checkpoint:
+            entries.pop()
+        if not entries:
+            raise LoadError("staging: there is no batch to go back to", where=self.name)
+        self._files.close()
+        self._reset()
+        for entry in entries:
+            self._take(entry)
+        self._cut(entries[-1].journal_end)
+
     def clear(self) -> None:
         """Forget everything: the load is done, or the caller wants to start over."""
         self._files.close()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from connector_assets.errors import PageLimit, PaginationLoop
+from connector_assets.errors import PageLimit, PaginationLoop, StartOver
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.prefetch import Prefetch
 from connector_assets.spec.call import Call
@@ -17,12 +17,14 @@ from connector_assets.spec.pagination import Paginates
 class Step:
     """A page and the call that follows it; None: the list is complete.
 
-    `truncated` says that the list goes on, but a cap that may cut it was reached.
+    `truncated` says that the list goes on, but a cap that may cut it was reached. `restarted` says
+    that the server had the list begun anew: all steps before this one are void.
     """
 
     page: Page
     following: Call | None
     truncated: bool = False
+    restarted: bool = False
 
 
 def walk(
@@ -64,6 +66,29 @@ def walk(
                     fix="raise pagination.maxPages, or set it to unlimited",
                 )
             call = following
+
+
+def restarting(
+    begin: Callable[[Call], Iterator[Step]], start: Call, first: Call, *, may_restart: bool
+) -> Iterator[Step]:
+    """The steps from `start`; where the server asks to start over, once more, from `first`.
+
+    Raises StartOver the second time, and where steps were given that only `may_restart` makes void.
+    """
+    given = False
+    try:
+        for step in begin(start):
+            yield step
+            given = True
+    except StartOver:
+        if given and not may_restart:
+            raise
+    else:
+        return
+    restarted = True
+    for step in begin(first):
+        yield replace(step, restarted=restarted)
+        restarted = False
 
 
 def _countable(

@@ -23,10 +23,13 @@ def window_ends_in(headers: Mapping[str, str], limit: RateLimit, now: float) -> 
     >>> window_ends_in({"x-left": "0", "x-reset": "1700000060"}, limit, 1.7e9)
     60.0
     """
-    if limit.remaining_header is None or limit.reset_header is None:
-        return None
-    left = _number(headers.get(limit.remaining_header))
-    if left is None or left > 0:
+    left = _number(headers.get(limit.remaining_header)) if limit.remaining_header else None
+    return resets_in(headers, limit, now) if left is not None and left <= 0 else None
+
+
+def resets_in(headers: Mapping[str, str], limit: RateLimit, now: float) -> float | None:
+    """Seconds until the window ends, however many requests are left; see `window_ends_in`."""
+    if limit.reset_header is None:
         return None
     text = headers.get(limit.reset_header, "").strip()
     reset = _number(text)

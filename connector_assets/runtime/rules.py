@@ -19,17 +19,13 @@ Action = Literal[
     "rows", "fail", "retry", "ignore", "end", "rate_limited", "refresh_auth", "reset_pagination"
 ]
 
-MAX_MESSAGE = 200
-"""Characters of a rule's message that an error shows."""
-
-_NOT_ONE_LINE = re.compile(r"[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]+")
-
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """`action` is what to do; `message` is the rule's own words, if it has some.
 
-    `rule` is its place in the spec, as `errors.1`; empty where the status alone decided.
+    It may quote the server: mask it before it is shown. `rule` is the rule's place in the endpoint,
+    as `errors.1`; empty where the status alone decided.
     """
 
     action: Action
@@ -88,13 +84,11 @@ class _Said:
             return False
 
     def message(self, template: Template | None) -> str:
-        """A rule's words on one line; nothing where they quote what is not there."""
+        """A rule's words; nothing where they quote what is not there."""
         try:
-            text = template.text(self._scope) if template else None
+            return (template.text(self._scope) if template else None) or ""
         except ConnectorError:
             return ""
-        text = _NOT_ONE_LINE.sub(" ", text or "").strip()
-        return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE - 1]}…"
 
     @property
     def has_errors(self) -> bool:

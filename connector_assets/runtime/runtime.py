@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ from connector_assets.runtime.client import Client
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.guard import Guard, Resolve, origin_of
 from connector_assets.runtime.page import Page
-from connector_assets.runtime.paginate import Step, walk
+from connector_assets.runtime.paginate import Step, restarting, walk
 from connector_assets.runtime.records import transform_of
 from connector_assets.runtime.render import first_call, request_of
 from connector_assets.runtime.session import Session, place_of
@@ -120,12 +120,14 @@ class HttpRuntime:
         adjust: Callable[[Call], Call] | None = None,
         max_pages: int | None = None,
         truncate: bool = False,
+        may_restart: bool = False,
         cancel: threading.Event | None = None,
         on_request: Callable[[str], None] | None = None,
     ) -> Iterator[Step]:
         """The pages of `stream`, each with the call that follows it; `start` resumes there.
 
-        `bindings` are further names for templates, `adjust` changes the first call.
+        `bindings` are further names for templates, `adjust` changes the first call. `may_restart`
+        says that the caller heeds `Step.restarted`.
         """
         endpoint = spec.endpoint_of(stream)
         session, call = self._begin(
@@ -138,8 +140,15 @@ class HttpRuntime:
             on_request=on_request,
             bindings=bindings or {},
         )
-        call = start or (adjust(call) if adjust else call)
-        return self._walk(session, call, max_pages=max_pages, truncate=truncate)
+        call = adjust(call) if adjust else call
+        return self._walk(
+            session,
+            start or call,
+            first=call,
+            may_restart=may_restart,
+            max_pages=max_pages,
+            truncate=truncate,
+        )
 
     def pages(self, spec: ConnectorSpec, stream: str, **given: Any) -> Iterator[Page]:
         """The pages of the stream called `stream`; takes `params`, `secrets` and `cancel`."""
@@ -224,14 +233,17 @@ class HttpRuntime:
             secret_names=sorted(auth.way(values.secrets) or auth.required_secrets()),
             on_request=on_request,
             verbose=self.verbose,
+            quota=_quota(spec, endpoint),
         )
         return session, call
 
     def _walk(
         self,
         session: Session,
-        call: Call,
+        start: Call,
         *,
+        first: Call | None = None,
+        may_restart: bool = False,
         max_pages: int | None = None,
         truncate: bool = False,
     ) -> Iterator[Step]:
@@ -241,19 +253,22 @@ class HttpRuntime:
             cap, truncate = max_pages, True
         elif pagination.on_max_pages:
             truncate = pagination.on_max_pages == "truncate"
+        begin = partial(
+            walk,
+            pagination,
+            fetch=session.fetch,
+            max_pages=cap,
+            truncate=truncate,
+            width=1 if truncate else session.concurrency,
+        )
         try:
-            for step in walk(
-                pagination,
-                call,
-                session.fetch,
-                max_pages=cap,
-                truncate=truncate,
-                width=1 if truncate else session.concurrency,
-            ):
+            for step in restarting(begin, start, first or start, may_restart=may_restart):
+                if step.restarted:
+                    session.stats.note("the server had the list begun anew")
                 session.stats.truncated |= step.truncated
                 yield step
         except ConnectorError as error:
-            raise error.at(place_of(call)).masked(session.secrets.mask) from None
+            raise error.at(place_of(start)).masked(session.secrets.mask) from None
 
     def _auth_context(
         self, values: Values, scope: Mapping[str, Any], cancel: threading.Event
@@ -284,6 +299,12 @@ class HttpRuntime:
 
 def _concurrency(spec: ConnectorSpec, endpoint: Endpoint) -> int:
     return (endpoint.rate_limit or spec.rate_limit or RateLimit()).concurrency
+
+
+def _quota(spec: ConnectorSpec, endpoint: Endpoint) -> RateLimit | None:
+    """The rate limit that names the vendor's headers, the endpoint's before the connector's."""
+    limits = (limit for limit in (endpoint.rate_limit, spec.rate_limit) if limit)
+    return next((one for one in limits if one.remaining_header or one.reset_header), None)
 
 
 def find_endpoint(spec: ConnectorSpec, endpoint_id: str) -> Endpoint:

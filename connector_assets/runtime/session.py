@@ -7,6 +7,7 @@ guard, the rate limit, retries. Every error that leaves is placed and masked.
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from connector_assets.errors import (
     ConnectorError,
     RateLimited,
     RequestError,
+    StartOver,
 )
 from connector_assets.redact import Secrets
 from connector_assets.runtime.budget import Budget
@@ -30,17 +32,26 @@ from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.formats import json_of, response_of
 from connector_assets.runtime.job import Export
 from connector_assets.runtime.page import Page
+from connector_assets.runtime.quota import resets_in, window_ends_in
 from connector_assets.runtime.render import request_of
 from connector_assets.runtime.retry import Backoff, parse_retry_after
 from connector_assets.runtime.rules import Meaning, meaning_of
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.unpack import unpacked
 from connector_assets.spec.call import Call
-from connector_assets.spec.connector import Endpoint
+from connector_assets.spec.connector import Endpoint, RateLimit
 from connector_assets.spec.formats import ACCEPT
 from connector_assets.spec.job import Job
 
 _QUOTED, _LOOKED_AT = 200, 64 << 10
+
+
+@dataclass(slots=True)
+class _Renewals:
+    """How often the auth was renewed because a rule said so."""
+
+    count: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,8 @@ class Session:
     """Fetches the calls of one endpoint; safe to use from several threads.
 
     `origins` are where credentials may go. `secret_names` are what the auth reads, named when the
-    server refuses. `verbose` lets errors quote the server, masked and cut.
+    server refuses. `verbose` lets errors quote the server, masked and cut. `quota` names the
+    headers that tell what is left of the vendor's window.
     """
 
     client: Client
@@ -65,7 +77,10 @@ class Session:
     secret_names: Sequence[str] = ()
     on_request: Callable[[str], None] | None = None
     verbose: bool = False
+    quota: RateLimit | None = None
     _root: dict[str, str | None] = field(default_factory=dict)
+    _resets: dict[str, float] = field(default_factory=dict)
+    _renewals: _Renewals = field(default_factory=_Renewals)
 
     def fetch(self, call: Call) -> Page:
         """The page that answers `call`, after retries; raises a ConnectorError without secrets."""
@@ -103,8 +118,10 @@ class Session:
         """What the server says in the end, after retries."""
         policy = self.endpoint.retry
         backoff = Backoff(max_delay_s=policy.max_delay_seconds)
+        renewed = False
         for attempt in itertools.count(1):
             last = attempt >= policy.max_attempts
+            before = self._renewals.count
             try:
                 answer = self._send(call)
             except RequestError as error:
@@ -113,10 +130,29 @@ class Session:
                 self._wait(backoff.delay(attempt))
                 continue
             meaning = self._meaning(answer)
+            if meaning.action == "refresh_auth" and not renewed:
+                renewed = self._renew(answer, meaning, before)
+                if renewed:
+                    continue
             if meaning.action not in ("retry", "rate_limited"):
                 return answer, meaning
             self._wait_as_told(answer, meaning, backoff.delay(attempt), last=last)
         raise AssertionError("unreachable")
+
+    def _renew(self, answer: Answer, meaning: Meaning, before: int) -> bool:
+        """Whether the request may be sent again with other credentials, once."""
+        refuse = getattr(self.auth, "refuse", None)
+        # After a 401 the auth has renewed by itself, or could not.
+        if not meaning.rule or answer.status == 401 or refuse is None:  # noqa: PLR2004
+            return False
+        with self._renewals.lock:
+            # Another thread's request may have been refused for the same token.
+            if self._renewals.count == before:
+                if not refuse():
+                    return False
+                self._renewals.count += 1
+        self.stats.add(retries=1)
+        return True
 
     def _meaning(self, answer: Answer) -> Meaning:
         body = self.endpoint.body
@@ -131,6 +167,7 @@ class Session:
     def _send(self, call: Call) -> Answer:
         if self.cancel.is_set():
             raise Cancelled("cancelled")
+        self._refuse_before_reset()
         request = request_of(call, self.scope, ACCEPT[self.endpoint.response_format])
         if self.on_request:
             self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
@@ -159,8 +196,11 @@ class Session:
             body = json_of(answer, self.endpoint)
             page = Page(answer, self.endpoint.response_rows_path, self._root.get("key"), body)
             self._remember_root(page)
+        elif meaning.action == "reset_pagination":
+            raise StartOver(self._said(answer, meaning), fix="run it again")
         else:
             self._fail(answer, meaning)
+        self._heed_quota(answer)
         self.stats.add(pages=1, rows=page.count)
         return page
 
@@ -171,13 +211,10 @@ class Session:
 
     def _wait_as_told(self, answer: Answer, meaning: Meaning, delay: float, *, last: bool) -> None:
         told = parse_retry_after(answer.headers.get("retry-after", ""), self.clock.time())
+        if told is None and self.quota and meaning.action == "rate_limited":
+            told = resets_in(answer.headers, self.quota, self.clock.time())
         if told is not None and told > self.endpoint.retry.max_delay_seconds:
-            raise RateLimited(
-                f"{answer.status}: the server asks to come back in {_duration(told)}, longer than "
-                f"retry.maxDelaySeconds ({self.endpoint.retry.max_delay_seconds:g} s)",
-                retry_after_s=told,
-                fix="run it again then",
-            )
+            raise self._too_long(f"{answer.status}: the server asks to come back", told)
         if last:
             self._fail(answer, meaning)
         if told is not None or meaning.action == "rate_limited":
@@ -185,19 +222,54 @@ class Session:
                 budget.pause(told if told is not None else delay)
         self._wait(delay if told is None else told)
 
+    def _heed_quota(self, answer: Answer) -> None:
+        """Where the vendor says that this was the last request of its window, wait for the next."""
+        if self.quota is None:
+            return
+        now, longest = self.clock.time(), self.endpoint.retry.max_delay_seconds
+        told = window_ends_in(answer.headers, self.quota, now)
+        if told is not None and told > longest:
+            # Not an error yet: this answer is good, and may be the last that is needed.
+            self._resets["at"] = now + told
+            return
+        for budget in self.budgets:
+            budget.heed(answer.headers, longest)
+
+    def _refuse_before_reset(self) -> None:
+        left = self._resets.get("at", 0.0) - self.clock.time()
+        if left > 0:
+            raise self._too_long("no request is left in the vendor's window; the next begins", left)
+
+    def _too_long(self, what: str, seconds: float) -> RateLimited:
+        return RateLimited(
+            f"{what} in {_duration(seconds)}, longer than retry.maxDelaySeconds "
+            f"({self.endpoint.retry.max_delay_seconds:g} s)",
+            retry_after_s=seconds,
+            fix="run it again then",
+        )
+
     def _wait(self, seconds: float) -> None:
         self.stats.add(retries=1, waited_s=seconds)
         self.clock.wait(seconds, self.cancel)
 
     def _fail(self, answer: Answer, meaning: Meaning) -> NoReturn:
-        what = f"{answer.status}: {meaning.message}" if meaning.message else str(answer.status)
-        if self.verbose and not meaning.message:
-            what += f" {self._quote(answer)!r}"
-        if answer.status in (401, 403):
+        what = self._said(answer, meaning)
+        if answer.status in (401, 403) or meaning.action == "refresh_auth":
             names = ", ".join(f'"{name}"' for name in self.secret_names)
             fix = f"check secret {names}" if names else "the API wants credentials: choose an auth"
             raise AuthError(what, fix=fix, status=answer.status)
         raise RequestError(what, fix=_ADVICE.get(answer.status, ""), status=answer.status)
+
+    def _said(self, answer: Answer, meaning: Meaning) -> str:
+        # Masked before it is cut: a piece of a secret is not recognised any more.
+        message = _NOT_ONE_LINE.sub(" ", self.secrets.mask(meaning.message)).strip()
+        if message:
+            shown = message if len(message) <= _QUOTED else f"{message[: _QUOTED - 1]}…"
+            return f"{answer.status}: {shown}"
+        what = str(answer.status)
+        if meaning.rule and answer.status < 400:  # noqa: PLR2004 - the status says nothing is wrong
+            what += f": {meaning.action} by {meaning.rule} of the endpoint"
+        return f"{what} {self._quote(answer)!r}" if self.verbose else what
 
     def _quote(self, answer: Answer) -> str:
         # Masked before it is cut: a piece of a secret is not recognised any more.
@@ -214,6 +286,7 @@ class Session:
         )
 
 
+_NOT_ONE_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _ADVICE = {
     304: "nothing was asked conditionally; leave out If-* headers",
     400: "check the parameters",

@@ -92,7 +92,7 @@ def _bound_items(stream: Any) -> Names:
         if parent is None:
             bound.add(f"item.{text(at(dimension, 'as'))}")
             continue
-        bound.add(f"item.{text(at(parent, 'as')) or 'id'}")
+        bound.add(f"item.{text(at(parent, 'as')) or text(at(parent, 'field')).split('.')[-1]}")
         fields = [at(parent, "field"), *items(at(parent, "include"))]
         bound |= {f"parent.{field}" for field in fields}
     return frozenset(bound)

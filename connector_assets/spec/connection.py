@@ -19,7 +19,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from connector_assets.spec.body import Value
-from connector_assets.spec.connector import ConnectorId, Prose, StreamName, Text, VariableName
+from connector_assets.spec.connector import (
+    ConnectorId,
+    Prose,
+    StreamName,
+    Text,
+    VariableName,
+    WriteMode,
+)
 from connector_assets.spec.cron import check_cron
 from connector_assets.spec.labels import Group, Owner, Tags
 from connector_assets.spec.model import Many, Model, fault
@@ -70,7 +77,7 @@ class StreamSettings(Model):
 
     description: Prose | None = None
     """Shown with the asset instead of the connector's text."""
-    write_mode: Literal["append", "replace", "merge"] | None = None
+    write_mode: WriteMode | None = None
     """What a load does to the table, instead of what the connector says."""
     vars: dict[VariableName, Value] = {}
     """Bound over the connection's and the stream's own."""

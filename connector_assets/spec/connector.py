@@ -21,6 +21,7 @@ from connector_assets.spec.paths import Path
 from connector_assets.spec.template import Template
 
 FORMAT_VERSION = "1.0"
+WriteMode = Literal["append", "replace", "merge", "scd2"]
 _METHOD = re.compile(r"[A-Za-z]{1,20}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -172,7 +173,7 @@ class ErrorRule(Model):
 
     @model_validator(mode="after")
     def _matches_something(self) -> Self:
-        if self.status is None and self.contains is None and self.when is None:
+        if not self.statuses and self.contains is None and self.when is None:
             raise fault("status", "is required; give at least one of status, contains, when")
         return self
 
@@ -309,9 +310,10 @@ class Stream(Model):
     """Dotted paths of what identifies a row, by the table's names. Merge writes one row per
     key, the last one wins; a null or absent key is an error.
     """
-    write_mode: Literal["append", "replace", "merge"] | None = None
-    """What a load does to the table: replace it, append to it, or merge by `primaryKey`.
-    Default: merge with `primaryKey` and `incremental`, else replace.
+    write_mode: WriteMode | None = None
+    """What a load does to the table: replace it, append to it, merge by `primaryKey`, or keep
+    every version of a row with its times (`scd2`). Default: merge with `primaryKey` and
+    `incremental`, else replace.
     """
     incremental: Incremental | None = None
     """Reads only what changed since the last run; default: everything, each time."""
@@ -329,6 +331,12 @@ class Stream(Model):
     """Fields added, removed, renamed, cast, masked."""
     columns: dict[str, str] = {}
     """Declared column types; the rest is inferred."""
+    deleted_when: Condition | None = None
+    """Which rows say that their key is gone, as "{{ record.deleted }}"; merge deletes those."""
+    schema_policy: Literal["evolve", "freeze", "quarantine"] = "evolve"
+    """What a new or changed column does: change the table, be an error that names the first row,
+    or set the row aside in `<table>__rejected`.
+    """
     checks: Checks = Checks()
     """What must hold of the table after each load."""
 
@@ -343,7 +351,7 @@ class Stream(Model):
         )
 
     @property
-    def mode(self) -> Literal["append", "replace", "merge"]:
+    def mode(self) -> WriteMode:
         """The write mode, spelled out."""
         if self.write_mode:
             return self.write_mode
@@ -353,6 +361,14 @@ class Stream(Model):
     def parents(self) -> tuple[str, ...]:
         """The streams whose rows this one is read for."""
         return tuple(each.parent.stream for each in self.for_each if each.parent)
+
+    @model_validator(mode="after")
+    def _modes_fit(self) -> Self:
+        if self.deleted_when is not None and self.mode != "merge":
+            raise fault(
+                "deletedWhen", "deletes rows of a table that is merged; set writeMode: merge"
+            )
+        return self
 
     @model_validator(mode="after")
     def _incremental_fits(self) -> Self:

@@ -22,8 +22,10 @@ class Parent(Model):
     """The parent row's key that becomes the item, by the table's name; a dotted path. It
     must have a value in every row.
     """
-    name: str = Field("id", alias="as")
-    """The name templates read it under: bare, and as `item.<name>`."""
+    name: str | None = Field(None, alias="as")
+    """The name templates read it under: bare, and as `item.<name>`; default: the last part of
+    `field`.
+    """
     include: Many[str] = ()
     """Further keys of the parent row, read as `parent.<key>`; only what is named here is read."""
 
@@ -51,7 +53,9 @@ class ForEach(Model):
     @property
     def bound(self) -> str:
         """The name this dimension binds."""
-        return self.parent.name if self.parent else self.name or ""
+        if self.parent is None:
+            return self.name or ""
+        return self.parent.name or self.parent.field.split(".")[-1]
 
     def listed(self, scope: Mapping[str, Any]) -> list[Any]:
         """The values of a list; ConfigError where a template gives something else."""

@@ -136,7 +136,8 @@ def no_lookback(spec: ConnectorSpec, document: YamlSource) -> Iterator[Remark]:
 @rule("unused-endpoint", "warning")
 def unused_endpoint(spec: ConnectorSpec, document: YamlSource) -> Iterator[Remark]:
     """An endpoint that no stream reads."""
-    used = {spec.endpoint_of(stream).id for stream in spec.streams}
+    used = {spec.endpoint_of(stream).id for stream in (*spec.streams, *spec.read.dynamic)}
+    used |= {listed.from_ for listed in spec.read.dynamic}
     for path, endpoint in endpoints(document.data):
         if at(endpoint, "id") not in used:
             yield Remark((*path, "id"), "is read by no stream", "add a stream, or remove it")
@@ -180,7 +181,8 @@ def undeclared_config(spec: ConnectorSpec, document: YamlSource) -> Iterator[Rem
 
     It is a required value of any text: a misspelt name would be one, too.
     """
-    bound = {name for stream in spec.streams for name in stream.vars} | {"stream", "resourceType"}
+    every = (*spec.streams, *spec.read.dynamic)
+    bound = {name for stream in every for name in stream.vars} | {"stream", "resourceType"}
     seen = {*spec.config, *bound}
     for path, part in requests(document.data):
         for key in ("url", "baseUrl", "params", "headers", "body"):

@@ -67,6 +67,8 @@ def templates_in(value: Any) -> Iterator[Template]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from templates_in(item)
+    elif isinstance(value, str) and "{{" in value:  # in a JSON body, whose texts stay texts
+        yield Template(value)
 
 
 def templated(tree: Any, at: str) -> Any:

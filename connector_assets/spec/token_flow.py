@@ -61,16 +61,21 @@ class TokenFlow(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         tokens = yield from self._usable(request)
         response = yield self._signed(request, tokens)
-        if response.status_code != _UNAUTHORIZED or self._source.renewal(tokens) is None:
+        if response.status_code != _UNAUTHORIZED or not self.refuse(tokens.access):
             return
-        self.refuse(tokens.access)
         tokens = yield from self._usable(request)
         yield self._signed(request, tokens)
 
-    def refuse(self, access: str | None = None) -> None:
-        """Use the token (default: the present one) no more: the next request renews it."""
+    def refuse(self, access: str | None = None) -> bool:
+        """Use the token (default: the present one) no more: the next request renews it.
+
+        False where there is no way to renew it; it is then kept.
+        """
         tokens = self._tokens
+        if self._source.renewal(tokens) is None:
+            return False
         self._refused = access or (tokens.access if tokens else None)
+        return True
 
     def _signed(self, request: httpx.Request, tokens: Tokens) -> httpx.Request:
         return put(request, self._place, self._name, self._prefix + tokens.access)

@@ -29,9 +29,9 @@ from typing import Any
 
 import duckdb  # noqa: F401 # imported once, here, not again in each of hundreds of forks
 
-from connector_assets.load.duckdb import DuckDBDestination
 from connector_assets.load.staging import Staging
-from connector_assets.load.table import Cursor, Table, WriteMode
+from connector_assets.load.table import Cursor, Destination, Table, WriteMode
+from connector_assets.load.urls import destination_from_url
 
 PHASES = ("start", "fetch", "stage", "load", "commit", "clean", "done")
 PAGE, PAGES = 400, 12
@@ -47,6 +47,7 @@ class Trial:
 
     mode: WriteMode
     folder: Path
+    store: str = "duckdb"
     version: int = 0
     kills: Counter[str] = field(default_factory=Counter)
 
@@ -54,8 +55,8 @@ class Trial:
     def table(self) -> Table:
         return Table("crash", self.mode, ("id",) if self.mode == "merge" else ())
 
-    def destination(self) -> DuckDBDestination:
-        return DuckDBDestination(self.folder / "data.duckdb", wait_s=10)
+    def destination(self) -> Destination:
+        return destination_from_url(f"{self.store}:///{self.folder / 'data'}")
 
     def vendor(self, version: int) -> Iterator[list[dict[str, Any]]]:
         """The pages of run `version` (from 1): new rows for append, changed ones for merge."""
@@ -197,11 +198,11 @@ def next_version(trial: Trial, rng: random.Random, kills: int) -> None:
     assert all(name.endswith((".lock", ".holder")) for name in left), left
 
 
-def crash(kills: int, seed: int, root: Path) -> Counter[str]:
+def crash(store: str, kills: int, seed: int, root: Path) -> Counter[str]:
     """Kill runs of each write mode, at least `kills` in all; return how many died in which phase."""
     rng = random.Random(seed)
     modes: list[WriteMode] = ["replace", "append", "merge"]
-    trials = [Trial(mode, root / mode) for mode in modes]
+    trials = [Trial(mode, root / mode, store) for mode in modes]
     for trial in trials:
         trial.folder.mkdir()
     while sum(sum(trial.kills.values()) for trial in trials) < kills:
@@ -216,13 +217,14 @@ def crash(kills: int, seed: int, root: Path) -> Counter[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--store", choices=["duckdb", "parquet"], default="duckdb")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     given = parser.parse_args()
     print(f"seed {given.seed}")
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
-        died = crash(given.kills, given.seed, Path(folder))
+        died = crash(given.store, given.kills, given.seed, Path(folder))
         print(
             f"{sum(died.values())} kills in {time.monotonic() - begun:.0f} s, nothing lost or doubled"
         )

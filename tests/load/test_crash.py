@@ -16,10 +16,11 @@ KILLS = [pytest.param(15, id="some"), pytest.param(250, id="many", marks=pytest.
 
 
 @pytest.mark.parametrize("kills", KILLS)
-def test_killed_at_random_instants_nothing_is_lost_or_doubled(kills: int) -> None:
+@pytest.mark.parametrize("store", ["duckdb", "parquet"])
+def test_killed_at_random_instants_nothing_is_lost_or_doubled(store: str, kills: int) -> None:
     # In a process of its own: it forks, and pytest's has threads.
     done = subprocess.run(
-        [sys.executable, "-m", "tests.load.crash", "--kills", str(kills)],
+        [sys.executable, "-m", "tests.load.crash", "--store", store, "--kills", str(kills)],
         capture_output=True, text=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector_assets.errors import LoadError, SpecError
+from connector_assets.load.duckdb import DuckDBDestination
 from connector_assets.spec.document import parse_connector
 from tests.timeline import Project
 
@@ -87,3 +88,11 @@ def test_modes_that_cannot_be_are_refused(stream, path):
     with pytest.raises(SpecError) as raised:
         parse_connector(SPEC % stream)
     assert [fault.path for fault in raised.value.faults] == [path]
+
+
+def test_a_file_may_be_called_like_the_connector(tmp_path):
+    shop = project(tmp_path, "schemaPolicy: quarantine", {"id": 1})
+    shop.destination = DuckDBDestination(tmp_path / "shop.duckdb")
+    shop.load("items")
+    assert shop.load("items").loaded.rows == 1
+    assert shop.table("select * from shop.shop.items") == [(1,)]

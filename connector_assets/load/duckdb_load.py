@@ -11,9 +11,15 @@ from connector_assets.errors import LoadError
 from connector_assets.load.derived import derived
 from connector_assets.load.duckdb_insert import NotTimes
 from connector_assets.load.duckdb_rejected import write_rejected
-from connector_assets.load.duckdb_sql import quoted, store_type
+from connector_assets.load.duckdb_sql import store_type
 from connector_assets.load.duckdb_state import State
-from connector_assets.load.duckdb_tables import RESERVED, columns_of, count_of, describe
+from connector_assets.load.duckdb_tables import (
+    RESERVED,
+    columns_of,
+    count_of,
+    describe,
+    schema_of,
+)
 from connector_assets.load.duckdb_tuning import tune
 from connector_assets.load.duckdb_write import Write
 from connector_assets.load.plan import plan
@@ -92,7 +98,7 @@ def _write(order: Order, rows: _Rows, connection: DuckDBPyConnection) -> Loaded:
     planned = plan(table, stored, rows.found, store_type, RESERVED)
     forbid_changes(table, planned)
     if planned:
-        connection.execute(f"create schema if not exists {quoted(table.schema)}")
+        connection.execute(f"create schema if not exists {schema_of(connection, table)}")
         tune(connection, len(planned))
         write = Write(connection, table, planned, rows.found, rows.accepted)
         write.run(order.mode, is_all=order.cursor is None)

@@ -21,7 +21,7 @@ class NewRows:
         self, connection: DuckDBPyConnection, table: Table, key: Sequence[str], last: int
     ) -> None:
         self._connection, self._table, self._key, self._last = connection, table, key, last
-        self._name = name_of(table)
+        self._name = name_of(connection, table)
         self._same = " and ".join(f"new.{column} = old.{column}" for column in key)
 
     def require_key(self) -> None:

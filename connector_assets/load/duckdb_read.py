@@ -102,7 +102,7 @@ def _spool_keys(
     if not columns:
         return
     values = ", ".join(_key_value(key, columns, table) for key in keys)
-    result = connection.execute(f"select {values} from {name_of(table)}")
+    result = connection.execute(f"select {values} from {name_of(connection, table)}")
     while rows := result.fetchmany(_ROWS_AT_ONCE):
         for row in rows:
             texts = ("null" if value is None else value for value in row)

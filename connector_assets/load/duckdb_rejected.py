@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector_assets.load.duckdb_sql import literal, quoted, read_rows
+from connector_assets.load.duckdb_sql import literal, read_rows
+from connector_assets.load.duckdb_tables import name_of
 from connector_assets.load.table import Segment, Table, WriteMode
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def write_rejected(
     connection: DuckDBPyConnection, table: Table, rejected: Segment | None, mode: WriteMode
 ) -> None:
     """Keep rejects beside the table; a replace replaces them, too."""
-    name = f"{quoted(table.schema)}.{quoted(table.name + '__rejected')}"
+    name = name_of(connection, table, "__rejected")
     columns = ", ".join(f'"{column}" {type_}' for column, type_ in _COLUMNS.items())
     connection.execute(
         f"create table if not exists {name} "

@@ -24,8 +24,14 @@ OWN_COLUMNS = {
 RESERVED = {"rowid", *OWN_COLUMNS}
 
 
-def name_of(table: Table) -> str:
-    return f"{quoted(table.schema)}.{quoted(table.name)}"
+def name_of(connection: DuckDBPyConnection, table: Table, suffix: str = "") -> str:
+    """The table's name in SQL, with the file's: a schema may be called like the file."""
+    return f"{schema_of(connection, table)}.{quoted(table.name + suffix)}"
+
+
+def schema_of(connection: DuckDBPyConnection, table: Table) -> str:
+    file = connection.execute("select current_database()").fetchall()[0][0]
+    return f"{quoted(file)}.{quoted(table.schema)}"
 
 
 def describe(connection: DuckDBPyConnection, table: Table) -> list[Column]:
@@ -40,7 +46,9 @@ def describe(connection: DuckDBPyConnection, table: Table) -> list[Column]:
 
 
 def count_of(connection: DuckDBPyConnection, table: Table) -> int:
-    return int(connection.execute(f"select count(*) from {name_of(table)}").fetchall()[0][0])
+    return int(
+        connection.execute(f"select count(*) from {name_of(connection, table)}").fetchall()[0][0]
+    )
 
 
 def columns_of(connection: DuckDBPyConnection, state: State, table: Table) -> list[KeyColumn]:

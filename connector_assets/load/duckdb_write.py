@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from connector_assets.load.duckdb_insert import Insert
 from connector_assets.load.duckdb_new_rows import NewRows
 from connector_assets.load.duckdb_sql import literal, quoted, widened
-from connector_assets.load.duckdb_tables import OWN_COLUMNS, PARTITION, VALID_FROM, VALID_TO
+from connector_assets.load.duckdb_tables import (
+    OWN_COLUMNS,
+    PARTITION,
+    VALID_FROM,
+    VALID_TO,
+    name_of,
+)
 from connector_assets.load.plan import Planned
 from connector_assets.load.profile import Profile
 from connector_assets.load.table import Segment, Table, WriteMode
@@ -31,7 +37,7 @@ class Write:
         self._connection, self._table = connection, table
         self._planned, self._found, self._segments = planned, found, segments
         self._where = f"{table.schema}.{table.name}"
-        self._target = f"{quoted(table.schema)}.{quoted(table.name)}"
+        self._target = name_of(connection, table)
         self._own: list[str] = []
 
     def run(self, mode: WriteMode, *, is_all: bool) -> None:

@@ -28,7 +28,7 @@ def partitions_of(connection: DuckDBPyConnection, table: Table) -> list[str | No
     """The partitions that rows belong to, with None for those of no partition."""
     value = quoted(PARTITION) if PARTITION in types_of(connection, table) else "NULL"
     rows = connection.execute(
-        f"select distinct {value} as part from {name_of(table)} order by part"
+        f"select distinct {value} as part from {name_of(connection, table)} order by part"
     ).fetchall()
     return [part for (part,) in rows]
 
@@ -52,7 +52,7 @@ def export(
         part = "NULL" if partition is None else literal(partition)
         where = f"where {quoted(PARTITION)} is not distinct from {part}"
     copied = connection.execute(
-        f"copy (select {values} from {name_of(table)} {where}) to {literal(str(path))} "
+        f"copy (select {values} from {name_of(connection, table)} {where}) to {literal(str(path))} "
         "(format parquet, compression zstd)"
     ).fetchall()
     return int(copied[0][0])
@@ -83,7 +83,7 @@ def _create(
         f"CAST({quoted(name) if name in present else 'NULL'} AS {type_}) AS {quoted(name)}"
         for name, type_ in part.types.items()
     )
-    connection.execute(f"create {kind} {name_of(table)} as select {values} from {rows}")
+    connection.execute(f"create {kind} {name_of(connection, table)} as select {values} from {rows}")
 
 
 def _rows(connection: DuckDBPyConnection, paths: Sequence[Path]) -> tuple[set[Any], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,7 +31,8 @@ class Now(Clock):
         return self.now.timestamp()
 
     def wait(self, seconds: float, cancel: Any) -> None:
-        self.now += dt.timedelta(seconds=seconds)
+        # At least a microsecond: a datetime knows no less, and a waiter that stands still never ends.
+        self.now += dt.timedelta(microseconds=math.ceil(seconds * 1e6))
 
 
 class Project:

@@ -286,3 +286,33 @@ def test_batches_without_rows_still_move_the_checkpoint(tmp_path: Path) -> None:
         staged.append(b"", 0, "past the empty page")
     with staging(tmp_path) as staged:
         assert (staged.resume, staged.rows, staged.segments()) == ("past the empty page", 0, [])
+
+
+def test_going_back_forgets_what_came_after_a_checkpoint(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        for number in range(4):
+            staged.append(page(number), 10, f"c{number}", cursor={f"k{number}": number})
+        staged.rewind("c1")
+        assert (staged.rows, staged.resume, staged.cursor) == (20, "c1", {"k0": 0, "k1": 1})
+        staged.append(page(9), 10, "c9", complete=True)
+        assert content(staged) == page(0) + page(1) + page(9)
+    with staging(tmp_path) as again:
+        assert content(again) == page(0) + page(1) + page(9)
+        assert again.complete
+
+
+def test_going_back_to_the_beginning_forgets_everything(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(page(0), 10, "c0")
+        staged.rewind("")
+        assert (staged.rows, staged.resume, staged.segments()) == (0, None, [])
+        staged.append(page(1), 10, "c1")
+        assert content(staged) == page(1)
+
+
+def test_there_is_no_going_back_to_what_never_was(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(page(0), 10, "c0")
+        with pytest.raises(LoadError, match="no batch to go back to"):
+            staged.rewind("c7")
+        assert content(staged) == page(0)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from connector_assets.runtime.budget import budget_for
 from connector_assets.runtime.clock import Clock
-from connector_assets.spec.connector import RateLimit
+from connector_assets.spec.endpoint import RateLimit
 
 Turn = Callable[[], object]
 

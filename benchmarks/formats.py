@@ -11,7 +11,7 @@ import httpx
 from connector_assets.runtime.client import Answer
 from connector_assets.runtime.formats import json_of
 from connector_assets.runtime.page import Page
-from connector_assets.spec.connector import Endpoint
+from connector_assets.spec.endpoint import Endpoint
 
 ROWS, RUNS, NAMES = 50_000, 3, [f"c{number}" for number in range(17)]
 

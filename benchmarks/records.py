@@ -7,7 +7,7 @@ import statistics
 import time
 
 from connector_assets.runtime.records import transform_of
-from connector_assets.spec.connector import Stream
+from connector_assets.spec.stream import Stream
 
 ROWS, RUNS = 20_000, 5
 CASES = {

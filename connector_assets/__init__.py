@@ -46,8 +46,10 @@ if TYPE_CHECKING:
     from connector_assets.runtime.guard import Verdict, judge_url
     from connector_assets.runtime.runtime import EndpointResult, HttpRuntime
     from connector_assets.runtime.stats import Stats
-    from connector_assets.spec.connector import ConnectorSpec, Endpoint, Stream
+    from connector_assets.spec.connector import ConnectorSpec
     from connector_assets.spec.document import load_connector, parse_connection, parse_connector
+    from connector_assets.spec.endpoint import Endpoint
+    from connector_assets.spec.stream import Stream
 
 _HOMES = {
     "assets.component": ("ConnectorComponent",),

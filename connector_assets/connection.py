@@ -22,8 +22,8 @@ from connector_assets.errors import ConfigError
 from connector_assets.redact import Secrets
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connection import ConnectionDocument
-from connector_assets.spec.connector import Stream
 from connector_assets.spec.dynamic import discovered
+from connector_assets.spec.stream import Stream
 from connector_assets.yaml_connector import YamlConnector
 
 

@@ -11,7 +11,7 @@ from connector_assets.errors import StartOver
 from connector_assets.redact import Secrets
 from connector_assets.runtime.slices import ParentRows
 from connector_assets.runtime.stats import Stats
-from connector_assets.spec.connector import Stream
+from connector_assets.spec.stream import Stream
 
 Config = TypeVar("Config")
 COMPLETE = "complete"

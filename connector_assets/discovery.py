@@ -10,8 +10,8 @@ from connector_assets.connector import ReadContext
 from connector_assets.errors import ConfigError, ResponseError
 from connector_assets.runtime.runtime import Values
 from connector_assets.runtime.stats import Stats
-from connector_assets.spec.connector import DynamicStream, Stream
 from connector_assets.spec.dynamic import Listed, Locked, discovered, named
+from connector_assets.spec.stream import DynamicStream, Stream
 from connector_assets.spec.template import Template
 from connector_assets.yaml_connector import YamlConnector
 

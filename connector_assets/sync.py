@@ -21,8 +21,8 @@ from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Loaded, Table
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.tombstones import TOMBSTONE
-from connector_assets.spec.connector import Stream
 from connector_assets.spec.paths import Path as Key
+from connector_assets.spec.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ from connector_assets.runtime.tombstones import marked
 from connector_assets.spec.auth import alternatives
 from connector_assets.spec.bindings import RESERVED
 from connector_assets.spec.call import Call
-from connector_assets.spec.connector import ConnectorSpec, Stream
+from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.fingerprint import fingerprint
 from connector_assets.spec.paths import Path
+from connector_assets.spec.stream import Stream
 from connector_assets.spec.values import endpoint_templates, templates
 
 COMPLETE = "complete"

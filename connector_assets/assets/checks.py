@@ -8,7 +8,7 @@ import dagster as dg
 
 from connector_assets.errors import ConnectorError, PageLimit
 from connector_assets.load.table import Destination
-from connector_assets.spec.connector import Stream
+from connector_assets.spec.stream import Stream
 from connector_assets.sync import Synced
 
 Nulls = Mapping[str, int] | ConnectorError

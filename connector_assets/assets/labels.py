@@ -10,7 +10,7 @@ from typing import Any
 
 from connector_assets.connection import Connection
 from connector_assets.load.names import table_name
-from connector_assets.spec.connector import Stream
+from connector_assets.spec.stream import Stream
 from connector_assets.yaml_connector import YamlConnector
 
 _VERBS = {"append": "appended to", "replace": "replaces", "merge": "merged into"}

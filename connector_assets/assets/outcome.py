@@ -10,7 +10,7 @@ import dagster as dg
 from connector_assets.assets.checks import Nulls, verdicts
 from connector_assets.errors import ConnectorError, RateLimited
 from connector_assets.load.table import Column, Loaded
-from connector_assets.spec.connector import Stream
+from connector_assets.spec.stream import Stream
 from connector_assets.sync import Synced
 
 LONGEST_WAIT_S = 24 * 3600

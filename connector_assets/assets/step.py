@@ -21,7 +21,7 @@ from connector_assets.assets.progress import Progress
 from connector_assets.assets.resources import DestinationResource, HttpRuntimeResource
 from connector_assets.connection import Connection
 from connector_assets.errors import ConnectorError, LoadError
-from connector_assets.spec.connector import Stream
+from connector_assets.spec.stream import Stream
 from connector_assets.sync import Synced, sync
 
 Event = dg.MaterializeResult[None] | dg.AssetCheckResult | dg.AssetObservation

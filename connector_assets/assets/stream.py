@@ -13,7 +13,7 @@ from connector_assets.assets.source import code_reference
 from connector_assets.assets.step import materialize
 from connector_assets.connection import Connection
 from connector_assets.load.names import table_name
-from connector_assets.spec.connector import Stream
+from connector_assets.spec.stream import Stream
 
 _CONFIG = dg.Field(
     {

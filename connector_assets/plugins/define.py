@@ -31,8 +31,9 @@ from connector_assets.connector import Batch, Check, Needs, ReadContext
 from connector_assets.errors import ConnectorError, Fault, ResponseError, SpecError
 from connector_assets.plugins.batches import in_batches
 from connector_assets.plugins.config import config_names, read_config
-from connector_assets.spec.connector import ConnectorId, Stream, VariableName
 from connector_assets.spec.faults import findings_of
+from connector_assets.spec.names import ConnectorId, VariableName
+from connector_assets.spec.stream import Stream
 from connector_assets.spec.yaml_source import read_yaml, show_path
 
 StreamLike = str | Stream | Mapping[str, Any]

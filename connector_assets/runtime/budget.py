@@ -26,7 +26,7 @@ from connector_assets.runtime.bucket import Bucket
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.locks import locked, try_lock
 from connector_assets.runtime.quota import window_ends_in
-from connector_assets.spec.connector import RateLimit
+from connector_assets.spec.endpoint import RateLimit
 
 Result = TypeVar("Result")
 Change = Callable[[Bucket], tuple[Bucket, Result]]

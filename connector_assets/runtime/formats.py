@@ -16,7 +16,7 @@ from connector_assets.runtime.client import Answer
 from connector_assets.runtime.page import charset_of, json_text, transcoded
 from connector_assets.runtime.record import Record, decoded, fields_of
 from connector_assets.runtime.xml_tree import xml_tree
-from connector_assets.spec.connector import EndpointDefaults
+from connector_assets.spec.endpoint import EndpointDefaults
 from connector_assets.spec.formats import Csv
 from connector_assets.spec.paths import Path
 

@@ -14,7 +14,7 @@ from connector_assets.runtime.client import Answer
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.render import first_call
 from connector_assets.spec.call import Call
-from connector_assets.spec.connector import Endpoint
+from connector_assets.spec.endpoint import Endpoint
 from connector_assets.spec.job import Job
 from connector_assets.spec.template import Template
 from connector_assets.spec.url import join, origin_of

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from connector_assets.runtime.retry import parse_retry_after
-from connector_assets.spec.connector import RateLimit
+from connector_assets.spec.endpoint import RateLimit
 
 # A number this large is a date: seconds or milliseconds since the epoch, not seconds from now.
 _EPOCH_S, _EPOCH_MS = 1e9, 1e11

@@ -17,9 +17,9 @@ from connector_assets.errors import ConnectorError, ResponseError
 from connector_assets.runtime.convert import cast, mask
 from connector_assets.runtime.places import Renames, Row, find, places, put
 from connector_assets.runtime.record import Record, decoded, encoder, fields_of
-from connector_assets.spec.connector import Stream
 from connector_assets.spec.fields import Expand, Fields, Keys, field_keys
 from connector_assets.spec.paths import MISSING
+from connector_assets.spec.stream import Stream
 from connector_assets.spec.template import render
 
 MAX_ROWS = 1_000_000

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from connector_assets.errors import ConnectorError
 from connector_assets.runtime.client import Answer
 from connector_assets.runtime.retry import default_action
-from connector_assets.spec.connector import ErrorRule
+from connector_assets.spec.endpoint import ErrorRule
 from connector_assets.spec.template import Template
 
 Action = Literal[

@@ -29,7 +29,9 @@ from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.tokens import token_store
 from connector_assets.spec.auth import Auth, AuthContext, choose
 from connector_assets.spec.call import Call
-from connector_assets.spec.connector import ConnectorSpec, Endpoint, RateLimit, Stream
+from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.endpoint import Endpoint, RateLimit
+from connector_assets.spec.stream import Stream
 from connector_assets.spec.template import CLOCK, Template
 from connector_assets.spec.values import config_values
 

@@ -39,7 +39,7 @@ from connector_assets.runtime.rules import Meaning, meaning_of
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.unpack import unpacked
 from connector_assets.spec.call import Call
-from connector_assets.spec.connector import Endpoint, RateLimit
+from connector_assets.spec.endpoint import Endpoint, RateLimit
 from connector_assets.spec.formats import ACCEPT
 from connector_assets.spec.job import Job
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from connector_assets.errors import ConfigError
 from connector_assets.spec.call import Call
-from connector_assets.spec.connector import Stream
 from connector_assets.spec.for_each import ForEach, Parent
 from connector_assets.spec.incremental import Incremental, Window, higher
+from connector_assets.spec.stream import Stream
 
 _OPEN = Window()
 State = Mapping[str, Mapping[str, Any]]

@@ -9,16 +9,16 @@ auth:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import httpx
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from connector_assets.errors import ConfigError
+from connector_assets.spec.auth_parts import AuthModel, Placed, Signed
 from connector_assets.spec.body import Body, Value
-from connector_assets.spec.credentials import AuthContext, Credential, Place, Plain, TokenStore
+from connector_assets.spec.credentials import AuthContext, Credential, Plain, TokenStore
 from connector_assets.spec.digest import Digest
 from connector_assets.spec.jwt import Algorithm, JwtCredential
 from connector_assets.spec.model import Many, Model, fault
@@ -32,54 +32,17 @@ from connector_assets.spec.refs import (
     NameRef,
     SecretRef,
     secret_names,
-    templated,
     templates_in,
 )
 from connector_assets.spec.session_tokens import SessionTokens
 from connector_assets.spec.sigv4 import SigV4
-from connector_assets.spec.template import Scope, Template
+from connector_assets.spec.template import Template
 from connector_assets.spec.token_flow import TokenFlow
 
 __all__ = ["Auth", "AuthContext", "TokenStore", "alternatives", "choose"]
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}"  # noqa: S105 - RFC 9110's "token", not a credential
-_NOT_FOR_CREDENTIALS = {"host", "content-length", "transfer-encoding", "connection"}
 
-
-class _Auth(Model):
-    """What every member has; most need no more than a `flow`."""
-
-    def flow(self, context: AuthContext) -> httpx.Auth:
-        """What authenticates requests; safe to use from several threads."""
-        raise NotImplementedError
-
-    def ways(self) -> tuple[frozenset[str], ...]:
-        """Sets of secrets, each enough for this auth to work; the first is the usual one."""
-        return (secret_names(*templates_in(self)),)
-
-    def way(self, secrets: Mapping[str, str]) -> frozenset[str] | None:
-        """The first of `ways` whose secrets are all given; an empty one is not."""
-        given = {name for name, value in secrets.items() if value}
-        return next((way for way in self.ways() if way <= given), None)
-
-    def required_secrets(self) -> frozenset[str]:
-        """The secrets of the usual way."""
-        return self.ways()[0]
-
-    def names(self) -> frozenset[str]:
-        """Every name its templates read, such as `secrets.apiKey` and `config.domain`."""
-        return frozenset().union(*(template.names for template in templates_in(self)))
-
-    def urls(self) -> tuple[Template, ...]:
-        """Where it sends credentials by itself: a token endpoint."""
-        return ()
-
-    def origins(self, scope: Scope) -> frozenset[str]:
-        """The origins of `urls`, as `https://login.example.com`."""
-        return frozenset(_origin(url.url(scope)) for url in self.urls())
-
-
-class NoAuth(_Auth):
+class NoAuth(AuthModel):
     """No credentials."""
 
     type: Literal["none"]
@@ -90,32 +53,7 @@ class NoAuth(_Auth):
         return httpx.Auth()
 
 
-class _Placed(_Auth):
-    """A credential that may go to several places."""
-
-    in_: Place = Field("header", alias="in")
-    """Where the credential is put."""
-    name: Line = "Authorization"
-    """Name of the header, parameter, cookie or body key."""
-    prefix: Line | None = None
-    """Put before the value as it stands; default `Bearer ` in an Authorization header."""
-
-    @property
-    def before(self) -> str:
-        usual = "Bearer " if self.name.lower() == "authorization" else ""
-        return usual if self.prefix is None else self.prefix
-
-    @model_validator(mode="after")
-    def _a_name_for_the_place(self) -> Self:
-        fits = self.in_ in ("query", "body") or re.fullmatch(_TOKEN, self.name)
-        if not self.name or not fits:
-            raise fault("name", f"is not the name of a {self.in_}")
-        if self.in_ == "header" and self.name.lower() in _NOT_FOR_CREDENTIALS:
-            raise fault("name", "cannot be set; it follows from the request")
-        return self
-
-
-class ApiKey(_Placed):
+class ApiKey(Placed):
     """A key in a header, the query, a cookie or the body."""
 
     type: Literal["api_key"]
@@ -130,7 +68,7 @@ class ApiKey(_Placed):
         return Credential(self.in_, self.name, value)
 
 
-class Basic(_Auth):
+class Basic(AuthModel):
     """User name and password; either may be empty, as where a key stands for both."""
 
     type: Literal["basic"]
@@ -161,7 +99,7 @@ class Basic(_Auth):
         return Plain(*context.user(self.username_ref, self.password_ref))
 
 
-class Bearer(_Auth):
+class Bearer(AuthModel):
     """A token in the Authorization header."""
 
     type: Literal["bearer"]
@@ -173,7 +111,7 @@ class Bearer(_Auth):
         return Credential("header", "Authorization", f"Bearer {context.text(self.token_ref)}")
 
 
-class DigestAuth(_Auth):
+class DigestAuth(AuthModel):
     """User name and password, proven without sending them (RFC 7616)."""
 
     type: Literal["digest"]
@@ -187,23 +125,7 @@ class DigestAuth(_Auth):
         return Digest(*context.user(self.username_ref, self.password_ref))
 
 
-class _Signed(Model):
-    """The fields of a JSON Web Token (RFC 7519); `iat` and `exp` are added."""
-
-    claims: dict[str, Any] = Field(default_factory=dict)
-    """Claims of the token by name; texts may be templates. `iat` and `exp` are added."""
-    headers: dict[str, Any] = Field(default_factory=dict)
-    """Further header fields of the token, as `kid`; `alg` and `typ` are added."""
-    lifetime_seconds: Lifetime = 300.0
-    """From `iat` to `exp`, in seconds."""
-
-    @field_validator("claims", "headers")
-    @classmethod
-    def _templates_within(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return {key: templated(item, key) for key, item in value.items()}
-
-
-class Jwt(_Signed, _Placed):
+class Jwt(Signed, Placed):
     """A token signed here for each `lifetimeSeconds`, sent with every request."""
 
     type: Literal["jwt"]
@@ -217,7 +139,7 @@ class Jwt(_Signed, _Placed):
         return JwtCredential(self, context)
 
 
-class OAuth2(_Signed, _Auth):
+class OAuth2(Signed, AuthModel):
     """An access token, given or obtained from `tokenUrl` and renewed by one process at a time."""
 
     type: Literal["oauth2"]
@@ -328,7 +250,7 @@ class Login(Model):
     """Never given: the URL of a login is absolute."""
 
 
-class SessionAuth(_Placed):
+class SessionAuth(Placed):
     """A token from a login request; renewed when it expires and when it is refused."""
 
     type: Literal["session"]
@@ -347,7 +269,7 @@ class SessionAuth(_Placed):
         return TokenFlow(SessionTokens(self, context), context, self.in_, self.name, self.before)
 
 
-class AwsSigV4(_Auth):
+class AwsSigV4(AuthModel):
     """Requests signed with an AWS key, for one service in one region."""
 
     type: Literal["aws_sigv4"]
@@ -430,11 +352,6 @@ def _missing(auth: Auth, secrets: Mapping[str, str], variable: Callable[[str], s
     lacks = [sorted(way - given) for way in auth.ways()]
     fewest = min(lacks, key=len)
     return " and ".join(variable(name) for name in fewest)
-
-
-def _origin(url: str) -> str:
-    parsed = httpx.URL(url)
-    return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
 
 
 def _camel(name: str) -> str:

@@ -19,17 +19,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from connector_assets.spec.body import Value
-from connector_assets.spec.connector import (
-    ConnectorId,
-    Prose,
-    StreamName,
-    Text,
-    VariableName,
-    WriteMode,
-)
 from connector_assets.spec.cron import check_cron
 from connector_assets.spec.labels import Group, Owner, Tags
 from connector_assets.spec.model import Many, Model, fault
+from connector_assets.spec.names import ConnectorId, Prose, StreamName, Text, VariableName
+from connector_assets.spec.stream import WriteMode
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 _DESTINATION = re.compile(r"[a-z][a-z0-9+.-]*:[^\s]+")

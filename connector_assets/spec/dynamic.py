@@ -25,18 +25,11 @@ from pydantic import ValidationError
 
 from connector_assets.errors import SpecError
 from connector_assets.spec.bindings import at, items, text
-from connector_assets.spec.connector import (
-    FORMAT_VERSION,
-    ConnectorId,
-    ConnectorSpec,
-    DynamicStream,
-    EndpointId,
-    Stream,
-    StreamName,
-    VariableName,
-)
+from connector_assets.spec.connector import FORMAT_VERSION, ConnectorSpec
 from connector_assets.spec.faults import Finding, findings_of, in_order, options, quoted
 from connector_assets.spec.model import Many, Model
+from connector_assets.spec.names import ConnectorId, EndpointId, StreamName, VariableName
+from connector_assets.spec.stream import DynamicStream, Stream
 from connector_assets.spec.template import Template
 from connector_assets.spec.yaml_source import read_yaml
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from connector_assets.spec.connector import ConnectorSpec, Stream
+from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.stream import Stream
 from connector_assets.spec.template import Template
 
 # How often and how patiently the rows are asked for changes none of them.

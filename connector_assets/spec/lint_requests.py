@@ -8,7 +8,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from connector_assets.spec.bindings import at, items, keys, text
-from connector_assets.spec.connector import ConnectorSpec, ErrorRule
+from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.endpoint import ErrorRule
 from connector_assets.spec.lint_findings import Remark, Rule, endpoints, requests, rule
 from connector_assets.spec.yaml_source import Path, YamlSource
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from connector_assets.spec.connector import ConfigField, ConnectorSpec, Endpoint
+from connector_assets.spec.connector import ConfigField, ConnectorSpec
+from connector_assets.spec.endpoint import Endpoint
 from connector_assets.spec.template import Template
 
 _BOOLEANS = {"true": True, "false": False}

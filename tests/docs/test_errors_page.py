@@ -13,7 +13,7 @@ import yaml
 from connector_assets.runtime.client import Answer
 from connector_assets.runtime.formats import response_of
 from connector_assets.runtime.rules import meaning_of
-from connector_assets.spec.connector import Endpoint, ErrorRule
+from connector_assets.spec.endpoint import Endpoint, ErrorRule
 from tests.docs.pages import ROOT, blocks
 
 PAGE = ROOT / "docs/how-to/handle-errors.md"

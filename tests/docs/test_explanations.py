@@ -8,7 +8,7 @@ import pytest
 
 from connector_assets.redact import Secrets
 from connector_assets.runtime import in_order
-from connector_assets.spec.connector import EndpointDefaults, RateLimit
+from connector_assets.spec.endpoint import EndpointDefaults, RateLimit
 from connector_assets.spec.pagination import NonePagination
 from tests.docs.pages import ROOT
 

@@ -13,7 +13,8 @@ from connector_assets.runtime.formats import json_of
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.records import transform_of
 from connector_assets.runtime.xml_tree import MAX_DEPTH, MAX_ELEMENTS
-from connector_assets.spec.connector import Endpoint, Stream
+from connector_assets.spec.endpoint import Endpoint
+from connector_assets.spec.stream import Stream
 from connector_assets.spec.fields import CastType, Mask
 from connector_assets.spec.formats import ACCEPT, Csv
 from tests.docs.pages import ROOT, Block, blocks

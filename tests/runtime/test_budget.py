@@ -12,7 +12,7 @@ import pytest
 from connector_assets.errors import Cancelled
 from connector_assets.runtime.budget import budget_for
 from connector_assets.runtime.clock import Clock
-from connector_assets.spec.connector import RateLimit
+from connector_assets.spec.endpoint import RateLimit
 
 
 class HandClock(Clock):

@@ -16,7 +16,7 @@ from connector_assets.runtime import xml_tree
 from connector_assets.runtime.client import Answer
 from connector_assets.runtime.formats import json_of, response_of
 from connector_assets.runtime.page import Page
-from connector_assets.spec.connector import Endpoint
+from connector_assets.spec.endpoint import Endpoint
 
 
 def endpoint(kind, **given):

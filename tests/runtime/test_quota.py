@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from connector_assets.runtime.quota import window_ends_in
-from connector_assets.spec.connector import RateLimit
+from connector_assets.spec.endpoint import RateLimit
 
 NOW = 1_700_000_000.0
 LIMIT = RateLimit(remainingHeader="X-Left", resetHeader="X-Reset")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connector_assets.errors import ResponseError
 from connector_assets.runtime import convert, places, records
 from connector_assets.runtime.records import transform_of
-from connector_assets.spec.connector import Stream
+from connector_assets.spec.stream import Stream
 
 SCOPE = {"region": "eu", "item": {"id": 7}, "config": {"n": 1}, "secrets": {"token": "S3CRET"}}
 ROW = (

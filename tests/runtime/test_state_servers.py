@@ -10,7 +10,7 @@ from connector_assets.errors import Cancelled, ConfigError, ConnectorError
 from connector_assets.runtime.budget import budget_for
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.tokens import token_store
-from connector_assets.spec.connector import RateLimit
+from connector_assets.spec.endpoint import RateLimit
 from tests.runtime.state_servers import postgres_url, redis_url  # noqa: F401 - fixtures
 
 

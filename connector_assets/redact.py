@@ -128,8 +128,9 @@ def _encoded(run: str) -> str:
     named = rf"|{codepoint2name[code]}" if code in codepoint2name else "|apos" * (char == "'")
     ways = [
         *_OTHERS.get(char, ()),
-        re.escape(char),
+        # Before the character itself, or of a percent sign at the end the 25 would stay.
         "".join(f"%(?:25)*{octet:02x}" for octet in octets),
+        re.escape(char),
         rf"{_BACKSLASH}*+".join(f"u{utf16[n : n + 4]}" for n in range(0, len(utf16), 4)),
         *(f"x{code:02x}", f"u{code:08x}"),
         f"{_AMPERSAND}(?:{_HASH}(?:0*{code}|x0*{code:x}){named}){_END}",

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from connector_assets.errors import LoadError
 from connector_assets.load.duckdb_load import Order, load, require_key
-from connector_assets.load.duckdb_read import Reads, first_line
+from connector_assets.load.duckdb_read import Reads
+from connector_assets.load.duckdb_scratch import scratch
 from connector_assets.load.duckdb_state import dump_state, restore_state
-from connector_assets.load.duckdb_tuning import tune
 from connector_assets.load.folders import Folder
 from connector_assets.load.lock import Lock
 from connector_assets.load.manifest import DataFile, Manifest, Part, all_manifests, read_manifest
@@ -73,11 +73,11 @@ class ParquetDestination(Reads):
         lock = self._folder.lock_path(f"{table.schema}.{table.name}.lock")
         with (
             Lock(lock, what=self.uri, wait_s=self._wait_s, run_id=run_id),
-            tempfile.TemporaryDirectory() as scratch,
+            tempfile.TemporaryDirectory() as folder,
         ):
             try:
                 before = read_manifest(self._folder, table)
-                step = _Step(order, before, self._folder, Path(scratch))
+                step = _Step(order, before, self._folder, Path(folder))
                 loaded, after = step.done() or step.load()
                 if fence is not None:
                     fence()
@@ -133,7 +133,7 @@ class _Step:
         if kept and self._has_widened(path):
             kept = None
             path, received, rejected = self._run(with_rows=True)
-        with self._open(path) as connection:
+        with scratch(path, where=self.before.folder) as connection:
             main = self._export(connection, "", kept or [])
             stays = self.before.part(_REJECTED).files if kept and self._adds() else []
             parts = {"": main, _REJECTED: self._export(connection, _REJECTED, stays)}
@@ -163,16 +163,16 @@ class _Step:
 
     def _run(self, *, with_rows: bool) -> tuple[Path, int, int]:
         path = self.scratch / f"{uuid.uuid4().hex}.duckdb"
-        with self._open(path) as connection:
+        with scratch(path, where=self.before.folder) as connection:
             restore_state(connection, self.before.state)
             for suffix, part in self.before.parts.items():
                 files = fetch(self.folder, part.files if with_rows else [], self.scratch)
                 restore(connection, self._table(suffix), part, files)
-        loaded = load(self.order, lambda: self._open(path))
+        loaded = load(self.order, lambda: scratch(path, where=self.before.folder))
         return path, loaded.received, loaded.rejected
 
     def _has_widened(self, path: Path) -> bool:
-        with self._open(path) as connection:
+        with scratch(path, where=self.before.folder) as connection:
             now = types_of(connection, self._table())
         return any(now[name] != type_ for name, type_ in self.before.part().types.items())
 
@@ -199,19 +199,3 @@ class _Step:
         part = manifest.part()
         columns = [Column(name, type_) for name, type_ in part.types.items()]
         return Loaded(received, part.rows, columns, self.order.uri, rejected)
-
-    @contextmanager
-    def _open(self, path: Path) -> Iterator[DuckDBPyConnection]:
-        """A transaction in the scratch file."""
-        import duckdb
-
-        connection = duckdb.connect(path)
-        try:
-            tune(connection)
-            connection.execute("begin")
-            yield connection
-            connection.execute("commit")
-        except duckdb.Error as error:
-            raise LoadError(first_line(error), where=self.before.folder) from error
-        finally:
-            connection.close()

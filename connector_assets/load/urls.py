@@ -12,7 +12,8 @@ from connector_assets.load.table import Destination
 def destination_from_url(url: str) -> Destination:
     """Return the destination at `url`; a path after three slashes is relative, as in SQLAlchemy.
 
-    `duckdb:///data.duckdb`, `parquet:///folder`, `parquet+s3://bucket/prefix` (any fsspec URL).
+    `duckdb:///data.duckdb`, `parquet:///folder`, `parquet+s3://bucket/prefix` (any fsspec URL),
+    `postgresql://user@host/database` (any libpq URL; `PGPASSWORD` keeps the password out of it).
 
     >>> destination_from_url("duckdb:///data.duckdb").uri
     'duckdb:///data.duckdb'
@@ -20,11 +21,13 @@ def destination_from_url(url: str) -> Destination:
     parts = urlsplit(url)
     if parts.scheme.startswith("parquet+"):
         return _object_store(url.removeprefix("parquet+"))
+    if parts.scheme in {"postgresql", "postgres"}:
+        return _postgres(url)
     if parts.scheme not in _LOCAL:
         raise ConfigError(
             f'"{parts.scheme}" is not a known kind of destination',
             where="destination",
-            fix=f"use one of {', '.join(f'{kind}://' for kind in _LOCAL)}, parquet+s3://",
+            fix="use duckdb:///, parquet:///, parquet+s3:// or postgresql://",
         )
     return _LOCAL[parts.scheme](_path(parts))
 
@@ -47,6 +50,18 @@ def _object_store(url: str) -> Destination:
     from connector_assets.load.parquet import ParquetDestination
 
     return ParquetDestination(ObjectFolder(url))
+
+
+def _postgres(url: str) -> Destination:
+    try:
+        from connector_assets.load.postgres import PostgresDestination
+    except ImportError:
+        raise ConfigError(
+            "postgresql:// needs psycopg",
+            where="destination",
+            fix='pip install "connector-assets[postgres]"',
+        ) from None
+    return PostgresDestination(url)
 
 
 _LOCAL = {"duckdb": _duckdb, "parquet": _parquet}

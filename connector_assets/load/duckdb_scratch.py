@@ -1,0 +1,32 @@
+"""A DuckDB file for one load only, where rows are typed on their way to another store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connector_assets.errors import LoadError
+from connector_assets.load.duckdb_read import first_line
+from connector_assets.load.duckdb_tuning import tune
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@contextmanager
+def scratch(path: Path, *, where: str) -> Iterator[DuckDBPyConnection]:
+    """A transaction in the file at `path`, which is made if it is not there."""
+    import duckdb
+
+    connection = duckdb.connect(path)
+    try:
+        tune(connection)
+        connection.execute("begin")
+        yield connection
+        connection.execute("commit")
+    except duckdb.Error as error:
+        raise LoadError(first_line(error), where=where) from error
+    finally:
+        connection.close()

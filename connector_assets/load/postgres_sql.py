@@ -1,0 +1,111 @@
+"""PostgreSQL's names and types, and how values get from DuckDB's types into them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from connector_assets.load.duckdb_sql import quoted
+from connector_assets.load.plan import KeyColumn
+
+_LONGEST_NAME = 63
+_SYSTEM = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
+_TYPES = {
+    "BOOLEAN": "boolean",
+    "TINYINT": "smallint",
+    "SMALLINT": "smallint",
+    "UTINYINT": "smallint",
+    "INTEGER": "integer",
+    "USMALLINT": "integer",
+    "BIGINT": "bigint",
+    "UINTEGER": "bigint",
+    "HUGEINT": "numeric",
+    "UBIGINT": "numeric",
+    "UHUGEINT": "numeric",
+    "FLOAT": "real",
+    "DOUBLE": "double precision",
+    "VARCHAR": "text",
+    "JSON": "jsonb",
+    "DATE": "date",
+    "TIME": "time without time zone",
+    "TIMESTAMP": "timestamp without time zone",
+    "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
+    "UUID": "uuid",
+    "BLOB": "bytea",
+    "INTERVAL": "interval",
+}
+# What a type found in the database is to DuckDB, where someone else chose it.
+_BACK = {theirs: ours for ours, theirs in reversed(_TYPES.items())}
+
+
+def pg_name(name: str) -> str:
+    """A name as PostgreSQL takes it: at most 63 bytes, and none of its system columns.
+
+    >>> pg_name("xmin"), len(pg_name("k" * 100))
+    ('xmin_1', 63)
+    """
+    if name in _SYSTEM:
+        return f"{name}_1"
+    raw = name.encode()
+    if len(raw) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(raw).hexdigest()[:8]
+    return f"{raw[: _LONGEST_NAME - 9].decode(errors='ignore')}_{digest}"
+
+
+def pg_quoted(name: str) -> str:
+    return quoted(pg_name(name))
+
+
+def pg_type(type_: str) -> str:
+    """PostgreSQL's type for one of DuckDB's; jsonb for what is nested.
+
+    >>> pg_type("DECIMAL(10,2)"), pg_type("VARCHAR[]")
+    ('numeric(10,2)', 'jsonb')
+    """
+    if found := re.fullmatch(r"DECIMAL(\(.*\))", type_):
+        return f"numeric{found[1]}"
+    if type_.startswith("ENUM("):
+        return "text"
+    if type_.startswith("TIMESTAMP_"):
+        return _TYPES["TIMESTAMP"]
+    return _TYPES.get(type_, "jsonb")
+
+
+def duckdb_type(type_: str) -> str:
+    """DuckDB's type for one found in PostgreSQL; text for what it has not."""
+    if found := re.fullmatch(r"numeric(\(\d+,\d+\))", type_):
+        return f"DECIMAL{found[1]}"
+    return _BACK.get(type_, "VARCHAR")
+
+
+def exported(name: str, type_: str) -> str:
+    """DuckDB SQL for a column's values in the CSV that PostgreSQL copies in."""
+    column = quoted(name)
+    if type_ == "BLOB":
+        return f"'\\x' || hex({column})"
+    if pg_type(type_) == "jsonb":
+        return f"CAST(to_json({column}) AS VARCHAR)"
+    return f"CAST({column} AS VARCHAR)"
+
+
+def pg_text(column: KeyColumn) -> str:
+    """A column as it is, but times as the texts they came as."""
+    if not column.shape:
+        return pg_quoted(column.name)
+    return f"to_char({pg_quoted(column.name)}, '{_to_char(column.shape)}')"
+
+
+def pg_widened(before: KeyColumn, after: str) -> str:
+    """An expression for a column's old values under its wider type."""
+    name, target = pg_text(before), pg_type(after)
+    if pg_type(before.type) == "jsonb" and target != "jsonb":
+        return f"({name} #>> '{{}}')::{target}"
+    return f"to_jsonb({name})" if target == "jsonb" else f"{name}::{target}"
+
+
+def _to_char(shape: str) -> str:
+    """The shape as PostgreSQL's `to_char` has it; the session's time zone is UTC."""
+    text = shape.replace("0000-00-00", "YYYY-MM-DD").replace("00:00:00", "HH24:MI:SS", 1)
+    text = text.replace(".000000", ".US").replace(".000", ".MS")
+    return text.replace("T", '"T"', 1).replace("Z", '"Z"').replace("+00:00", '"+00:00"')

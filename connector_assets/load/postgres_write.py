@@ -1,0 +1,130 @@
+"""Typed rows into a PostgreSQL table, inside a transaction that someone else commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import Connection
+
+from connector_assets.load.duckdb_sql import literal
+from connector_assets.load.duckdb_tables import PARTITION, VALID_FROM, VALID_TO
+from connector_assets.load.plan import KeyColumn
+from connector_assets.load.postgres_sql import pg_quoted, pg_type, pg_widened
+from connector_assets.load.postgres_typed import Rows
+from connector_assets.load.table import Table, WriteMode
+
+_INCOMING = "connector_assets_incoming"
+_CHUNK = 1 << 20
+
+
+class Write:
+    """One write of one table: bring its columns up to date, copy rows in, apply them by mode."""
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        table: Table,
+        rows: Rows,
+        names: Mapping[str, str],
+    ) -> None:
+        """`names` maps row keys to column names."""
+        self._connection, self._table, self._rows, self._names = connection, table, rows, names
+        self._target = f"{pg_quoted(table.schema)}.{pg_quoted(table.name)}"
+        gone = names.get(table.deleted) if table.deleted else None
+        self._gone = gone if gone in rows.types else None
+
+    def run(self, mode: WriteMode, stored: Sequence[KeyColumn], *, is_all: bool) -> None:
+        """Write the rows; `is_all` says that the source has no others, for scd2."""
+        own = {}
+        if mode == "replace" and self._table.partition is not None:
+            own[PARTITION] = "VARCHAR"
+        if mode == "scd2":
+            own |= dict.fromkeys((VALID_FROM, VALID_TO), "TIMESTAMP WITH TIME ZONE")
+        self._evolve(stored, own)
+        self._copy()
+        if mode == "scd2":
+            self._make_versions(is_all=is_all)
+            self._insert({VALID_FROM: "now()"})
+            return
+        if mode == "replace":
+            # Not truncate: readers would see an empty table before they see the new one.
+            part = literal(self._table.partition or "")
+            where = f" where {PARTITION} = {part}" if own else ""
+            self._execute(f"delete from {self._target}{where}")
+        if self._table.primary_key and mode != "append":
+            same = self._same()
+            self._execute(f"delete from {self._target} old using {_INCOMING} new where {same}")
+        if self._gone:
+            self._execute(f"delete from {_INCOMING} where {pg_quoted(self._gone)}")
+        self._insert({PARTITION: literal(self._table.partition or "")} if own else {})
+
+    def _evolve(self, stored: Sequence[KeyColumn], own: Mapping[str, str]) -> None:
+        self._execute(f"create schema if not exists {pg_quoted(self._table.schema)}")
+        wanted = {**self._data(), **own}
+        columns = ", ".join(f"{pg_quoted(name)} {pg_type(type_)}" for name, type_ in wanted.items())
+        self._execute(f"create table if not exists {self._target} ({columns})")
+        before = {column.name: column for column in stored}
+        for name, type_ in wanted.items():
+            column, old = pg_quoted(name), before.get(name)
+            if old is None:
+                self._execute(
+                    f"alter table {self._target} add column if not exists {column} {pg_type(type_)}"
+                )
+            elif pg_type(old.type) != pg_type(type_):
+                self._execute(
+                    f"alter table {self._target} alter column {column} type {pg_type(type_)} "
+                    f"using {pg_widened(old, type_)}"
+                )
+
+    def _copy(self) -> None:
+        """Copy the CSV into a table of this transaction only."""
+        types = self._rows.types.items()
+        columns = ", ".join(f"{pg_quoted(name)} {pg_type(type_)}" for name, type_ in types)
+        self._execute(f"create temp table {_INCOMING} ({columns}) on commit drop")
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(f"copy {_INCOMING} from stdin (format csv)".encode()) as copy,
+            self._rows.path.open("rb") as file,
+        ):
+            while chunk := file.read(_CHUNK):
+                copy.write(chunk)
+
+    def _insert(self, more: Mapping[str, str]) -> None:
+        names = ", ".join(pg_quoted(name) for name in (*self._data(), *more))
+        values = ", ".join([*(pg_quoted(name) for name in self._data()), *more.values()])
+        self._execute(f"insert into {self._target} ({names}) select {values} from {_INCOMING}")
+        self._execute(f"drop table {_INCOMING}")
+
+    def _make_versions(self, *, is_all: bool) -> None:
+        """Keep history: close the versions that changed or went, drop rows that did not change.
+
+        With `is_all`, a key that did not come is gone as well.
+        """
+        same, current = self._same(), f"old.{VALID_TO} is null"
+        stays = f"and not coalesce(new.{pg_quoted(self._gone)}, false)" if self._gone else ""
+        equal = " and ".join(
+            f"new.{pg_quoted(name)} is not distinct from old.{pg_quoted(name)}"
+            for name in self._data()
+        )
+        close = f"update {self._target} old set {VALID_TO} = now() where {current}"
+        new = f"(select 1 from {_INCOMING} new where {same}"
+        if is_all:
+            self._execute(f"{close} and not exists {new} {stays})")
+        self._execute(
+            f"delete from {_INCOMING} new using {self._target} old "
+            f"where {current} and {same} and {equal} {stays}"
+        )
+        self._execute(f"{close} and exists {new})")
+        if self._gone:
+            self._execute(f"delete from {_INCOMING} where {pg_quoted(self._gone)}")
+
+    def _same(self) -> str:
+        keys = [pg_quoted(self._names[key]) for key in self._table.primary_key]
+        return " and ".join(f"new.{key} = old.{key}" for key in keys)
+
+    def _data(self) -> dict[str, str]:
+        return {name: type_ for name, type_ in self._rows.types.items() if name != self._gone}
+
+    def _execute(self, statement: str) -> None:
+        self._connection.execute(statement.encode())

@@ -1,0 +1,13 @@
+"""What holds for all tests: signals as in a terminal, and no clock in property tests."""
+
+from __future__ import annotations
+
+import signal
+
+from hypothesis import settings
+
+# Where the tests are begun in the background SIGINT is ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")

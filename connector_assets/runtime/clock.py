@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
 from connector_assets.errors import Cancelled
+
+# How often someone who waits for two events looks at the other one, in seconds.
+_LOOK_S = 0.2
+
+
+class Either(threading.Event):
+    """Set when one of two events is."""
+
+    def __init__(self, first: threading.Event, second: threading.Event) -> None:
+        super().__init__()
+        self._first, self._second = first, second
+
+    def is_set(self) -> bool:
+        return self._first.is_set() or self._second.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        ends = time.monotonic() + (math.inf if timeout is None else timeout)
+        while not self.is_set() and (left := ends - time.monotonic()) > 0:
+            self._first.wait(min(_LOOK_S, left))
+        return self.is_set()
 
 
 class Clock:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from connector_assets.errors import PageLimit, PaginationLoop, StartOver
 from connector_assets.runtime.page import Page
-from connector_assets.runtime.prefetch import Prefetch
+from connector_assets.runtime.prefetch import Foreseen, Prefetch, Try
 from connector_assets.spec.call import Call
-from connector_assets.spec.pagination import Paginates
+from connector_assets.spec.pagination import Foresees, Paginates
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,16 @@ def walk(
     call: Call,
     fetch: Callable[[Call], Page],
     *,
+    ahead: Try | None = None,
     max_pages: int | None = None,
     truncate: bool = False,
     width: int = 1,
 ) -> Iterator[Step]:
-    """Fetch from `call` to the end of the list; up to `width` pages at a time where countable.
+    """Fetch from `call` to the end of the list.
 
-    Raises PaginationLoop when a call or a non-empty body comes a second time, and PageLimit after
-    `max_pages` pages with more to come, unless `truncate`.
+    With `ahead` up to `width` pages are under way at a time, where a later call can be told before
+    the answers that lead there. Raises PaginationLoop when a call or a non-empty body comes a
+    second time, and PageLimit after `max_pages` pages with more to come, unless `truncate`.
     """
     proof = _Proof()
     walker = pagination.pages(call)
@@ -65,6 +68,7 @@ def walk(
                     f"{max_pages} pages were read and there are more",
                     fix="raise pagination.maxPages, or set it to unlimited",
                 )
+            foresee = partial(_foreseen, pagination, call, page, following, max_pages)
             call = following
 
 
@@ -91,14 +95,20 @@ def restarting(
         restarted = False
 
 
-def _countable(
-    pagination: Paginates, call: Call, page: Page, max_pages: int | None
-) -> Iterator[Call] | None:
-    ahead = getattr(pagination, "ahead", None)
-    calls: Iterator[Call] | None = ahead(call, page) if ahead else None
-    if calls is None or max_pages is None:
-        return calls
-    return itertools.takewhile(lambda one: one.page <= max_pages, calls)
+def _foreseen(
+    pagination: Paginates, call: Call, page: Page, following: Call, max_pages: int | None
+) -> Foreseen | None:
+    """The calls from `following` on, where `pagination` can tell or guess them."""
+    if not isinstance(pagination, Foresees):
+        return None
+    calls = pagination.ahead(call, page)
+    certain = calls is not None
+    calls = calls or pagination.guess(following)
+    if calls is None:
+        return None
+    if max_pages is not None:
+        calls = itertools.takewhile(lambda one: one.page <= max_pages, calls)
+    return Foreseen(calls, certain)
 
 
 class _Proof:

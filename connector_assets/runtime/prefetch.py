@@ -1,59 +1,97 @@
 """Pages fetched ahead, several at a time, while the walk stays in charge.
 
-A prefetched page is used only when the walk asks for exactly that call, so the rows are those of
-the walk done one by one: where a page comes out shorter than foreseen, the rest is asked anew.
+The walk asks for one call after the other, as it would alone. What was foreseen for a call and came
+well is its page; everything else is dropped, and the walk asks as if nobody had asked before. So
+the rows are those of the walk done one by one, and a page past the end cannot fail it.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from connector_assets.runtime.page import Page
 from connector_assets.spec.call import Call
 
+# One try at a page; None where it brought none. It ends soon after the event is set.
+Try = Callable[[Call, threading.Event], Page | None]
+
+# For so many pages read, one more request may be in vain.
+_READ = 8
+
+
+class Foreseen(NamedTuple):
+    """Calls that may follow each other; `certain` if the server itself has told their number."""
+
+    calls: Iterator[Call]
+    certain: bool
+
 
 class Prefetch:
-    """A `fetch` that has up to `width` foreseen calls under way; use it in a `with` block."""
+    """A `fetch` with up to `width` requests under way; use it in a `with` block.
 
-    def __init__(self, fetch: Callable[[Call], Page], width: int) -> None:
-        self._fetch, self._width = fetch, width
+    Calls that are certain are asked for at once. Of others there are only as many under way as came
+    true before, one at first, so that a list of k pages costs less than k requests more. Requests
+    in vain are `width` and an eighth of the pages read at most, and then those of the list's end.
+    """
+
+    def __init__(self, fetch: Callable[[Call], Page], ahead: Try | None, width: int) -> None:
+        self._fetch, self._try = fetch, ahead
+        self._most = width - 1 if ahead else 0
+        self._window = self._in_vain = self._read = 0
         self._foreseen: Iterator[Call] = iter(())
-        self._ahead: deque[tuple[Call, Future[Page]]] = deque()
+        self._ahead: deque[tuple[Call, Future[Page | None]]] = deque()
+        self._stop = threading.Event()
         self._pool: ThreadPoolExecutor | None = None
 
-    def foresee(self, calls: Iterator[Call] | None) -> None:
-        """These calls are likely to be asked for next, in this order."""
-        if calls is not None and self._width > 1:
-            self._foreseen = calls
-            self._pool = ThreadPoolExecutor(self._width, thread_name_prefix="pages")
-            self._fill()
+    def __call__(self, call: Call, foresee: Callable[[], Foreseen | None]) -> Page:
+        """The page of `call`; `foresee` tells what may come from `call` on, if it is needed."""
+        if not self._most:
+            return self._fetch(call)
+        found: Future[Page | None] | None = None
+        if self._ahead and _same(self._ahead[0][0], call):
+            found = self._ahead.popleft()[1]
+            self._window = min(self._most, self._window + 1)
+        else:
+            self._begin(foresee())
+        self._fill()
+        self._read += 1
+        page = found.result() if found else None
+        if found and page is None:
+            self._in_vain += 1
+            self._window = 1
+        return page or self._fetch(call)
 
-    def __call__(self, call: Call) -> Page:
-        """The page of `call`, fetched ahead if it was foreseen."""
-        if self._ahead and self._ahead[0][0].place == call.place:
-            page = self._ahead.popleft()[1].result()
-            self._fill()
-            return page
+    def _begin(self, foreseen: Foreseen | None) -> None:
+        """Forget what was foreseen wrongly, and go by `foreseen`."""
+        self._in_vain += len(self._ahead)
         self._forget()
-        return self._fetch(call)
+        calls, certain = foreseen or Foreseen(iter(()), certain=False)
+        next(calls, None)  # the walk asks for the first by itself
+        self._foreseen = calls
+        self._window = self._most if certain and not self._in_vain else 1
 
     def _fill(self) -> None:
-        assert self._pool
-        while len(self._ahead) < self._width:
+        patient = self._in_vain <= self._most + self._read // _READ
+        while patient and len(self._ahead) < self._window:
             call = next(self._foreseen, None)
-            if call is None:
+            if call is None or self._try is None:
                 return
-            self._ahead.append((call, self._pool.submit(self._fetch, call)))
+            self._pool = self._pool or ThreadPoolExecutor(
+                self._most + 1, thread_name_prefix="pages"
+            )
+            self._ahead.append((call, self._pool.submit(self._try, call, self._stop)))
 
     def _forget(self) -> None:
+        self._stop.set()
         for _, future in self._ahead:
             future.cancel()
         self._ahead.clear()
-        self._foreseen = iter(())
+        self._stop = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -67,3 +105,8 @@ class Prefetch:
         self._forget()
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
+
+
+def _same(foreseen: Call, asked: Call) -> bool:
+    # A probe's 404 is the list's end, another's may be an error.
+    return foreseen.place == asked.place and foreseen.probe == asked.probe

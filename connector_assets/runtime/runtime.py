@@ -259,6 +259,7 @@ class HttpRuntime:
             walk,
             pagination,
             fetch=session.fetch,
+            ahead=None if session.endpoint.job else session.ahead,
             max_pages=cap,
             truncate=truncate,
             width=1 if truncate else session.concurrency,
@@ -268,6 +269,7 @@ class HttpRuntime:
                 if step.restarted:
                     session.stats.note("the server had the list begun anew")
                 session.stats.truncated |= step.truncated
+                session.stats.add(pages=1, rows=step.page.count)
                 yield step
         except ConnectorError as error:
             raise error.at(place_of(start)).masked(session.secrets.mask) from None

@@ -28,7 +28,7 @@ from connector_assets.errors import (
 from connector_assets.redact import Secrets
 from connector_assets.runtime.budget import Budget
 from connector_assets.runtime.client import Answer, Client, Limits
-from connector_assets.runtime.clock import Clock
+from connector_assets.runtime.clock import Clock, Either
 from connector_assets.runtime.formats import json_of, response_of
 from connector_assets.runtime.job import Export
 from connector_assets.runtime.page import Page
@@ -201,7 +201,6 @@ class Session:
         else:
             self._fail(answer, meaning)
         self._heed_quota(answer)
-        self.stats.add(pages=1, rows=page.count)
         return page
 
     def _remember_root(self, page: Page) -> None:
@@ -210,17 +209,25 @@ class Session:
             self.stats.note(f'rows are taken from "{page.root_key}", the one list in the body')
 
     def _wait_as_told(self, answer: Answer, meaning: Meaning, delay: float, *, last: bool) -> None:
-        told = parse_retry_after(answer.headers.get("retry-after", ""), self.clock.time())
-        if told is None and self.quota and meaning.action == "rate_limited":
-            told = resets_in(answer.headers, self.quota, self.clock.time())
+        told = self._told(answer, meaning)
         if told is not None and told > self.endpoint.retry.max_delay_seconds:
             raise self._too_long(f"{answer.status}: the server asks to come back", told)
         if last:
             self._fail(answer, meaning)
         if told is not None or meaning.action == "rate_limited":
-            for budget in self.budgets:
-                budget.pause(told if told is not None else delay)
+            self._pause(delay if told is None else told)
         self._wait(delay if told is None else told)
+
+    def _told(self, answer: Answer, meaning: Meaning) -> float | None:
+        """Seconds the server asks to wait, if it does."""
+        told = parse_retry_after(answer.headers.get("retry-after", ""), self.clock.time())
+        if told is None and self.quota and meaning.action == "rate_limited":
+            told = resets_in(answer.headers, self.quota, self.clock.time())
+        return told
+
+    def _pause(self, seconds: float) -> None:
+        for budget in self.budgets:
+            budget.pause(seconds)
 
     def _heed_quota(self, answer: Answer) -> None:
         """Where the vendor says that this was the last request of its window, wait for the next."""

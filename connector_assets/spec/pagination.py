@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Protocol, Self
+from itertools import takewhile
+from typing import Annotated, Any, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import Field, model_validator
 
@@ -31,15 +32,24 @@ class Paginates(Protocol):
     def pages(self, call: Call) -> Generator[Call, Page, None]: ...
 
 
+@runtime_checkable
+class Foresees(Protocol):
+    """What a pagination has beside `pages` whose calls can be told before the answers."""
+
+    def ahead(self, call: Call, page: Page) -> Iterator[Call] | None:
+        """The calls after `call` to the last, where its `page` tells how many; else None."""
+        ...
+
+    def guess(self, call: Call) -> Iterator[Call] | None:
+        """`call` and those that follow as long as pages are full; None where nothing says so."""
+        ...
+
+
 class _Pagination(Model):
     max_pages: Positive | Literal["unlimited"] = 100
     """Requests at most; reaching it with more to come is never silent."""
     on_max_pages: Literal["fail", "truncate"] | None = None
     """At `maxPages`: fail (default when loading) or truncate (default in previews)."""
-
-    def ahead(self, call: Call, page: Page) -> Iterator[Call] | None:  # noqa: ARG002 - few can tell
-        """The calls that follow the first, where its page tells how many; else None."""
-        return None
 
 
 class NonePagination(_Pagination):
@@ -220,6 +230,21 @@ class _Counted(_Pagination):
         size = page.count if first else size
         return replace(call.after(page.count), page_size=size, probe=probe)
 
+    def guess(self, call: Call) -> Iterator[Call] | None:
+        # One page is no evidence of more, unless it was as full as the spec says.
+        if call.probe or (self.page_size is None and call.page <= 2):  # noqa: PLR2004
+            return None
+        return self._onward(call)
+
+    def _onward(self, call: Call) -> Iterator[Call]:
+        """`call` and all that follow it if each page brings as many rows."""
+        while True:
+            yield call
+            call = self._at(call.after(call.page_size or 0))
+
+    def _at(self, call: Call) -> Call:
+        raise NotImplementedError
+
 
 class OffsetPagination(_Counted):
     """`?offset=200&limit=100`: the next page begins after the rows received."""
@@ -249,12 +274,8 @@ class OffsetPagination(_Counted):
         total = self._total(page)
         if total is None or page.count == 0:
             return None
-        return self._rest(call, page.count, total)
-
-    def _rest(self, call: Call, size: int, total: int) -> Iterator[Call]:
-        while call.rows_before + size < total:
-            call = self._at(replace(call.after(size), page_size=size))
-            yield call
+        following = self._at(replace(call.after(page.count), page_size=page.count))
+        return takewhile(lambda one: one.rows_before < total, self._onward(following))
 
 
 class PagePagination(_Counted):
@@ -306,12 +327,10 @@ class PagePagination(_Counted):
             return None
         if pages is None and total is not None:
             pages = -(-total // page.count)
-        return None if pages is None else self._rest(call, page.count, pages)
-
-    def _rest(self, call: Call, size: int, pages: int) -> Iterator[Call]:
-        while call.page < pages:
-            call = self._at(replace(call.after(size), page_size=size))
-            yield call
+        if pages is None:
+            return None
+        following = self._at(replace(call.after(page.count), page_size=page.count))
+        return takewhile(lambda one: one.page <= pages, self._onward(following))
 
 
 Pagination = Annotated[

@@ -23,6 +23,7 @@ from connector_assets.redact import Secrets
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.dynamic import discovered
+from connector_assets.spec.partitions import Partitions
 from connector_assets.spec.stream import Stream
 from connector_assets.yaml_connector import YamlConnector
 
@@ -61,6 +62,10 @@ class Connection:
             raise ConfigError(f'"{name}" is not a stream', where=self.id, fix=f"use one of {known}")
         return streams[name]
 
+    def partitions(self, stream: str) -> Partitions | None:
+        """How `stream` is partitioned, if it is."""
+        return self.document.settings(stream).partitions if self.document else None
+
     @property
     def awaits_discovery(self) -> bool:
         """Whether the API lists streams that `connector-assets discover` has not looked up yet."""
@@ -84,15 +89,20 @@ class Connection:
         auth: str | int | None = None,
         cancel: threading.Event | None = None,
         preview: bool = False,
+        partial: bool = False,
     ) -> ReadContext[Any]:
-        """All that reading `stream` needs; ConfigError names every variable that is missing."""
+        """All that reading `stream` needs; ConfigError names every variable that is missing.
+
+        With `partial`, what is missing is left out instead.
+        """
         found = self.stream(stream) if isinstance(stream, str) else stream
         auth = self._auth() if auth is None else auth
         needs = self.connector.needs(found, auth)
         values = {**self._config(needs), **(config or {})}
         given = {**self._secrets(needs), **(secrets or {})}
         own = self._vars(found.name)
-        self._refuse_missing(needs, {*values, *own}, given)
+        if not partial:
+            self._refuse_missing(needs, {*values, *own}, given)
         return ReadContext(
             connection=self.id,
             config=values,
@@ -126,12 +136,12 @@ class Connection:
             _plain(reading.config),
             _plain(reading.vars),
             reading.cursor,
+            reading.partition,
         ]
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
     def _override(self, stream: Stream) -> Stream:
-        override = self.document.override(stream.name) if self.document else {}
-        return stream.model_copy(update=override)
+        return self.document.overridden(stream) if self.document else stream
 
     def _auth(self) -> str | int | None:
         return self.document.auth if self.document else None

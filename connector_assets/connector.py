@@ -11,7 +11,8 @@ from connector_assets.errors import StartOver
 from connector_assets.redact import Secrets
 from connector_assets.runtime.slices import ParentRows
 from connector_assets.runtime.stats import Stats
-from connector_assets.spec.stream import Stream
+from connector_assets.spec.partitions import Partition
+from connector_assets.spec.stream import Stream, WriteMode
 
 Config = TypeVar("Config")
 COMPLETE = "complete"
@@ -58,7 +59,8 @@ class ReadContext(Generic[Config]):
     `connection` is the connection's id. `resume` is the checkpoint of the last batch that is safely
     staged, `reached` the positions of those batches; `cursor` are the positions stored with the
     table. `vars` are the connection's. `parent_rows(stream, keys)` gives values of a parent's rows
-    from its table; None: there is no table. `on_request` is told each request's line.
+    from its table; None: there is no table. `partition` is the part of the stream that is read,
+    None for all of it; `stream` is narrowed to it. `on_request` is told each request's line.
     """
 
     connection: str
@@ -71,11 +73,17 @@ class ReadContext(Generic[Config]):
     reached: Mapping[str, Any] | None = None
     resume: str | None = None
     parent_rows: ParentRows | None = None
+    partition: Partition | None = None
     preview: bool = False
     max_pages: int | None = None
     cancel: threading.Event = field(default_factory=threading.Event)
     stats: Stats = field(default_factory=Stats)
     on_request: Callable[[str], None] | None = None
+
+    @property
+    def mode(self) -> WriteMode:
+        """What a load of these rows does to the table."""
+        return self.partition.mode(self.stream) if self.partition else self.stream.mode
 
 
 @dataclass(frozen=True, slots=True)

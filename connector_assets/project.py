@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from connector_assets.errors import Fault, SpecError
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import ConnectorSpec
-from connector_assets.spec.document import parse_connection, parse_connector, read_file
+from connector_assets.spec.document import parse_connector, read_connection, read_file
 from connector_assets.spec.dynamic import LOCK_SUFFIX, discovered, lock_path, with_streams
+from connector_assets.spec.faults import Finding, in_order
+from connector_assets.spec.yaml_source import YamlSource
 from connector_assets.yaml_connector import YamlConnector
 
 SUFFIXES = (".yaml", ".yml")
@@ -66,8 +68,8 @@ class _Finder:
 
     def add_connection(self, path: Path) -> None:
         try:
-            document = parse_connection(read_file(path), source=str(path))
-            connection = self.bind(document, path)
+            document = read_connection(read_file(path), source=str(path))
+            connection = self.bind(document.spec, path, document.yaml)
         except SpecError as error:
             self.broken.append(Broken(path, error))
             return
@@ -78,24 +80,28 @@ class _Finder:
             self.connections[connection.id] = connection
             self.used.add(connection.connector.id)
 
-    def bind(self, document: ConnectionDocument, path: Path) -> Connection:
-        """A connection document with its connector; SpecError where they do not fit."""
-        connector, spec_path = self._connector(document.connector, path)
+    def bind(
+        self, document: ConnectionDocument, path: Path, yaml: YamlSource | None = None
+    ) -> Connection:
+        """A connection document with its connector; SpecError where they do not fit.
+
+        `yaml` is its text, for the places of faults.
+        """
+        found = self._connector(document.connector, path)
+        if found is None:
+            known = ", ".join([*self.specs, *self.plugins]) or "none"
+            message = f'"{document.connector}" is not a connector; known are: {known}'
+            fault = _placed(Finding(("connector",), message), yaml)
+            raise SpecError([fault], source=str(path))
+        connector, spec_path = found
         connector, lock = with_locked_streams(connector, spec_path, document.id)
         connection = Connection(document.id, connector, document, path, self.environ, lock)
-        unknown = set(document.streams or ()) - {stream.name for stream in connector.streams()}
-        if unknown and not connection.awaits_discovery:
-            known = ", ".join(stream.name for stream in connector.streams())
-            raise SpecError(
-                [
-                    Fault(f"streams.{name}", f"is not a stream; use one of {known}")
-                    for name in sorted(unknown)
-                ],
-                source=str(path),
-            )
+        faults = [_placed(one, yaml) for one in _misfits(connection, document)]
+        if faults:
+            raise SpecError(in_order(faults), source=str(path))
         return connection
 
-    def _connector(self, name: str, path: Path) -> tuple[Connector[Any], Path | None]:
+    def _connector(self, name: str, path: Path) -> tuple[Connector[Any], Path | None] | None:
         """The connector called `name`, and the file of its spec if it has one."""
         if name in self.plugins:
             return self.plugins[name], None
@@ -106,11 +112,7 @@ class _Finder:
         if name.endswith(SUFFIXES) and target.is_file():
             spec = parse_connector(read_file(target), source=str(target))
             return YamlConnector(spec, self.runtime), target
-        known = ", ".join([*self.specs, *self.plugins]) or "none"
-        raise SpecError(
-            [Fault("connector", f'"{name}" is not a connector; known are: {known}')],
-            source=str(path),
-        )
+        return None
 
     def add_defaults(self) -> None:
         """A connection for each connector that none names."""
@@ -128,6 +130,30 @@ class _Finder:
             if plugin.id not in named:
                 made = Connection(plugin.id, plugin, None, None, self.environ)
                 self.connections[plugin.id] = made
+
+
+def _misfits(connection: Connection, document: ConnectionDocument) -> Iterator[Finding]:
+    """What a connection says of streams that they are not."""
+    streams = {stream.name: stream for stream in connection.connector.streams()}
+    for name in document.streams or ():
+        path = ("streams", name)
+        if name in streams:
+            for key, message in document.misfits(streams[name]):
+                yield Finding((*path, *key.split(".")), message)
+        elif not connection.awaits_discovery:
+            known = ", ".join(streams)
+            yield Finding(path, f"is not a stream; use one of {known}", on_key=True)
+
+
+def _placed(one: Finding, yaml: YamlSource | None) -> Fault:
+    """At its line; of a list of streams, the one that it names."""
+    if yaml is None:
+        return Fault(".".join(map(str, one.path)), one.message)
+    names = yaml.at(("streams",))
+    if one.path[0] != "streams" or not isinstance(names, list):
+        return one.placed(yaml)
+    line, column = yaml.position(("streams", names.index(one.path[1])))
+    return Fault(".".join(map(str, one.path)), one.message, line, column)
 
 
 def _taken(path: Path, other: str) -> SpecError:
@@ -168,9 +194,15 @@ def connection_from_file(
     """The connection a spec file or a connection document stands for; raises SpecError."""
     text = read_file(path)
     if b"connection" in text and is_connection(text):
-        document = parse_connection(text, source=str(path))
+        document = read_connection(text, source=str(path))
         return connection_from_document(
-            document, path, runtime=runtime, environ=environ, specs=specs, plugins=plugins
+            document.spec,
+            path,
+            yaml=document.yaml,
+            runtime=runtime,
+            environ=environ,
+            specs=specs,
+            plugins=plugins,
         )
     spec = parse_connector(text, source=str(path))
     return _default(
@@ -204,18 +236,22 @@ def connection_from_document(
     document: ConnectionDocument,
     path: Path,
     *,
+    yaml: YamlSource | None = None,
     runtime: HttpRuntime | None = None,
     environ: Mapping[str, str] | None = None,
     specs: Path | None = None,
     plugins: Mapping[str, Connector[Any]] | None = None,
 ) -> Connection:
-    """The connection that `document`, written in `path`, stands for; raises SpecError."""
+    """The connection that `document`, written in `path`, stands for; raises SpecError.
+
+    `yaml` is the document's text, for the places of faults.
+    """
     finder = _Finder(
         runtime or HttpRuntime(), os.environ if environ is None else environ, plugins or {}
     )
     for other in documents(specs) if specs else ():
         finder.add_spec(other)
-    return finder.bind(document, path)
+    return finder.bind(document, path, yaml)
 
 
 def is_connection(text: bytes) -> bool:

@@ -19,6 +19,7 @@ from connector_assets.errors import ConfigError, ResponseError
 from connector_assets.load.names import table_name
 from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Loaded, Table
+from connector_assets.partitioned import narrowed
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.tombstones import TOMBSTONE
 from connector_assets.spec.paths import Path as Key
@@ -47,6 +48,7 @@ def sync(
     secrets: Mapping[str, str] | None = None,
     auth: str | int | None = None,
     schema: str | None = None,
+    partition: str | None = None,
     full: bool = False,
     cancel: threading.Event | None = None,
     on_progress: Callable[[Stats], None] | None = None,
@@ -55,13 +57,15 @@ def sync(
 ) -> Synced:
     """Read `stream` and load it into `destination`.
 
+    `partition` is the key of the part to read and to replace, where the stream has partitions.
     `full` ignores the stored cursor and what an earlier run staged. `on_progress` is called after
     each batch. `fence` runs inside the transaction before it commits and may raise to abort it.
     `run_id` names this run to others who find the stream or the table locked.
     Raises a ConnectorError; the table is then as it was.
     """
     reading = connection.open(stream, config=config, secrets=secrets, auth=auth, cancel=cancel)
-    table = table_of(connection, reading.stream, schema)
+    reading = narrowed(connection, reading, partition)
+    table = replace(table_of(connection, reading.stream, schema), partition=partition)
     stored = None if full else destination.read_cursor(table)
     parents = _parent_rows(connection, destination, schema)
     reading = replace(reading, cursor=stored, parent_rows=parents)
@@ -69,7 +73,7 @@ def sync(
         staging,
         connection=connection.id,
         stream=stream,
-        partition=None,
+        partition=partition,
         fingerprint=connection.fingerprint(reading),
         run_id=run_id,
     ) as staged:
@@ -81,7 +85,7 @@ def sync(
         if not staged.complete:
             _read(connection, reading, staged, on_progress)
         cursor = _cursor(reading, staged, destination.read_cursor(table) if full else stored)
-        mode = "replace" if full else reading.stream.mode
+        mode = "replace" if full else reading.mode
         loaded = destination.load(
             table, staged.segments(), mode, cursor, fence=fence, run_id=run_id
         )

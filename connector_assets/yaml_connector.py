@@ -137,7 +137,8 @@ class _Reading:
         scope = self.connector.runtime.scope(self.connector.spec, self.stream, self.values)
         now = dt.datetime.fromisoformat(self.mark.now)
         parents = ctx.parent_rows or self._parents_from_server
-        for one in slices(self.stream, scope, ctx.cursor or {}, now, parents):
+        only = ctx.partition.window if ctx.partition else None
+        for one in slices(self.stream, scope, ctx.cursor or {}, now, parents, only):
             if one.number < self.mark.number:
                 continue
             if one.number == self.mark.number and self.mark.call and one.item.key != self.mark.item:
@@ -240,6 +241,8 @@ class _Reading:
         return self._positions[key]
 
     def _reached(self, one: Slice, positions: Positions | None) -> dict[str, Any] | None:
+        if one.window.closed:
+            return None  # a partition leaves the stored position alone
         stored = positions.stored() if positions else None
         return {one.item.key: stored} if stored else None
 
@@ -263,7 +266,9 @@ class _Reading:
     def _parents_from_server(self, name: str, keys: Sequence[str]) -> Iterator[list[Any]]:
         """Without a table the parents are read from the API itself."""
         parent = self.connector.spec.stream(name)
-        ctx = replace(self.ctx, stream=parent, resume=None, cursor=None, reached=None)
+        ctx = replace(
+            self.ctx, stream=parent, resume=None, cursor=None, reached=None, partition=None
+        )
         paths = [Path(key) for key in keys]
         for batch in lasting(self.connector.read(ctx)):
             for line in batch.rows.splitlines():

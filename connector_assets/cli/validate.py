@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -86,11 +85,8 @@ def _check(file: Path) -> None:
     if not is_connection(text):
         read_connector(text, source=str(file))
         return
-    document = read_connection(text, source=str(file))
-    faults = []
-    for fault in _unfit(file):
-        line, column = document.position(*fault.path.split("."))
-        faults.append(replace(fault, line=line, column=column))
+    read_connection(text, source=str(file))
+    faults = _unfit(file)
     if faults:
         raise SpecError(faults, source=str(file))
 
@@ -106,8 +102,8 @@ def _unfit(file: Path) -> Sequence[Fault]:
         with HttpRuntime() as runtime:
             find(str(file), runtime=runtime, environ=os.environ)
     except SpecError as error:
-        # A fault with a line stands in the connector's own file, and is told there.
-        return [fault for fault in error.faults if not fault.line]
+        # What is wrong in the connector's own file is told there.
+        return error.faults if error.source == str(file) else ()
     return ()
 
 

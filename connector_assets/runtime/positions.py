@@ -64,6 +64,8 @@ class Positions:
                 continue
             found += 1
             position = self._incremental.position(raw)
+            if self._is_beyond(position, window):
+                continue
             self.past = self._is_old(position, window)
             if not self.past and self._is_new(line, raw, position):
                 kept.append(line)
@@ -79,6 +81,15 @@ class Positions:
             self._incremental.client_filter
             and window.start is not None
             and higher(window.start, position)
+        )
+
+    def _is_beyond(self, position: Position, window: Window) -> bool:
+        """Whether a row is of a later partition, where the server cannot tell."""
+        return (
+            self._incremental.client_filter
+            and window.closed
+            and window.end is not None
+            and not higher(window.end, position)
         )
 
     def _is_new(self, line: bytes, raw: Any, position: Position) -> bool:

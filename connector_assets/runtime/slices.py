@@ -74,9 +74,11 @@ def slices(
     state: State,
     now: dt.datetime,
     parent_rows: ParentRows,
+    only: Window | None = None,
 ) -> Iterator[Slice]:
     """The slices of a stream; `state` holds each item's stored position, `now` ends the windows.
 
+    With `only`, that window is read of each item instead, whatever is stored.
     Raises ConfigError for a list or a window that cannot be made.
     """
     numbers = itertools.count()
@@ -84,6 +86,11 @@ def slices(
         incremental = stream.incremental
         if incremental is None:
             yield Slice(next(numbers), item)
+            continue
+        if only is not None:
+            windows = list(incremental.cut(only))
+            for window in windows:
+                yield Slice(next(numbers), item, window, ends_item=window is windows[-1])
             continue
         first = incremental.first({**scope, **item.bindings})
         stored = position_of(incremental, state.get(item.key), first)

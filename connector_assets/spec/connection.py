@@ -13,7 +13,7 @@ schedule: "0 6 * * *"
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -23,7 +23,9 @@ from connector_assets.spec.cron import check_cron
 from connector_assets.spec.labels import Group, Owner, Tags
 from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.names import ConnectorId, Prose, StreamName, Text, VariableName
-from connector_assets.spec.stream import WriteMode
+from connector_assets.spec.partitions import Partitions
+from connector_assets.spec.stream import Stream, WriteMode
+from connector_assets.spec.template import Template
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 _DESTINATION = re.compile(r"[a-z][a-z0-9+.-]*:[^\s]+")
@@ -66,6 +68,15 @@ class SecretSource(Model):
         return self
 
 
+class IncrementalSettings(Model):
+    """What a connection changes in `incremental`."""
+
+    start: Template | int | float | None = None
+    """Where the first run of this connection begins, instead of the connector's `start`. Moved
+    back it reads from there once more; moved forward it changes nothing.
+    """
+
+
 class StreamSettings(Model):
     """What a connection changes in one stream; what it leaves out is the connector's."""
 
@@ -83,6 +94,12 @@ class StreamSettings(Model):
     """Tags of this asset, beside the connection's; of the same name, these win."""
     schedule: Cron | None = None
     """When this stream is materialized, instead of the connection's schedule."""
+    incremental: IncrementalSettings = IncrementalSettings()
+    """What changes in how the stream continues where the last run ended."""
+    partitions: Partitions | None = None
+    """Parts of the stream that Dagster shows, reads and replaces alone: `{type: daily, start:
+    "2024-01-01"}`, or `{type: each, of: region}`. Default: none.
+    """
 
 
 class ConnectionDocument(Model):
@@ -139,11 +156,29 @@ class ConnectionDocument(Model):
         found = self.streams.get(stream) if isinstance(self.streams, dict) else None
         return found or StreamSettings()
 
-    def override(self, stream: str) -> dict[str, Any]:
-        """The attributes of the connector's stream that this connection replaces."""
-        settings = self.settings(stream)
-        changed = {"description": settings.description, "write_mode": settings.write_mode}
-        return {name: value for name, value in changed.items() if value is not None}
+    def overridden(self, stream: Stream) -> Stream:
+        """The connector's stream as this connection reads it."""
+        settings = self.settings(stream.name)
+        changed: dict[str, Any] = {
+            "description": settings.description,
+            "write_mode": settings.write_mode,
+        }
+        if stream.incremental and settings.incremental.start is not None:
+            start = {"start": settings.incremental.start}
+            changed["incremental"] = stream.incremental.model_copy(update=start)
+        given = {name: value for name, value in changed.items() if value is not None}
+        return stream.model_copy(update=given)
+
+    def misfits(self, stream: Stream) -> Iterator[tuple[str, str]]:
+        """What `stream` cannot be under this connection: dotted key below it, and why."""
+        settings = self.settings(stream.name)
+        if settings.incremental.start is not None and stream.incremental is None:
+            yield "incremental", "needs a stream with incremental"
+        elif settings.incremental.start is not None and settings.partitions:
+            yield "incremental.start", "is for a stream without partitions; they have a start"
+        reason = settings.partitions.fits(stream) if settings.partitions else None
+        if reason:
+            yield "partitions", reason
 
     def vars_of(self, stream: str) -> dict[str, Any]:
         """Names bound for the templates of `stream`: the connection's, then the stream's own."""

@@ -44,10 +44,14 @@ DurationText = Annotated[str, AfterValidator(_duration)]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of the cursor: from `start` on, up to `end`; None is open."""
+    """A stretch of the cursor: from `start` on, up to `end`; None is open.
+
+    What is at the end of a `closed` one or beyond it belongs to another, also in the last.
+    """
 
     start: Position | None = None
     end: Position | None = None
+    closed: bool = False
 
 
 class Incremental(Model):
@@ -181,10 +185,17 @@ class Incremental(Model):
         if start is None or start >= now:
             yield Window(start, max(start, now) if start else now)
             return
+        yield from self.cut(Window(start, now))
+
+    def cut(self, whole: Window) -> Iterator[Window]:
+        """A stretch of time in stretches of `window`, if there is one."""
+        start, until = whole.start, whole.end
+        assert isinstance(start, dt.datetime)
+        assert isinstance(until, dt.datetime)
         for _ in range(_MAX_WINDOWS):
-            end = min(_after(start, self.window), now) if self.window else now
-            yield Window(start, end)
-            if end >= now:
+            end = min(_after(start, self.window), until) if self.window else until
+            yield Window(start, end, whole.closed)
+            if end >= until:
                 return
             start = end
         raise ConfigError(f"more than {_MAX_WINDOWS} windows", where="incremental.window")
@@ -204,7 +215,8 @@ class Incremental(Model):
         if self.start_param and window.start is not None:
             call = call.put(self.start_param, self.sent(window.start, raw), self.place)
         if self.end_param and window.end is not None:
-            call = call.put(self.end_param, self.sent(self._end(window.end, last=last)), self.place)
+            end = self._end(window.end, last=last and not window.closed)
+            call = call.put(self.end_param, self.sent(end), self.place)
         return call
 
     def _end(self, end: Position, *, last: bool) -> Position:

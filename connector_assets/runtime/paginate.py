@@ -47,13 +47,12 @@ def walk(
     proof = _Proof()
     walker = pagination.pages(call)
     call = next(walker)
-    with Prefetch(fetch, width) as pages:
-        for number in itertools.count():
+    foresee: Callable[[], Foreseen | None] = lambda: None  # noqa: E731 - nothing is known yet
+    with Prefetch(fetch, ahead, width) as pages:
+        while True:
             proof.of_call(call)
-            page = pages(call)
+            page = pages(call, foresee)
             proof.of_page(page)
-            if number == 0:
-                pages.foresee(_countable(pagination, call, page, max_pages))
             try:
                 following = walker.send(page)
             except StopIteration:

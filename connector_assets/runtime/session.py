@@ -89,6 +89,25 @@ class Session:
         except ConnectorError as error:
             raise error.at(place_of(call)).masked(self.secrets.mask) from None
 
+    def ahead(self, call: Call, stop: threading.Event) -> Page | None:
+        """The page of `call` if one try brings it, before anyone knows whether it is wanted.
+
+        None also where `stop` is set meanwhile. Only the server's wish to wait has an effect.
+        """
+        session = replace(self, cancel=Either(self.cancel, stop))
+        try:
+            return session._tried(call)  # noqa: SLF001 - itself, with another event
+        except ConnectorError:
+            return None
+
+    def _tried(self, call: Call) -> Page:
+        answer = self._send(call)
+        meaning = self._meaning(answer)
+        told = self._told(answer, meaning)
+        if meaning.action == "rate_limited" and told is not None:
+            self._pause(min(told, self.endpoint.retry.max_delay_seconds))
+        return self._page(call, answer, meaning)
+
     def _fetch(self, call: Call) -> Page:
         answer, meaning = self._answered(call)
         if self.endpoint.job is None or meaning.action != "rows":

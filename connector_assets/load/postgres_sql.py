@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 
-from connector_assets.load.duckdb_sql import quoted
+from connector_assets.errors import LoadError
+from connector_assets.load.duckdb_sql import literal, quoted
 from connector_assets.load.plan import KeyColumn
+from connector_assets.load.table import Table
 
 _LONGEST_NAME = 63
 _SYSTEM = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
@@ -35,26 +37,31 @@ _TYPES = {
     "INTERVAL": "interval",
 }
 # What a type found in the database is to DuckDB, where someone else chose it.
-_BACK = {theirs: ours for ours, theirs in reversed(_TYPES.items())}
+_BACK = {**{theirs: ours for ours, theirs in reversed(_TYPES.items())}, "json": "JSON"}
 
 
 def pg_name(name: str) -> str:
     """A name as PostgreSQL takes it: at most 63 bytes, and none of its system columns.
 
     >>> pg_name("xmin"), len(pg_name("k" * 100))
-    ('xmin_1', 63)
+    ('xmin_eafb2f50', 63)
     """
-    if name in _SYSTEM:
-        return f"{name}_1"
     raw = name.encode()
-    if len(raw) <= _LONGEST_NAME:
+    if len(raw) <= _LONGEST_NAME and name not in _SYSTEM:
         return name
+    # PostgreSQL would cut it in silence, and two long names could become one.
     digest = hashlib.sha256(raw).hexdigest()[:8]
     return f"{raw[: _LONGEST_NAME - 9].decode(errors='ignore')}_{digest}"
 
 
 def pg_quoted(name: str) -> str:
+    if "\0" in name:  # libpq would end the statement there
+        raise LoadError("a name has a NUL character (U+0000), which PostgreSQL cannot hold")
     return quoted(pg_name(name))
+
+
+def pg_table(table: Table) -> str:
+    return f"{pg_quoted(table.schema)}.{pg_quoted(table.name)}"
 
 
 def pg_type(type_: str) -> str:
@@ -84,9 +91,19 @@ def exported(name: str, type_: str) -> str:
     column = quoted(name)
     if type_ == "BLOB":
         return f"'\\x' || hex({column})"
+    if type_ == "TIMESTAMP_NS":
+        return f"CAST({_without_nanoseconds(name)} AS VARCHAR)"
     if pg_type(type_) == "jsonb":
         return f"CAST(to_json({column}) AS VARCHAR)"
     return f"CAST({column} AS VARCHAR)"
+
+
+def _without_nanoseconds(name: str) -> str:
+    """As microseconds, which PostgreSQL has, or an error: it would round."""
+    column = quoted(name)
+    message = literal(f'column "{name[:60]}" has nanoseconds, which PostgreSQL cannot hold')
+    exact = f"CAST(CAST({column} AS TIMESTAMP) AS TIMESTAMP_NS) IS NOT DISTINCT FROM {column}"
+    return f"CASE WHEN {exact} THEN CAST({column} AS TIMESTAMP) ELSE error({message}) END"
 
 
 def pg_text(column: KeyColumn) -> str:

@@ -17,14 +17,14 @@ create table if not exists _connector_assets.state (
     load_id text, run_id text, updated_at timestamptz,
     primary key (schema_name, table_name, partition));
 create table if not exists _connector_assets.loads (
-    load_id text, schema_name text, table_name text, partition text, mode text,
+    load_id text primary key, schema_name text, table_name text, partition text, mode text,
     received bigint, rejected bigint, rows bigint, run_id text, loaded_at timestamptz);
 create table if not exists _connector_assets.columns (
     schema_name text, table_name text, position integer, key text, column_name text,
     column_type text, kinds integer, shape text, fixed boolean);
 """
-# Any number will do, if all use the same: it keeps two first loads from creating these at once.
-_CREATING = 7_261_443_001
+# "if not exists" is not safe against another who is just creating, as those who share budgets do.
+_CREATING = "select pg_advisory_xact_lock(hashtext('_connector_assets'))"
 
 
 class State:
@@ -36,8 +36,11 @@ class State:
         self._part = (*self._key, table.partition or "")
 
     def create(self) -> None:
-        self._connection.execute("select pg_advisory_xact_lock(%s)", [_CREATING])
-        self._connection.execute(_TABLES)
+        """Make the tables where they are not: that takes rights which a role may lack later."""
+        if not self.exists():
+            with self._connection.transaction():
+                self._connection.execute(_CREATING)
+                self._connection.execute(_TABLES)
 
     def exists(self) -> bool:
         found = self._connection.execute("select to_regclass('_connector_assets.columns')")

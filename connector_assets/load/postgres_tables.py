@@ -11,7 +11,7 @@ from connector_assets.load.duckdb_sql import kinds_of
 from connector_assets.load.duckdb_tables import OWN_COLUMNS
 from connector_assets.load.kinds import Kind
 from connector_assets.load.plan import KeyColumn
-from connector_assets.load.postgres_sql import duckdb_type, pg_name, pg_quoted, pg_type
+from connector_assets.load.postgres_sql import duckdb_type, pg_name, pg_table, pg_type
 from connector_assets.load.postgres_typed import Rows
 from connector_assets.load.table import Column, Table
 
@@ -30,8 +30,7 @@ def describe(connection: Connection[Any], table: Table) -> list[Column]:
 
 
 def count_of(connection: Connection[Any], table: Table) -> int:
-    name = f"{pg_quoted(table.schema)}.{pg_quoted(table.name)}"
-    found = connection.execute(f"select count(*) from {name}".encode()).fetchone()
+    found = connection.execute(f"select count(*) from {pg_table(table)}".encode()).fetchone()
     return int(found[0]) if found else 0
 
 

@@ -10,7 +10,14 @@ from psycopg import Connection
 from connector_assets.load.duckdb_sql import literal
 from connector_assets.load.duckdb_tables import PARTITION, VALID_FROM, VALID_TO
 from connector_assets.load.plan import KeyColumn
-from connector_assets.load.postgres_sql import pg_quoted, pg_type, pg_widened
+from connector_assets.load.postgres_sql import (
+    pg_name,
+    pg_quoted,
+    pg_table,
+    pg_type,
+    pg_widened,
+)
+from connector_assets.load.postgres_tables import describe
 from connector_assets.load.postgres_typed import Rows
 from connector_assets.load.table import Table, WriteMode
 
@@ -30,7 +37,7 @@ class Write:
     ) -> None:
         """`names` maps row keys to column names."""
         self._connection, self._table, self._rows, self._names = connection, table, rows, names
-        self._target = f"{pg_quoted(table.schema)}.{pg_quoted(table.name)}"
+        self._target = pg_table(table)
         gone = names.get(table.deleted) if table.deleted else None
         self._gone = gone if gone in rows.types else None
 
@@ -60,28 +67,46 @@ class Write:
         self._insert({PARTITION: literal(self._table.partition or "")} if own else {})
 
     def _evolve(self, stored: Sequence[KeyColumn], own: Mapping[str, str]) -> None:
-        self._execute(f"create schema if not exists {pg_quoted(self._table.schema)}")
+        """Make the table, or change what has to be changed in one go: it may rewrite all rows."""
         wanted = {**self._data(), **own}
-        columns = ", ".join(f"{pg_quoted(name)} {pg_type(type_)}" for name, type_ in wanted.items())
-        self._execute(f"create table if not exists {self._target} ({columns})")
+        now = {column.name for column in describe(self._connection, self._table)}
+        if not now:
+            self._create(wanted)
+            return
         before = {column.name: column for column in stored}
-        for name, type_ in wanted.items():
-            column, old = pg_quoted(name), before.get(name)
-            if old is None:
-                self._execute(
-                    f"alter table {self._target} add column if not exists {column} {pg_type(type_)}"
-                )
-            elif pg_type(old.type) != pg_type(type_):
-                self._execute(
-                    f"alter table {self._target} alter column {column} type {pg_type(type_)} "
-                    f"using {pg_widened(old, type_)}"
-                )
+        changes = [
+            f"add column {pg_quoted(name)} {pg_type(type_)}"
+            for name, type_ in wanted.items()
+            if pg_name(name) not in now
+        ]
+        changes += [
+            f"alter column {pg_quoted(name)} type {pg_type(type_)} "
+            f"using {pg_widened(before[name], type_)}"
+            for name, type_ in wanted.items()
+            if name in before and pg_type(before[name].type) != pg_type(type_)
+        ]
+        if changes:
+            self._execute(f"alter table {self._target} {', '.join(changes)}")
+
+    def _create(self, columns: Mapping[str, str]) -> None:
+        schema = self._connection.execute(
+            "select from pg_namespace where nspname = %s", [pg_name(self._table.schema)]
+        ).fetchone()
+        if schema is None:
+            self._execute(f"create schema if not exists {pg_quoted(self._table.schema)}")
+        typed = (f"{pg_quoted(name)} {pg_type(type_)}" for name, type_ in columns.items())
+        self._execute(f"create table {self._target} ({', '.join(typed)})")
 
     def _copy(self) -> None:
-        """Copy the CSV into a table of this transaction only."""
-        types = self._rows.types.items()
-        columns = ", ".join(f"{pg_quoted(name)} {pg_type(type_)}" for name, type_ in types)
-        self._execute(f"create temp table {_INCOMING} ({columns}) on commit drop")
+        """Copy the CSV into a table of this transaction only, whose types are the target's."""
+        columns = ", ".join(
+            f"null::boolean {pg_quoted(name)}" if name == self._gone else pg_quoted(name)
+            for name in self._rows.types
+        )
+        self._execute(
+            f"create temp table {_INCOMING} on commit drop as "
+            f"select {columns} from {self._target} with no data"
+        )
         with (
             self._connection.cursor() as cursor,
             cursor.copy(f"copy {_INCOMING} from stdin (format csv)".encode()) as copy,

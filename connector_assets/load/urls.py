@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote
 
 from connector_assets.errors import ConfigError
 from connector_assets.load.table import Destination
+
+_FORMS = (
+    "duckdb:///file.duckdb, parquet:///folder, parquet+s3://bucket/folder, postgresql://host/db"
+)
 
 
 def destination_from_url(url: str) -> Destination:
@@ -18,38 +22,28 @@ def destination_from_url(url: str) -> Destination:
     >>> destination_from_url("duckdb:///data.duckdb").uri
     'duckdb:///data.duckdb'
     """
-    parts = urlsplit(url)
-    if parts.scheme.startswith("parquet+"):
-        return _object_store(url.removeprefix("parquet+"))
-    if parts.scheme in {"postgresql", "postgres"}:
-        return _postgres(url)
-    if parts.scheme not in _LOCAL:
-        raise ConfigError(
-            f'"{parts.scheme}" is not a known kind of destination',
-            where="destination",
-            fix="use duckdb:///, parquet:///, parquet+s3:// or postgresql://",
-        )
-    return _LOCAL[parts.scheme](_path(parts))
+    scheme, found, _ = url.partition("://")
+    kind = "parquet" if scheme.startswith("parquet+") else scheme
+    if found and kind in _KINDS:
+        return _KINDS[kind](url)
+    # A URL may hold a password, so what is not known to be a scheme is not quoted.
+    what = f'"{scheme}" is not a known kind of destination' if found else "this is not a URL"
+    raise ConfigError(what, where="destination", fix=f"use one of {_FORMS}")
 
 
-def _duckdb(path: Path) -> Destination:
+def _duckdb(url: str) -> Destination:
     from connector_assets.load.duckdb import DuckDBDestination
 
-    return DuckDBDestination(path)
+    return DuckDBDestination(_path(url))
 
 
-def _parquet(path: Path) -> Destination:
-    from connector_assets.load.folders import LocalFolder
+def _parquet(url: str) -> Destination:
+    from connector_assets.load.folders import LocalFolder, ObjectFolder
     from connector_assets.load.parquet import ParquetDestination
 
-    return ParquetDestination(LocalFolder(path))
-
-
-def _object_store(url: str) -> Destination:
-    from connector_assets.load.folders import ObjectFolder
-    from connector_assets.load.parquet import ParquetDestination
-
-    return ParquetDestination(ObjectFolder(url))
+    if url.startswith("parquet+"):
+        return ParquetDestination(ObjectFolder(url.removeprefix("parquet+")))
+    return ParquetDestination(LocalFolder(_path(url)))
 
 
 def _postgres(url: str) -> Destination:
@@ -64,15 +58,15 @@ def _postgres(url: str) -> Destination:
     return PostgresDestination(url)
 
 
-_LOCAL = {"duckdb": _duckdb, "parquet": _parquet}
+_KINDS = {"duckdb": _duckdb, "parquet": _parquet, "postgresql": _postgres, "postgres": _postgres}
 
 
-def _path(parts: SplitResult) -> Path:
-    path = unquote(parts.path).removeprefix("/")
-    if parts.netloc or not path:
+def _path(url: str) -> Path:
+    kind, _, rest = url.partition("://")
+    if not rest.startswith("/") or rest == "/":
         raise ConfigError(
-            f"{parts.scheme}:// needs a path after a third slash",
+            f"{kind}:// needs a path after a third slash",
             where="destination",
-            fix=f"use {parts.scheme}:///relative or {parts.scheme}:////absolute",
+            fix=f"use {kind}:///relative or {kind}:////absolute",
         )
-    return Path(path)
+    return Path(unquote(rest.removeprefix("/")))

@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,18 @@ class Trial:
         return Table("crash", self.mode, ("id",) if self.mode == "merge" else ())
 
     def destination(self) -> Destination:
-        return destination_from_url(f"{self.store}:///{self.folder / 'data'}")
+        is_url = "://" in self.store
+        return destination_from_url(
+            self.store if is_url else f"{self.store}:///{self.folder / 'data'}"
+        )
+
+    def begin_again(self) -> None:
+        """An empty folder; on a server, no table."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        self.version = 0
+        if self.store.startswith("postgresql:"):
+            in_a_child(lambda: drop(self.store, self.mode))
 
     def vendor(self, version: int) -> Iterator[list[dict[str, Any]]]:
         """The pages of run `version` (from 1): new rows for append, changed ones for merge."""
@@ -85,10 +97,22 @@ class Trial:
         if destination.count(self.table) is None:
             return (0, 0, 0, cursor)
         sql = f"""select count(*), sum(id), sum(version), count(distinct id),
-            count(*) filter (text = 'row ' || id || ' of ' || version) from crash."{self.mode}" """
+            count(*) filter (where text = 'row ' || id || ' of ' || version) from crash."{self.mode}" """
         rows, ids, versions, distinct, right = destination.query(sql)[1][0]
         assert rows == distinct == right, f"{rows} rows, {distinct} ids, {right} right texts"
         return (rows, int(ids or 0), int(versions or 0), cursor)
+
+
+def drop(url: str, mode: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        connection.execute(f'drop table if exists crash."{mode}"')
+        if connection.execute("select to_regclass('_connector_assets.state')").fetchall()[0][0]:
+            for name in ("state", "columns"):
+                connection.execute(
+                    f"delete from _connector_assets.{name} where table_name = %s", [mode]
+                )
 
 
 def row(number: int, version: int) -> dict[str, Any]:
@@ -149,7 +173,8 @@ def attempt(trial: Trial, version: int, rng: random.Random, *, kill: bool) -> st
             and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
         ):
             time.sleep(0.0005)
-        time.sleep(rng.uniform(0, LENGTHS[target]))
+        length = LENGTHS[target] / (10 if target == "commit" and "://" in trial.store else 1)
+        time.sleep(rng.uniform(0, length))
         os.kill(child, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert status in {0, -signal.SIGKILL}, f"the run failed with {status}"
@@ -204,27 +229,43 @@ def crash(store: str, kills: int, seed: int, root: Path) -> Counter[str]:
     modes: list[WriteMode] = ["replace", "append", "merge"]
     trials = [Trial(mode, root / mode, store) for mode in modes]
     for trial in trials:
-        trial.folder.mkdir()
+        trial.begin_again()
     while sum(sum(trial.kills.values()) for trial in trials) < kills:
         for trial in trials:
             next_version(trial, rng, rng.randint(0, 5))
             if trial.version == 6:  # tables grow: begin again
-                shutil.rmtree(trial.folder)
-                trial.folder.mkdir()
-                trial.version = 0
+                trial.begin_again()
     return sum((trial.kills for trial in trials), Counter())
+
+
+@contextmanager
+def store_of(kind: str) -> Iterator[str]:
+    """The kind of store itself, or the URL of a server of its own."""
+    if kind != "postgresql":
+        yield kind
+        return
+    import pgserver
+
+    import connector_assets.load.postgres  # noqa: F401 # once, not again in each of the forks
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = pgserver.get_server(folder, cleanup_mode="stop")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--store", choices=["duckdb", "parquet"], default="duckdb")
+    parser.add_argument("--store", choices=["duckdb", "parquet", "postgresql"], default="duckdb")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     given = parser.parse_args()
     print(f"seed {given.seed}")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, store_of(given.store) as store:
         begun = time.monotonic()
-        died = crash(given.store, given.kills, given.seed, Path(folder))
+        died = crash(store, given.kills, given.seed, Path(folder))
         print(
             f"{sum(died.values())} kills in {time.monotonic() - begun:.0f} s, nothing lost or doubled"
         )

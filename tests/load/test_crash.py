@@ -16,7 +16,7 @@ KILLS = [pytest.param(15, id="some"), pytest.param(250, id="many", marks=pytest.
 
 
 @pytest.mark.parametrize("kills", KILLS)
-@pytest.mark.parametrize("store", ["duckdb", "parquet"])
+@pytest.mark.parametrize("store", ["duckdb", "parquet", "postgresql"])
 def test_killed_at_random_instants_nothing_is_lost_or_doubled(store: str, kills: int) -> None:
     # In a process of its own: it forks, and pytest's has threads.
     done = subprocess.run(

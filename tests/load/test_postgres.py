@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 import pytest
 from psycopg import sql
 
-from connector_assets.errors import Busy, LoadError
+from connector_assets.errors import Busy, ConfigError, LoadError
 from connector_assets.load.postgres import PostgresDestination
+from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Table
 from connector_assets.load.urls import destination_from_url
 from tests.load.contract import KEYED, TABLE, DestinationContract, Store
@@ -144,3 +147,165 @@ def test_a_server_that_is_not_there_is_an_error_without_the_password(tmp_path: P
         destination.read_cursor(TABLE)
     assert "s3cret" not in str(failed.value)
     assert "127.0.0.1" in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://me:s3cret%zz@h/db", "postgresql://me:s3cret@[h/db", "postgresql://me:s3cret@h:x y/db?nope=1"],
+)  # fmt: skip
+def test_a_url_that_cannot_be_read_is_refused_without_quoting_it(url: str) -> None:
+    with pytest.raises(ConfigError, match="not a PostgreSQL URL") as refused:
+        destination_from_url(url)
+    assert "s3cret" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_the_uri_shows_what_the_environment_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("PGHOST", "db.example"), ("PGPORT", "5433"), ("PGDATABASE", "a/b")):
+        monkeypatch.setenv(name, value)
+    assert destination_from_url("postgresql://").uri == "postgresql://db.example:5433/a%2Fb"
+    assert destination_from_url("postgres://[::1]:1/x").uri == "postgresql://[::1]:1/x"
+    socket = destination_from_url("postgresql://me@/x?host=/var/run")
+    assert socket.uri == "postgresql://%2Fvar%2Frun:5433/x"
+
+
+@pytest.fixture
+def guarded(url: str) -> Iterator[str]:
+    """The URL of a role that needs its password, `s3cret`, and may do nothing but make schemas."""
+    (hba, before) = run(url, "select f, pg_read_file(f) from current_setting('hba_file') f")[0]
+    file = Path(hba)
+    file.write_text(f"local all sam scram-sha-256\n{before}")
+    run(url, "drop role if exists sam; create role sam login password 's3cret'")
+    run(url, "grant create on database postgres to sam; select pg_reload_conf()")
+    yield url.replace("postgres:@", "sam@")
+    file.write_text(before)
+    run(url, "select pg_reload_conf()")
+    run(url, "drop owned by sam cascade; drop role sam")
+
+
+def test_a_password_comes_from_the_url_the_environment_or_a_file(
+    guarded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LoadError, match="password"):
+        PostgresDestination(guarded).read_cursor(TABLE)
+    with pytest.raises(LoadError) as failed:
+        PostgresDestination(guarded.replace("sam@", "sam:wr0ng@")).read_cursor(TABLE)
+    assert "wr0ng" not in f"{failed.value} {failed.value.__cause__}"
+    given = PostgresDestination(guarded.replace("sam@", "sam:s3cret@"))
+    loaded = Store(given, tmp_path / "a").load({"id": 1})
+    assert "s3cret" not in repr((given, loaded))
+    passfile = tmp_path / "pgpass"
+    passfile.write_text("*:*:*:sam:s3cret\n")
+    passfile.chmod(0o600)
+    assert PostgresDestination(f"{guarded}&passfile={passfile}").count(TABLE) == 1
+    monkeypatch.setenv("PGPASSWORD", "s3cret")
+    assert PostgresDestination(guarded).count(TABLE) == 1
+
+
+def test_a_role_that_may_make_nothing_new_loads_into_what_is_there(
+    guarded: str, url: str, tmp_path: Path
+) -> None:
+    store = Store(PostgresDestination(guarded.replace("sam@", "sam:s3cret@")), tmp_path / "a")
+    store.load({"id": 1}, table=KEYED, mode="merge")
+    run(url, "revoke create on database postgres from sam")
+    assert store.load({"id": 2, "new": 1}, table=KEYED, mode="merge").rows == 2
+    with pytest.raises(LoadError, match="permission denied"):
+        store.load({"id": 1}, table=Table("other", "people"))
+
+
+def test_who_uses_the_table_is_waited_for_and_named(url: str, tmp_path: Path) -> None:
+    store = Store(PostgresDestination(url, wait_s=0.2), tmp_path / "a")
+    store.load({"id": 1})
+    with psycopg.connect(url, application_name="a report") as reader:
+        reader.execute("select * from crm.people")
+        assert store.load({"id": 2}).rows == 1  # the same columns: no reader is in the way
+        with pytest.raises(Busy, match="in use by a report"):
+            store.load({"id": 3, "new": 1})
+    assert store.values("id") == [2]
+    assert store.load({"id": 3, "new": 1}).rows == 1
+
+
+def test_settings_of_others_change_nothing(url: str, tmp_path: Path) -> None:
+    run(
+        url,
+        "alter role postgres set DateStyle = 'SQL, DMY'; alter role postgres set TimeZone = 'Asia/Kolkata'",
+    )
+    run(url, "alter role postgres set extra_float_digits = -5; alter role postgres set standard_conforming_strings = off")  # fmt: skip
+    try:
+        store = Store(PostgresDestination(url), tmp_path / "a")
+        table = Table("crm", "people", partition="\\'; drop schema crm cascade; --")
+        row = {"at": "2024-02-01T10:00:00Z", "day": "2024-02-01", "x": 0.1 + 0.2, "s": "\\'"}
+        for _ in range(2):
+            store.load(row, table=table)
+        assert store.rows(*row) == [list(row.values())]
+        store.load(dict.fromkeys(row, 1), table=table, mode="append")
+        assert store.rows(*row) == [list(row.values()), [1, 1, 1, 1]]
+    finally:
+        run(url, "alter role postgres reset all")
+
+
+def test_names_of_the_system_s_columns_and_long_names_stay_apart(store: Store) -> None:
+    keys = ["xmin", "xmin_1", "ctid", "tableoid", "k" * 63, "k" * 64, "k" * 65]
+    for _ in range(2):
+        store.load({key: number for number, key in enumerate(keys)})
+    assert store.rows(*keys) == [list(range(len(keys)))]
+
+
+def test_columns_of_types_of_ones_own_take_what_they_can(store: Store, url: str) -> None:
+    run(url, "create schema crm; create type crm.mood as enum ('sad', 'ok')")
+    run(url, "create table crm.people (id bigint not null, mood crm.mood, j json, at timestamptz(3), ip inet, f varchar(3))")  # fmt: skip
+    row = {
+        "id": 1,
+        "mood": "ok",
+        "j": {"a": [1]},
+        "at": "2024-01-01T00:00:00Z",
+        "ip": "::1",
+        "f": "abc",
+    }
+    store.load(row, mode="append")
+    assert run(url, "select id, mood, j, host(ip), f from crm.people") == [
+        (1, "ok", {"a": [1]}, "::1", "abc")
+    ]
+    for bad in ({"id": 2, "mood": "mad"}, {"id": 2, "f": "abcd"}, {"mood": "ok"}):
+        with pytest.raises(LoadError) as failed:
+            store.load(bad, mode="append")
+        assert "mad" not in str(failed.value)
+    assert store.destination.count(TABLE) == 1
+
+
+def test_nanoseconds_are_an_error_not_rounded(store: Store, tmp_path: Path) -> None:
+    def load(nanoseconds: int) -> None:
+        arrow = pa.table({"at": pa.array([nanoseconds], pa.timestamp("ns"))})
+        folder = tmp_path / str(nanoseconds)
+        with Staging(folder, connection="crm", stream="people", fingerprint="f") as staged:
+            staged.append(arrow, 1, complete=True)
+            store.destination.load(TABLE, staged.segments(), "replace")
+
+    load(1_700_000_000_123_456_000)
+    with pytest.raises(LoadError, match='"at" has nanoseconds'):
+        load(1_700_000_000_123_456_789)
+    assert types(store) == {"at": "timestamp without time zone"}
+    _, rows = store.destination.query("select at::text from crm.people")
+    assert rows == [("2023-11-14 22:13:20.123456",)]
+
+
+def test_a_character_that_the_database_lacks_is_an_error(url: str, tmp_path: Path) -> None:
+    run(url, "drop database if exists latin")
+    run(url, "create database latin template template0 encoding latin1 lc_collate 'C' lc_ctype 'C'")
+    store = Store(PostgresDestination(url.replace("/postgres?", "/latin?")), tmp_path / "a")
+    store.load({"v": "é"})
+    with pytest.raises(LoadError, match="LATIN1"):
+        store.load({"v": "€"})
+    assert store.values("v") == ["é"]
+
+
+def test_a_query_is_one_statement_and_takes_no_more_rows_than_asked(store: Store) -> None:
+    store.load({"id": 1, "j": {"a": 1}})
+    for statement in ("commit; delete from crm.people", "select 1; select 2", "vacuum", ""):
+        with pytest.raises(LoadError):
+            store.destination.query(statement)
+    columns, rows = store.destination.query("select generate_series(1, 1000000000::bigint) n", 3)
+    assert [(column.name, column.type) for column in columns] == [("n", "bigint")]
+    assert rows == [(1,), (2,), (3,)]
+    columns, rows = store.destination.query("select id, j from crm.people where false")
+    assert ([column.name for column in columns], rows) == (["id", "j"], [])
+    assert store.destination.query("select j from crm.people")[1] == [('{"a": 1}',)]

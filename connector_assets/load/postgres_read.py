@@ -1,0 +1,81 @@
+"""Reading tables in PostgreSQL: a query's rows, and row keys as JSON values."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import IO, Any
+
+from psycopg.types.string import TextLoader
+
+from connector_assets.errors import LoadError
+from connector_assets.load.derived import path_parts
+from connector_assets.load.duckdb_sql import literal
+from connector_assets.load.plan import KeyColumn
+from connector_assets.load.postgres_server import Connection
+from connector_assets.load.postgres_sql import pg_quoted, pg_table, pg_text, pg_widened
+from connector_assets.load.postgres_state import State
+from connector_assets.load.postgres_tables import columns_of, describe
+from connector_assets.load.table import Column, Table
+
+_ROWS_AT_ONCE = 10_000
+
+
+def query(
+    connection: Connection, sql: str, limit: int | None
+) -> tuple[list[Column], list[tuple[Any, ...]]]:
+    """The columns and at most `limit` rows of one statement; JSON values as the texts they are."""
+    for name in ("json", "jsonb"):
+        connection.adapters.register_loader(name, TextLoader)
+    cursor = connection.cursor()
+    # Row by row, not the whole result at once. One statement only: a second might be a commit.
+    rows = list(islice(cursor.stream(sql.encode()), limit))
+    if cursor.description is None:  # of no row it does not say what columns it would have
+        cursor.execute(sql.encode(), prepare=True)
+    types = connection.adapters.types
+    columns = [
+        Column(item.name, info.regtype if (info := types.get(item.type_code)) else "")
+        for item in cursor.description or ()
+    ]
+    return columns, rows
+
+
+def keys_of(
+    reading: Callable[[], AbstractContextManager[Connection]], table: Table, keys: Sequence[str]
+) -> Iterator[list[Any]]:
+    """Yield the values of row keys; the connection is closed before the first is used."""
+    with tempfile.TemporaryFile() as spool:
+        with reading() as connection:
+            if describe(connection, table):
+                _spool_keys(connection, table, keys, spool)
+        spool.seek(0)
+        for line in spool:
+            yield json.loads(line)
+
+
+def _spool_keys(
+    connection: Connection, table: Table, keys: Sequence[str], spool: IO[bytes]
+) -> None:
+    state = State(connection, table)
+    stored, _ = columns_of(connection, table, state.columns() if state.exists() else [])
+    columns = {column.key: column for column in stored}
+    values = ", ".join(f"({_key_value(key, columns, table)})::text" for key in keys)
+    with connection.cursor(name="keys") as cursor:
+        cursor.itersize = _ROWS_AT_ONCE
+        for row in cursor.execute(f"select {values} from {pg_table(table)}".encode()):
+            texts = ("null" if value is None else value for value in row)
+            spool.write(f"[{','.join(texts)}]\n".encode())
+
+
+def _key_value(key: str, columns: Mapping[str, KeyColumn], table: Table) -> str:
+    if key in columns:
+        column = columns[key]
+        # Not jsonb here: of 1e308 it makes 309 digits.
+        return f"to_json({pg_text(column)})" if column.type != "JSON" else pg_quoted(column.name)
+    root, *rest = path_parts(key) or [key]
+    if not rest or root not in columns:
+        raise LoadError(f'there is no column for "{key}"', where=f"{table.schema}.{table.name}")
+    return " -> ".join([pg_widened(columns[root], "JSON"), *map(literal, rest)])

@@ -29,6 +29,7 @@ class Batch:
     "" for a stream without; the positions of all batches together are stored with the table.
     `void_after` says that the server had the list begun anew: all batches before this one are void,
     back to the last one with that checkpoint; "" is the beginning.
+    `unchanged` says that the source is as it was at the last load: the table is kept as it is.
     """
 
     rows: Any
@@ -37,6 +38,7 @@ class Batch:
     complete: bool = False
     cursor: Mapping[str, Any] | None = None
     void_after: str | None = None
+    unchanged: bool = False
 
 
 def lasting(batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -58,9 +60,10 @@ class ReadContext(Generic[Config]):
 
     `connection` is the connection's id. `resume` is the checkpoint of the last batch that is safely
     staged, `reached` the positions of those batches; `cursor` are the positions stored with the
-    table. `vars` are the connection's. `parent_rows(stream, keys)` gives values of a parent's rows
-    from its table; None: there is no table. `partition` is the part of the stream that is read,
-    None for all of it; `stream` is narrowed to it. `on_request` is told each request's line.
+    table. `fingerprint` stands for all that decides the rows, but for secrets. `vars` are the
+    connection's. `parent_rows(stream, keys)` gives values of a parent's rows from its table; None:
+    there is no table. `partition` is the part of the stream that is read, None for all of it;
+    `stream` is narrowed to it. `on_request` is told each request's line.
     """
 
     connection: str
@@ -72,6 +75,7 @@ class ReadContext(Generic[Config]):
     cursor: Mapping[str, Any] | None = None
     reached: Mapping[str, Any] | None = None
     resume: str | None = None
+    fingerprint: str = ""
     parent_rows: ParentRows | None = None
     partition: Partition | None = None
     preview: bool = False

@@ -20,6 +20,7 @@ from connector_assets.load.names import table_name
 from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Loaded, Table
 from connector_assets.partitioned import narrowed
+from connector_assets.runtime.positions import are_all, claims, unclaimed
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.tombstones import TOMBSTONE
 from connector_assets.spec.paths import Path as Key
@@ -28,7 +29,10 @@ from connector_assets.spec.stream import Stream
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What one sync did; `resumed_rows` came from an earlier run's staging."""
+    """What one sync did; `resumed_rows` came from an earlier run's staging.
+
+    `unchanged` says that the source is as it was, so that the table was not written.
+    """
 
     table: Table
     loaded: Loaded
@@ -36,6 +40,7 @@ class Synced:
     cursor_before: Any = None
     cursor_after: Any = None
     resumed_rows: int = 0
+    unchanged: bool = False
 
 
 def sync(
@@ -66,39 +71,75 @@ def sync(
     reading = connection.open(stream, config=config, secrets=secrets, auth=auth, cancel=cancel)
     reading = narrowed(connection, reading, partition)
     table = replace(table_of(connection, reading.stream, schema), partition=partition)
-    stored = None if full else destination.read_cursor(table)
-    parents = _parent_rows(connection, destination, schema)
-    reading = replace(reading, cursor=stored, parent_rows=parents)
-    with Staging(
-        staging,
-        connection=connection.id,
-        stream=stream,
-        partition=partition,
+    target = _Target(destination, table, full=full)
+    stored, believed = target.positions()
+    reading = replace(
+        reading,
         fingerprint=connection.fingerprint(reading),
-        run_id=run_id,
-    ) as staged:
+        cursor=believed,
+        parent_rows=_parent_rows(connection, destination, schema),
+    )
+    with _staging(connection, reading, staging, run_id) as staged:
         if full:
             staged.clear()
-        resumed = staged.rows
         if staged.note:
             reading.stats.note(staged.note)
-        if not staged.complete:
-            _read(connection, reading, staged, on_progress)
-        cursor = _cursor(reading, staged, destination.read_cursor(table) if full else stored)
-        mode = "replace" if full else reading.mode
-        loaded = destination.load(
-            table, staged.segments(), mode, cursor, fence=fence, run_id=run_id
-        )
+        resumed = staged.rows
+        unchanged = not staged.complete and _read(connection, reading, staged, on_progress)
+        if unchanged:
+            loaded = target.as_it_is()
+        else:
+            mode = "replace" if full else reading.mode
+            cursor = target.cursor(believed, staged.cursor, stored)
+            loaded = destination.load(
+                target.table, staged.segments(), mode, cursor, fence=fence, run_id=run_id
+            )
+        after = {**(believed or {}), **(staged.cursor or {})}
         staged.clear()
-    after = cursor.value if cursor else stored
-    return Synced(table, loaded, reading.stats, shown(stored), shown(after), resumed)
+    return Synced(
+        target.table, loaded, reading.stats, shown(believed), shown(after), resumed, unchanged
+    )
 
 
-def _cursor(reading: ReadContext[Any], staged: Staging, expected: Any) -> Cursor | None:
-    """The positions to store: those of before, with what this run reached."""
-    if not staged.cursor:
-        return None
-    return Cursor({**(reading.cursor or {}), **staged.cursor}, expected)
+def _staging(
+    connection: Connection, reading: ReadContext[Any], folder: Path, run_id: str
+) -> Staging:
+    return Staging(
+        folder,
+        connection=connection.id,
+        stream=reading.stream.name,
+        partition=reading.partition.key if reading.partition else None,
+        fingerprint=connection.fingerprint(reading),
+        run_id=run_id,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The table a stream goes into; `full` is about to replace it, whatever is stored with it."""
+
+    destination: Destination
+    table: Table
+    full: bool
+
+    def positions(self) -> tuple[Any, Any]:
+        """The positions stored with the table, and what of them a run may go by."""
+        stored = None if self.full else self.destination.read_cursor(self.table)
+        if stored and claims(stored) and not self.destination.count(self.table):
+            return stored, unclaimed(stored)  # someone emptied or dropped the table
+        return stored, stored
+
+    def cursor(self, before: Any, reached: Any, stored: Any) -> Cursor | None:
+        """The positions to store: those of before, with what this run reached."""
+        if not reached:
+            return None
+        expected = self.destination.read_cursor(self.table) if self.full else stored
+        return Cursor({**(before or {}), **reached}, expected, is_all=are_all(reached))
+
+    def as_it_is(self) -> Loaded:
+        """What to say of a table that is kept."""
+        columns = self.destination.describe(self.table) or ()
+        return Loaded(0, self.destination.count(self.table) or 0, columns, self.destination.uri)
 
 
 def shown(positions: Mapping[str, Any] | None) -> Any:
@@ -106,7 +147,7 @@ def shown(positions: Mapping[str, Any] | None) -> Any:
     if not positions:
         return None
     only = positions.get("")
-    return only.get("value") if only else f"{len(positions)} items"
+    return only.get("value") if only is not None else f"{len(positions)} items"
 
 
 def _parent_rows(
@@ -151,11 +192,14 @@ def _read(
     reading: ReadContext[Any],
     staged: Staging,
     on_progress: Callable[[Stats], None] | None,
-) -> None:
+) -> bool:
+    """Stage all that is still to be read; whether the source is unchanged instead."""
     reading = replace(reading, resume=staged.resume, reached=dict(staged.cursor or {}))
     if on_progress:
         on_progress(reading.stats)  # who watches sees retries and waits before the first batch
     for batch in connection.connector.read(reading):
+        if batch.unchanged:
+            return True
         if batch.void_after is not None:
             staged.rewind(batch.void_after)
         staged.append(
@@ -165,3 +209,4 @@ def _read(
             on_progress(reading.stats)
     if not staged.complete:
         raise ResponseError("the connector stopped before its last batch", where=connection.id)
+    return False

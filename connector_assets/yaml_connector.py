@@ -12,9 +12,11 @@ import msgspec
 
 from connector_assets.connector import Batch, Check, Needs, ReadContext, lasting
 from connector_assets.errors import BlockedError, Cancelled, ConnectorError
+from connector_assets.runtime.conditional import Conditional
 from connector_assets.runtime.in_order import in_order
+from connector_assets.runtime.page import Page
 from connector_assets.runtime.paginate import Step
-from connector_assets.runtime.positions import Positions
+from connector_assets.runtime.positions import Positions, claims, unclaimed
 from connector_assets.runtime.records import transform_of
 from connector_assets.runtime.runtime import HttpRuntime, Values
 from connector_assets.runtime.slices import Item, Slice, slices
@@ -112,9 +114,13 @@ class _Reading:
         )
         self._positions: dict[str, Positions] = {}
         self._transform = transform_of(ctx.stream)
+        self._conditional = self._conditional_of(ctx)
 
     def batches(self) -> Iterator[Batch]:
         """The batches that are still to be read; the last one is marked."""
+        if not self.ctx.resume and claims(self.ctx.cursor or {}):
+            # Renewed below, or void: what this run loads may not be what they speak of.
+            yield Batch(b"", 0, cursor=unclaimed(self.ctx.cursor or {}))
         todo = _with_last(self._slices())
         width = 1 if self._stops_early() else self._concurrency()
         read_any = False
@@ -138,7 +144,7 @@ class _Reading:
         now = dt.datetime.fromisoformat(self.mark.now)
         parents = ctx.parent_rows or self._parents_from_server
         only = ctx.partition.window if ctx.partition else None
-        for one in slices(self.stream, scope, ctx.cursor or {}, now, parents, only):
+        for one in slices(self.stream, scope, ctx.cursor or {}, now, parents, only=only):
             if one.number < self.mark.number:
                 continue
             if one.number == self.mark.number and self.mark.call and one.item.key != self.mark.item:
@@ -163,6 +169,7 @@ class _Reading:
             max_pages=self.ctx.max_pages,
             truncate=self.ctx.preview,
             may_restart=True,
+            conditional=self._conditional,
             cancel=self.ctx.cancel,
             on_request=self.ctx.on_request,
         )
@@ -173,7 +180,12 @@ class _Reading:
         before = positions.stored() if positions and not resumed else None
         deleted_when = self.stream.deleted_when
         scope = self._scope_of(one) if self._transform or deleted_when else {}
+        pages = 1 if one.number == self.mark.number and self.mark.call else 0
         for step in steps:
+            if step.page.unchanged:
+                yield Batch(b"", 0, COMPLETE, complete=True, unchanged=True)
+                return
+            pages = 1 if step.restarted else pages + 1
             if step.restarted:
                 self._positions.clear()
                 positions = self._positions_of(one, before, resume=False)
@@ -190,12 +202,13 @@ class _Reading:
             if self._transform:
                 lines, count = self._transform(lines, scope)
             ended = following is None or step.truncated
+            only = step.page if pages == 1 and following is None else None
             yield Batch(
                 lines,
                 count,
                 self._checkpoint(one, following, last=last and following is None),
                 complete=ended and last,
-                cursor=self._reached(one, positions) if ended else None,
+                cursor=self._reached(one, positions, only) if ended else None,
                 void_after=self._beginning_of(one) if step.restarted else None,
             )
             if following is None:
@@ -204,6 +217,13 @@ class _Reading:
     def _beginning_of(self, one: Slice) -> str:
         """The checkpoint after the slices before `one`; empty where there is none."""
         return self._checkpoint_at(one.number) if one.number else ""
+
+    def _conditional_of(self, ctx: ReadContext[Any]) -> Conditional | None:
+        """What is known of the stream's one request, where it makes only one."""
+        kind = self.connector.spec.endpoint_of(self.stream).conditional
+        if kind is None or ctx.preview or ctx.partition or self.stream.for_each:
+            return None
+        return Conditional(kind, ctx.fingerprint, (ctx.cursor or {}).get(""))
 
     def _scope_of(self, one: Slice) -> Mapping[str, Any]:
         scope = self.connector.runtime.scope(self.connector.spec, self.stream, self.values)
@@ -240,11 +260,16 @@ class _Reading:
             )
         return self._positions[key]
 
-    def _reached(self, one: Slice, positions: Positions | None) -> dict[str, Any] | None:
+    def _reached(
+        self, one: Slice, positions: Positions | None, only: Page | None
+    ) -> dict[str, Any] | None:
+        """What to keep for the slice's item; `only` is the page that held all of it, if one did."""
         if one.window.closed:
             return None  # a partition leaves the stored position alone
-        stored = positions.stored() if positions else None
-        return {one.item.key: stored} if stored else None
+        entry = (positions.stored() if positions else None) or {}
+        if self._conditional:
+            entry |= self._conditional.entry(only)
+        return {one.item.key: entry} if entry else None
 
     def _checkpoint(self, one: Slice, following: Call | None, *, last: bool) -> str:
         if last:

@@ -45,6 +45,7 @@ def _metadata(synced: Synced, seconds: float) -> dict[str, Any]:
         "waited_s": round(stats.waited_s, 3),
         "duration_s": round(seconds, 3),
         "truncated": stats.truncated,
+        "unchanged": True if synced.unchanged else None,
         "cursor_before": _shown(synced.cursor_before),
         "cursor_after": _shown(synced.cursor_after),
         "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in stats.notes))

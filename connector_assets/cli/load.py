@@ -158,10 +158,12 @@ def _as_line(name: str, came: Synced | ConnectorError, elapsed_s: float) -> None
 
     for note in came.stats.notes:
         output.say(f"{name}: note: {note}")
-    table = f"{came.table.schema}.{came.table.name}"
+    table = f"{came.table.schema}.{came.table.name} in {came.loaded.uri}"
+    if came.unchanged:
+        output.write(f"{name}: unchanged; {table} still has {came.loaded.rows:,} rows\n")
+        return
     output.write(
-        f"{name}: {counted(came.stats, elapsed_s)}; "
-        f"{table} in {came.loaded.uri} now has {came.loaded.rows:,} rows\n"
+        f"{name}: {counted(came.stats, elapsed_s)}; {table} now has {came.loaded.rows:,} rows\n"
     )
 
 
@@ -178,6 +180,7 @@ def _as_json(name: str, came: Synced | ConnectorError, elapsed_s: float) -> None
             "table": came.table.name,
             "rows": came.loaded.rows,
             "received": came.loaded.received,
+            "unchanged": came.unchanged,
             "resumedRows": came.resumed_rows,
             "calls": came.stats.calls,
             "pages": came.stats.pages,

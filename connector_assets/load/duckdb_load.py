@@ -101,7 +101,7 @@ def _write(order: Order, rows: _Rows, connection: DuckDBPyConnection) -> Loaded:
         connection.execute(f"create schema if not exists {schema_of(connection, table)}")
         tune(connection, len(planned))
         write = Write(connection, table, planned, rows.found, rows.accepted)
-        write.run(order.mode, is_all=order.cursor is None)
+        write.run(order.mode, is_all=order.cursor is None or order.cursor.is_all)
         kept = [item.column for item in planned if item.column.key != table.deleted]
         state.keep_columns(kept)
     if table.schema_policy == "quarantine":

@@ -52,11 +52,13 @@ class Segment:
 class Cursor:
     """A stored position: the load writes `value` only if the table's position is still `expected`.
 
-    Both are JSON values; None means that no position is stored.
+    Both are JSON values; None means that no position is stored. `is_all` says that the rows are
+    all that the source has, as without a cursor, and not only those after a position.
     """
 
     value: Any
     expected: Any = None
+    is_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)

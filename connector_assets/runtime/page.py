@@ -39,6 +39,9 @@ class Page:
     Raises ResponseError, without a place: the caller knows the request.
     """
 
+    unchanged = False
+    """The server says that the list is as it was when it was last loaded."""
+
     def __init__(
         self,
         answer: Answer,
@@ -56,6 +59,13 @@ class Page:
     def empty(cls, answer: Answer) -> Page:
         """A page without rows, whatever the body says."""
         return cls(replace(answer, status=204, body=b""))
+
+    @classmethod
+    def as_before(cls, answer: Answer) -> Page:
+        """The page of a list that has not changed; it brings no rows."""
+        page = cls.empty(answer)
+        page.unchanged = True
+        return page
 
     @classmethod
     def joined(cls, pages: Sequence[Page]) -> Page:

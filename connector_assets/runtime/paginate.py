@@ -52,6 +52,9 @@ def walk(
         while True:
             proof.of_call(call)
             page = pages(call, foresee)
+            if page.unchanged:
+                yield Step(page, None)
+                return
             proof.of_page(page)
             try:
                 following = walker.send(page)

@@ -2,23 +2,53 @@
 
 The stored form is `{"value": v, "start": s, "keys": [...]}`: the highest cursor value as received,
 the configured start it was reached from, and for append the rows that stand exactly on it, since an
-inclusive server sends those again.
+inclusive server sends those again. Beside it may stand claims, `{"validator": {…}}`: what lets a
+later run leave rows out because the table has them already.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from connector_assets.errors import ResponseError
+from connector_assets.runtime.conditional import VALIDATOR
 from connector_assets.runtime.peek import peek
 from connector_assets.spec.incremental import Incremental, Position, Window, higher
 from connector_assets.spec.paths import MISSING, Path
 
+CLAIMS = frozenset({VALIDATOR})
 _decoder = msgspec.json.Decoder()
+
+
+def claims(positions: Mapping[str, Any]) -> bool:
+    """Whether stored positions say of some rows that the table has them."""
+    return any(not CLAIMS.isdisjoint(entry) for entry in _entries(positions))
+
+
+def unclaimed(positions: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored positions without their claims, as for a table that was emptied."""
+    return {
+        key: {name: value for name, value in entry.items() if name not in CLAIMS}
+        if isinstance(entry, Mapping)
+        else entry
+        for key, entry in positions.items()
+    }
+
+
+def are_all(reached: Mapping[str, Any]) -> bool:
+    """Whether a run that reached these positions read all rows, and not only those after some."""
+    return all(
+        isinstance(entry, Mapping) and entry.keys() <= {VALIDATOR} for entry in reached.values()
+    )
+
+
+def _entries(positions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The entries of this form; a plugin's are its own."""
+    return (entry for entry in positions.values() if isinstance(entry, Mapping))
 
 
 class Positions:
@@ -37,7 +67,7 @@ class Positions:
         self._incremental, self._first = incremental, first
         self._cursor_of = peek(incremental.cursor_field)
         self._key_paths = [Path(key) for key in append_keys]
-        self.raw: Any = stored["value"] if stored else None
+        self.raw: Any = stored.get("value") if stored else None
         self._highest = None if self.raw is None else incremental.position(self.raw)
         self._keys = set(stored.get("keys", ())) if stored else set()
         self.past = False

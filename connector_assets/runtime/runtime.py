@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +19,7 @@ from connector_assets.redact import Secrets
 from connector_assets.runtime.budget import Budget, budget_for
 from connector_assets.runtime.client import Client
 from connector_assets.runtime.clock import Clock
+from connector_assets.runtime.conditional import Conditional
 from connector_assets.runtime.guard import Guard, Resolve, origin_of
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.paginate import Step, restarting, walk
@@ -123,13 +124,14 @@ class HttpRuntime:
         max_pages: int | None = None,
         truncate: bool = False,
         may_restart: bool = False,
+        conditional: Conditional | None = None,
         cancel: threading.Event | None = None,
         on_request: Callable[[str], None] | None = None,
     ) -> Iterator[Step]:
         """The pages of `stream`, each with the call that follows it; `start` resumes there.
 
         `bindings` are further names for templates, `adjust` changes the first call. `may_restart`
-        says that the caller heeds `Step.restarted`.
+        says that the caller heeds `Step.restarted`, `conditional` that it heeds `Page.unchanged`.
         """
         endpoint = spec.endpoint_of(stream)
         session, call = self._begin(
@@ -143,6 +145,8 @@ class HttpRuntime:
             bindings=bindings or {},
         )
         call = adjust(call) if adjust else call
+        if conditional:
+            session = replace(session, conditional=conditional.headers(call))
         return self._walk(
             session,
             start or call,

@@ -60,7 +60,8 @@ class Session:
 
     `origins` are where credentials may go. `secret_names` are what the auth reads, named when the
     server refuses. `verbose` lets errors quote the server, masked and cut. `quota` names the
-    headers that tell what is left of the vendor's window.
+    headers that tell what is left of the vendor's window. `conditional` goes with the first page
+    only: the headers that a 304 answers.
     """
 
     client: Client
@@ -78,6 +79,7 @@ class Session:
     on_request: Callable[[str], None] | None = None
     verbose: bool = False
     quota: RateLimit | None = None
+    conditional: Mapping[str, str] = field(default_factory=dict)
     _root: dict[str, str | None] = field(default_factory=dict)
     _resets: dict[str, float] = field(default_factory=dict)
     _renewals: _Renewals = field(default_factory=_Renewals)
@@ -110,9 +112,15 @@ class Session:
 
     def _fetch(self, call: Call) -> Page:
         answer, meaning = self._answered(call)
+        if answer.status == 304 and not meaning.rule and self._conditions(call):  # noqa: PLR2004
+            self._heed_quota(answer)
+            return Page.as_before(answer)
         if self.endpoint.job is None or meaning.action != "rows":
             return self._page(call, answer, meaning)
         return self._export(self.endpoint.job, call, answer)
+
+    def _conditions(self, call: Call) -> Mapping[str, str]:
+        return self.conditional if call.page == 1 and not call.probe else {}
 
     def _export(self, job: Job, call: Call, created: Answer) -> Page:
         """The rows of all files of an export, as one page."""
@@ -188,6 +196,7 @@ class Session:
             raise Cancelled("cancelled")
         self._refuse_before_reset()
         request = request_of(call, self.scope, ACCEPT[self.endpoint.response_format])
+        request.headers.update(self._conditions(call))
         if self.on_request:
             self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
         self.stats.add(calls=1)

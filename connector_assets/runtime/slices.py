@@ -74,6 +74,7 @@ def slices(
     state: State,
     now: dt.datetime,
     parent_rows: ParentRows,
+    *,
     only: Window | None = None,
 ) -> Iterator[Slice]:
     """The slices of a stream; `state` holds each item's stored position, `now` ends the windows.
@@ -104,7 +105,7 @@ def slices(
 
 def position_of(incremental: Incremental, stored: Mapping[str, Any] | None, first: Any) -> Any:
     """The stored cursor value, None if there is none or the configured start was moved back."""
-    if not stored:
+    if not stored or "value" not in stored:
         return None
     before = stored.get("start")
     # The gap between an earlier start and the old one was never read.

@@ -56,6 +56,7 @@ class Retry(Model):
     """
 
 
+Validator = Literal["etag", "last_modified"]
 Status = Annotated[int, Field(ge=100, le=599)]
 StatusClass = Literal["1xx", "2xx", "3xx", "4xx", "5xx"]
 
@@ -180,6 +181,11 @@ class Endpoint(EndpointDefaults):
     """What the endpoint gives, for readers of the spec."""
     job: Job | None = None
     """The request creates an export, whose rows are downloaded once it is done."""
+    conditional: Validator | None = None
+    """Asks for the list only if it changed since the last load, by the `ETag` or the
+    `Last-Modified` of the last answer; a 304 then keeps the table as it is. Only where one
+    answer held the whole list; without it a 304 is an error.
+    """
     auth: Many[Auth] | None = None
     """Used instead of the connector's `auth`; `[{type: none}]` sends no credentials."""
 

@@ -23,6 +23,7 @@ _NO_ROWS = {
     "connect_timeout_seconds",
     "read_timeout_seconds",
     "checks",
+    "conditional",
     "id",
 }
 _HEX_DIGITS = 32

@@ -24,6 +24,7 @@ from connector_assets.spec.bindings import (
     text,
 )
 from connector_assets.spec.computed import computed_findings
+from connector_assets.spec.conditional_checks import conditional_findings
 from connector_assets.spec.connector import ConfigField
 from connector_assets.spec.dynamic import dynamic_findings
 from connector_assets.spec.faults import Finding, options, quoted
@@ -53,6 +54,7 @@ def connector_findings(document: YamlSource) -> list[Finding]:
         computed_findings(data),
         dynamic_findings(data),
         format_findings(data),
+        conditional_findings(data),
         _config(data),
         _addresses(data),
         _headers(data),

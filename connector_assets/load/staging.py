@@ -268,7 +268,7 @@ class Staging:
     def _file(self, name: str) -> IO[bytes]:
         if name not in self._open:
             if name == _JOURNAL:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                _make(self._folder)
             file = (self._folder / name).open("ab", buffering=0)
             self._open[name] = self._files.enter_context(file)
             if name == _JOURNAL and not file.tell():
@@ -302,6 +302,15 @@ class Staging:
             where=self.name,
             fix=f"see {self._folder}; CONNECTOR_ASSETS_STAGING moves it",
         )
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, while others who clear theirs may take an empty parent away again."""
+    for _ in range(100):
+        with suppress(FileNotFoundError):
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _write_all(file: IO[bytes], data: bytes) -> None:

@@ -191,6 +191,27 @@ def test_loads_of_many_processes_at_once_all_arrive(path: Path) -> None:
     assert counts == [(6,)]
 
 
+STAGER = """
+import sys
+from pathlib import Path
+from connector_assets.load.staging import Staging
+for _ in range(400):
+    with Staging(Path(sys.argv[1]), connection="c", stream=sys.argv[2], fingerprint="f") as staged:
+        staged.append([{"id": 1}], 1, None, complete=True)
+        staged.clear()
+"""
+
+
+def test_streams_of_one_connection_clear_their_staging_without_hurting_each_other(
+    tmp_path: Path,
+) -> None:
+    running = [
+        subprocess.Popen([sys.executable, "-c", STAGER, str(tmp_path), f"s{number}"])
+        for number in range(4)
+    ]
+    assert [process.wait() for process in running] == [0] * 4
+
+
 def test_a_file_that_is_no_database_is_an_error(store: Store, path: Path) -> None:
     path.write_text("hello" * 2000)
     with pytest.raises(LoadError, match=r"data\.duckdb"):

@@ -33,8 +33,8 @@ def narrowed(
         raise ConfigError("has no partitions", where=where, fix="leave the partition out")
     if key is None:
         known = keys(connection, stream.name)
-        example = f", such as {known[-1]}" if known else ""
-        raise ConfigError("has partitions", where=where, fix=f"name one{example}")
+        example = f" {known[-1]}" if known else " KEY"
+        raise ConfigError("has partitions", where=where, fix=f"choose one: --partition{example}")
     try:
         part = _partition(connection, reading, partitions, key)
     except ConfigError as error:
@@ -60,13 +60,15 @@ def chosen(connection: Connection, stream: str, text: str) -> list[str]:
     first, dots, last = text.partition(RANGE)
     if not dots:
         return [text]
-    known = keys(connection, stream)
+    known, where = keys(connection, stream), f"{connection.id}.{stream}"
     for key in (first, last):
         if key not in known:
             found = f"use one from {known[0]} to {known[-1]}" if known else "there is none yet"
-            raise ConfigError(
-                f'"{key}" is not a partition', where=f"{connection.id}.{stream}", fix=found
-            )
+            raise ConfigError(f'"{key}" is not a partition', where=where, fix=found)
+    if known.index(last) < known.index(first):
+        raise ConfigError(
+            "the range ends before it begins", where=where, fix="name the first partition first"
+        )
     return known[known.index(first) : known.index(last) + 1]
 
 

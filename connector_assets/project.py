@@ -78,7 +78,6 @@ class _Finder:
             self.broken.append(Broken(path, _taken(path, other)))
         else:
             self.connections[connection.id] = connection
-            self.used.add(connection.connector.id)
 
     def bind(
         self, document: ConnectionDocument, path: Path, yaml: YamlSource | None = None
@@ -94,6 +93,7 @@ class _Finder:
             fault = _placed(Finding(("connector",), message), yaml)
             raise SpecError([fault], source=str(path))
         connector, spec_path = found
+        self.used.add(connector.id)  # also by a connection with faults, which none may stand in for
         connector, lock = with_locked_streams(connector, spec_path, document.id)
         connection = Connection(document.id, connector, document, path, self.environ, lock)
         faults = [_placed(one, yaml) for one in _misfits(connection, document)]

@@ -26,38 +26,48 @@ def check_specs(key: dg.AssetKey, stream: Stream) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(name, asset=key, description=text) for name, text in texts.items()]
 
 
-def verdicts(stream: Stream, synced: Synced, nulls: Nulls) -> Iterator[dg.AssetCheckResult]:
-    """One for each of `check_specs`."""
-    stats, loaded, least = synced.stats, synced.loaded, stream.checks.min_rows
+def verdicts(
+    key: dg.AssetKey, stream: Stream, done: Sequence[Synced], nulls: Nulls
+) -> Iterator[dg.AssetCheckResult]:
+    """One for each of `check_specs`; `done` are all loads of the step, in order."""
+    rows, least = done[-1].loaded.rows, stream.checks.min_rows
     yield dg.AssetCheckResult(
+        asset_key=key,
         check_name="complete",
-        passed=not stats.truncated,
-        metadata={"pages": stats.pages, "rows_received": loaded.received},
+        passed=not any(one.stats.truncated for one in done),
+        metadata={
+            "pages": sum(one.stats.pages for one in done),
+            "rows_received": sum(one.loaded.received for one in done),
+        },
     )
     if least is not None:
         yield dg.AssetCheckResult(
+            asset_key=key,
             check_name="min_rows",
-            passed=loaded.rows >= least,
-            metadata={"rows": loaded.rows, "min_rows": least},
+            passed=rows >= least,
+            metadata={"rows": rows, "min_rows": least},
         )
     if stream.checks.not_null:
-        yield _filled(nulls)
+        yield _filled(key, nulls)
 
 
-def _filled(nulls: Nulls) -> dg.AssetCheckResult:
+def _filled(key: dg.AssetKey, nulls: Nulls) -> dg.AssetCheckResult:
+    name = "not_null"
     if isinstance(nulls, ConnectorError):
         return dg.AssetCheckResult(
-            check_name="not_null", passed=False, description=f"not counted: {nulls}"
+            asset_key=key, check_name=name, passed=False, description=f"not counted: {nulls}"
         )
     return dg.AssetCheckResult(
-        check_name="not_null", passed=not any(nulls.values()), metadata=dict(nulls)
+        asset_key=key, check_name=name, passed=not any(nulls.values()), metadata=dict(nulls)
     )
 
 
-def incomplete(error: ConnectorError) -> Iterator[dg.AssetCheckResult]:
+def incomplete(key: dg.AssetKey, error: ConnectorError) -> Iterator[dg.AssetCheckResult]:
     """The `complete` check in red, beside the failed step, where pages were left unread."""
     if isinstance(error, PageLimit):
-        yield dg.AssetCheckResult(check_name="complete", passed=False, description=str(error))
+        yield dg.AssetCheckResult(
+            asset_key=key, check_name="complete", passed=False, description=str(error)
+        )
 
 
 def count_nulls(destination: Destination, synced: Synced, names: Sequence[str]) -> Nulls:

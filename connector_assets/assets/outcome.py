@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -18,19 +20,53 @@ LONGEST_WAIT_S = 24 * 3600
 _MOST_WAITS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One load: of a partition, or of all there is."""
+
+    synced: Synced
+    seconds: float
+
+    @property
+    def partition(self) -> str | None:
+        return self.synced.table.partition
+
+
 def result(
-    stream: Stream, synced: Synced, nulls: Nulls, seconds: float
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    stream: Stream,
+    parts: Sequence[Part],
+    nulls: Nulls,
 ) -> dg.MaterializeResult[None]:
-    """A materialization, also of zero rows, with the checks' verdicts."""
+    """A materialization, also of zero rows, with the checks' verdicts.
+
+    Dagster makes one of each partition, with the metadata that is set aside for it here.
+    """
+    whole = parts[0].partition is None
+    for part in () if whole else parts:
+        context.add_asset_metadata(metadata(part), key, part.partition)
     return dg.MaterializeResult(
-        metadata=_metadata(synced, seconds), check_results=list(verdicts(stream, synced, nulls))
+        asset_key=key,
+        metadata=metadata(parts[0]) if whole else {},
+        check_results=list(verdicts(key, stream, [part.synced for part in parts], nulls)),
     )
 
 
-def _metadata(synced: Synced, seconds: float) -> dict[str, Any]:
+def loaded_before(key: dg.AssetKey, parts: Sequence[Part]) -> Iterator[dg.AssetMaterialization]:
+    """Partitions that are in the table, of a step that fails at a later one."""
+    for part in parts:
+        if part.partition is not None:
+            yield dg.AssetMaterialization(key, metadata=metadata(part), partition=part.partition)
+
+
+def metadata(part: Part) -> dict[str, Any]:
+    """What Dagster shows and plots of a load."""
+    synced = part.synced
     stats, loaded, table = synced.stats, synced.loaded, synced.table
     told = {
         "dagster/row_count": loaded.rows,
+        "dagster/partition_row_count": loaded.received if part.partition else None,
         "dagster/column_schema": column_schema(loaded, table.primary_key),
         "dagster/table_name": f"{table.schema}.{table.name}",
         "dagster/uri": loaded.uri,
@@ -43,7 +79,7 @@ def _metadata(synced: Synced, seconds: float) -> dict[str, Any]:
         "bytes": stats.bytes,
         "retries": stats.retries,
         "waited_s": round(stats.waited_s, 3),
-        "duration_s": round(seconds, 3),
+        "duration_s": round(part.seconds, 3),
         "truncated": stats.truncated,
         "unchanged": True if synced.unchanged else None,
         "cursor_before": _shown(synced.cursor_before),

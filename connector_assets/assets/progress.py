@@ -22,6 +22,7 @@ class Progress:
     """Tells of `stats` as they grow; `tick` may be called as often as one likes."""
 
     context: dg.AssetExecutionContext
+    key: dg.AssetKey
     clock: Clock = field(default_factory=Clock)
     stats: Stats | None = None
 
@@ -35,7 +36,8 @@ class Progress:
 
     def update(self, stats: Stats) -> None:
         """Take the counters of a reading; they go on counting by themselves."""
-        self.stats = stats
+        if stats is not self.stats:
+            self.stats, self._notes = stats, 0
 
     def tick(self) -> Iterator[dg.AssetObservation]:
         """Say what is due to be said; Dagster records an observation only when it is yielded."""
@@ -46,7 +48,7 @@ class Progress:
             self.context.log.info(sentence(self.stats, now - self._began))
         if self.stats and now - self._observed >= OBSERVE_S:
             self._observed = now
-            yield dg.AssetObservation(self.context.asset_key, metadata=so_far(self.stats))
+            yield dg.AssetObservation(self.key, metadata=so_far(self.stats))
 
     def done(self, rows: int) -> None:
         """Say what came of it: the table now holds `rows` rows."""

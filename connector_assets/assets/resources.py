@@ -7,12 +7,14 @@ variables. So what Dagster stores and shows of a resource is harmless.
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
+from connector_assets.errors import ConfigError
 from connector_assets.load.table import Destination
 from connector_assets.load.urls import destination_from_url
 from connector_assets.runtime.runtime import HttpRuntime
@@ -39,7 +41,9 @@ class DestinationResource(dg.ConfigurableResource):  # type: ignore[type-arg] # 
     """The store that rows are loaded into."""
 
     url: str = Field(
-        repr=False, description="duckdb:///relative.duckdb or duckdb:////absolute.duckdb"
+        repr=False,
+        description="duckdb:///relative.duckdb, duckdb:////absolute.duckdb, parquet:///folder, "
+        "postgresql://host/database; a password belongs into PGPASSWORD or a passfile.",
     )
     staging: str = Field(
         default=".connector_assets/staging",
@@ -73,4 +77,12 @@ def _stored(name: str, value: str) -> str:
     Dagster stores and shows the values of resources, and a URL may hold a password.
     """
     variable = f"CONNECTOR_ASSETS_{name}"
-    return dg.EnvVar(variable) if os.environ.get(variable) == value else value
+    if os.environ.get(variable) == value:
+        return dg.EnvVar(variable)
+    if re.match(r"[^/]*://[^/@]*:[^/@]+@", value):
+        raise ConfigError(
+            "Dagster would store and show the password in this URL",
+            where=name.lower(),
+            fix=f"set it as {variable}, or leave the password to PGPASSWORD or a passfile",
+        )
+    return value

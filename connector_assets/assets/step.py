@@ -9,68 +9,110 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import dagster as dg
 
 from connector_assets.assets.checks import Nulls, count_nulls, incomplete
-from connector_assets.assets.outcome import failure, result
+from connector_assets.assets.outcome import Part, failure, loaded_before, result
 from connector_assets.assets.progress import Progress
 from connector_assets.assets.resources import DestinationResource, HttpRuntimeResource
 from connector_assets.connection import Connection
 from connector_assets.errors import ConnectorError, LoadError
+from connector_assets.load.table import Destination
 from connector_assets.spec.stream import Stream
-from connector_assets.sync import Synced, sync
+from connector_assets.sync import sync
 
-Event = dg.MaterializeResult[None] | dg.AssetCheckResult | dg.AssetObservation
+Event = (
+    dg.MaterializeResult[None] | dg.AssetMaterialization | dg.AssetCheckResult | dg.AssetObservation
+)
 Done = TypeVar("Done")
 _TICK_S = 1.0
 _PATIENCE_S = 5.0
 
 
-def materialize(
-    context: dg.AssetExecutionContext,
-    connection: Connection,
-    stream: Stream,
-    http: HttpRuntimeResource,
-    destination: DestinationResource,
-    *,
-    full: bool = False,
-) -> Iterator[Event]:
-    """Sync `stream` and yield what came of it; raises dg.Failure or dg.RetryRequested."""
-    progress = Progress(context)
-    cancel = threading.Event()
+@dataclass(frozen=True)
+class Step:
+    """What a step works with: its stream, and where its rows come from and go."""
 
-    def work() -> tuple[Synced, Nulls]:
-        with http.runtime() as runtime:
-            store = destination.open()
+    context: dg.AssetExecutionContext
+    key: dg.AssetKey
+    connection: Connection
+    stream: Stream
+    http: HttpRuntimeResource
+    destination: DestinationResource
+    full: bool = False
+
+    @cached_property
+    def cancel(self) -> threading.Event:
+        return threading.Event()
+
+    @cached_property
+    def progress(self) -> Progress:
+        return Progress(self.context, self.key)
+
+    @property
+    def partitions(self) -> Sequence[str | None]:
+        """The partitions to load, one after the other; of a stream without, the one None."""
+        context = self.context
+        # A run has partitions also where others of its assets have them, and this one has not.
+        is_parted = self.connection.partitions(self.stream.name) is not None
+        given = is_parted and (context.has_partition_key or context.has_partition_key_range)
+        return list(context.partition_keys) if given else [None]
+
+    def sync(self, partition: str | None, store: Destination) -> Part:
+        """Load one partition, or all there is."""
+        progress, began = self.progress, self.progress.elapsed_s
+        with self.http.runtime() as runtime:
             synced = sync(
-                connection.with_runtime(runtime),
-                stream.name,
+                self.connection.with_runtime(runtime),
+                self.stream.name,
                 store,
-                staging=destination.staging_path,
-                full=full,
-                cancel=cancel,
+                staging=self.destination.staging_path,
+                partition=partition,
+                full=self.full,
+                cancel=self.cancel,
                 on_progress=progress.update,
-                fence=fence(context, cancel),
-                run_id=context.run.run_id,
+                fence=fence(self.context, "/".join(self.key.path), self.cancel),
+                run_id=self.context.run.run_id,
             )
-        return synced, count_nulls(store, synced, stream.checks.not_null)
+        return Part(synced, progress.elapsed_s - began)
 
+
+def materialize(step: Step) -> Iterator[Event]:
+    """Sync the stream and yield what came of it; raises dg.Failure or dg.RetryRequested."""
+    problem = yield from attempt(step)
+    if problem:
+        # Outside of `except`, so that Dagster shows one line and not the chain that led to it.
+        raise failure(problem)
+
+
+def attempt(step: Step) -> Generator[Event, None, ConnectorError | None]:
+    """Sync the stream, yield what came of it, and return the error that ended it, if one did."""
+    parts: list[Part] = []
+    partitions = step.partitions
+
+    def work() -> Nulls:
+        store = step.destination.open()
+        for partition in partitions:
+            parts.append(step.sync(partition, store))  # noqa: PERF401 - those before a failing one stay
+        return count_nulls(store, parts[-1].synced, step.stream.checks.not_null)
+
+    progress = step.progress
     try:
-        synced, nulls = yield from watched(work, cancel, progress.tick)
+        nulls = yield from watched(work, step.cancel, progress.tick)
     except ConnectorError as error:
-        problem = error
-    else:
-        progress.done(synced.loaded.rows)
-        yield result(stream, synced, nulls, progress.elapsed_s)
-        return
-    progress.tell_notes()
-    yield from incomplete(problem)
-    # Outside of `except`, so that Dagster shows one line and not the chain that led to it.
-    raise failure(problem)
+        progress.tell_notes()
+        yield from loaded_before(step.key, parts)
+        yield from incomplete(step.key, error)
+        return error
+    progress.done(parts[-1].synced.loaded.rows)
+    yield result(step.context, step.key, step.stream, parts, nulls)
+    return None
 
 
 def watched(
@@ -101,7 +143,9 @@ def watched(
     return future.result()
 
 
-def fence(context: dg.AssetExecutionContext, cancel: threading.Event) -> Callable[[], None]:
+def fence(
+    context: dg.AssetExecutionContext, where: str, cancel: threading.Event
+) -> Callable[[], None]:
     """A last look before a load commits, whether this step still is the one that should.
 
     A run worker that is killed leaves its step processes alive, while Dagster has called the run
@@ -110,7 +154,6 @@ def fence(context: dg.AssetExecutionContext, cancel: threading.Event) -> Callabl
     run_id, instance = context.run.run_id, context.instance
     # The run worker, also where a fork server stands between: its pipe closes as it dies.
     worker = multiprocessing.parent_process()
-    where = "/".join(context.asset_key.path)
 
     def check() -> None:
         run = instance.get_run_by_id(run_id)

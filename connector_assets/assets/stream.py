@@ -9,8 +9,9 @@ import dagster as dg
 
 from connector_assets.assets import labels
 from connector_assets.assets.checks import check_specs
+from connector_assets.assets.partitions import backfill_policy, partitions_def
 from connector_assets.assets.source import code_reference
-from connector_assets.assets.step import materialize
+from connector_assets.assets.step import Step, materialize
 from connector_assets.connection import Connection
 from connector_assets.load.names import table_name
 from connector_assets.spec.stream import Stream
@@ -53,19 +54,15 @@ def stream_asset(
     checks = check_specs(key, stream)
 
     def compute(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
-        yield from materialize(
-            context,
-            connection,
-            stream,
-            context.resources.http,
-            getattr(context.resources, destination),
-            full=context.op_execution_context.op_config["full"],
-        )
+        http, store = context.resources.http, getattr(context.resources, destination)
+        full = context.op_execution_context.op_config["full"]
+        yield from materialize(Step(context, key, connection, stream, http, store, full))
 
     return one_op_asset(
         asset_spec(connection, stream, storage, line, condition),
         compute,
         checks=checks,
+        backfill_policy=backfill_policy(connection.partitions(stream.name)),
         required_resource_keys={"http", destination},
         config_schema=_CONFIG,
         pool=connection.document.pool if connection.document else None,
@@ -91,6 +88,7 @@ def asset_spec(
         code_version=labels.code_version(connection, stream),
         metadata=code_reference(connection.source, line) if connection.source else None,
         automation_condition=condition,
+        partitions_def=partitions_def(connection, stream.name),
     )
 
 
@@ -99,6 +97,7 @@ def one_op_asset(
     compute: Callable[[dg.AssetExecutionContext, Mapping[str, Any]], Iterator[Any]],
     *,
     checks: Sequence[dg.AssetCheckSpec] = (),
+    backfill_policy: dg.BackfillPolicy | None = None,
     **op: Any,
 ) -> dg.AssetsDefinition:
     """What `@dg.multi_asset(specs=[spec], check_specs=checks, **op)` makes, in a third of the time.
@@ -122,4 +121,5 @@ def one_op_asset(
         ),
         specs=[spec],
         check_specs_by_output_name=outputs,
+        backfill_policy=backfill_policy,
     )

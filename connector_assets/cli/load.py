@@ -25,7 +25,7 @@ from connector_assets.cli.options import (
     SpecArgument,
     VerboseOption,
 )
-from connector_assets.errors import ConnectorError
+from connector_assets.errors import ConfigError, ConnectorError
 
 if TYPE_CHECKING:
     from connector_assets.cli.progress import Shows
@@ -42,7 +42,8 @@ ToOption = Annotated[
         "--to",
         metavar="URL",
         envvar="CONNECTOR_ASSETS_DESTINATION",
-        help="Where to: duckdb:///relative.duckdb or duckdb:////absolute.duckdb.",
+        help="Where to: duckdb:///relative.duckdb, duckdb:////absolute.duckdb, parquet:///folder "
+        "or postgresql://host/database.",
     ),
 ]
 SchemaOption = Annotated[
@@ -57,6 +58,14 @@ FullOption = Annotated[
         "--full", help="Read everything: ignore the stored cursor and rows staged by earlier runs."
     ),
 ]
+PartitionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--partition",
+        metavar="KEY|FIRST...LAST",
+        help="Load this partition, or these, of the streams that have partitions.",
+    ),
+]
 
 
 def load(
@@ -66,6 +75,7 @@ def load(
     to: ToOption = "duckdb:///data.duckdb",
     schema: SchemaOption = None,
     full: FullOption = False,
+    partition: PartitionOption = None,
     auth: AuthOption = None,
     config: ConfigOption = None,
     secret: SecretOption = None,
@@ -85,14 +95,31 @@ def load(
 
     with Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose) as given:
         connection = given.connection(spec)
-        names = _parents_first(connection, streams or [one.name for one in connection.streams()])
+        names = _parents_first(connection, streams or _all(connection, partition))
         staging = given.environ.get("CONNECTOR_ASSETS_STAGING") or ".connector_assets/staging"
         work = _Work(connection, given, destination_from_url(to), Path(staging), schema, full)
         tell = _as_json if as_json else _as_line
         with progress() as shown:
-            failed = [not work.load(name, shown, tell) for name in names]
+            parts = [(name, key) for name in names for key in _keys(connection, name, partition)]
+            failed = [not work.load(name, key, shown, tell) for name, key in parts]
     if any(failed):
         raise typer.Exit(1)
+
+
+def _all(connection: Connection, partition: str | None) -> list[str]:
+    """Every stream; with a partition, every one that has partitions."""
+    names = [one.name for one in connection.streams()]
+    if partition is not None:
+        names = [name for name in names if connection.partitions(name)]
+    if partition is not None and not names:
+        raise ConfigError("has no partitions", where=connection.id, fix="leave --partition out")
+    return names
+
+
+def _keys(connection: Connection, stream: str, partition: str | None) -> Sequence[str | None]:
+    from connector_assets.partitioned import chosen
+
+    return [None] if partition is None else chosen(connection, stream, partition)
 
 
 def _parents_first(connection: Connection, names: Sequence[str]) -> list[str]:
@@ -113,24 +140,27 @@ class _Work:
     schema: str | None
     full: bool
 
-    def load(self, stream: str, shown: Shows, tell: Callable[..., None]) -> bool:
+    def load(
+        self, stream: str, partition: str | None, shown: Shows, tell: Callable[..., None]
+    ) -> bool:
         """Whether it went well; what came of it is told either way."""
         from connector_assets.runtime.clock import Clock
 
         name = f"{self.connection.id}.{stream}"
+        label = name if partition is None else f"{name} [{partition}]"
         began = Clock().monotonic()
-        shown.start(name)
+        shown.start(label)
         try:
-            synced = self._sync(stream, shown)
+            synced = self._sync(stream, partition, shown)
         except ConnectorError as error:
             shown.stop()
-            tell(name, error, 0.0)
+            tell(label, error, 0.0)
             return False
         shown.stop()
-        tell(name, synced, Clock().monotonic() - began)
+        tell(label, synced, Clock().monotonic() - began)
         return True
 
-    def _sync(self, stream: str, shown: Shows) -> Synced:
+    def _sync(self, stream: str, partition: str | None, shown: Shows) -> Synced:
         from connector_assets.sync import sync
 
         cancel = threading.Event()
@@ -144,6 +174,7 @@ class _Work:
                 secrets=self.given.secrets,
                 auth=self.given.auth,
                 schema=self.schema,
+                partition=partition,
                 full=self.full,
                 cancel=cancel,
                 on_progress=shown.update,
@@ -168,8 +199,11 @@ def _as_line(name: str, came: Synced | ConnectorError, elapsed_s: float) -> None
 
 
 def _as_json(name: str, came: Synced | ConnectorError, elapsed_s: float) -> None:
-    connection, _, stream = name.partition(".")
+    connection, _, rest = name.partition(".")
+    stream, _, key = rest.removesuffix("]").partition(" [")
     told: dict[str, Any] = {"connection": connection, "stream": stream}
+    if key:
+        told["partition"] = key
     if isinstance(came, ConnectorError):
         told |= {"ok": False, "error": str(came)}
     else:

@@ -25,9 +25,8 @@ class At(Clock):
 
 @dataclass
 class Context:
-    """What Progress uses of a step's context: a log and a key."""
+    """What Progress uses of a step's context: a log."""
 
-    asset_key = dg.AssetKey(["shop", "items"])
     lines: list[str] = field(default_factory=list)
 
     @property
@@ -41,7 +40,7 @@ class Context:
 def told(seconds, stats):
     """Lines and observations of a reading that is looked at once a second."""
     context, clock = Context(), At()
-    progress = Progress(context, clock)
+    progress = Progress(context, dg.AssetKey(["shop", "items"]), clock)
     progress.update(stats)
     seen = []
     for second in range(1, seconds + 1):

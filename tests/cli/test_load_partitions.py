@@ -1,0 +1,142 @@
+"""`connector-assets load --partition`, and a connection's own start."""
+
+from __future__ import annotations
+
+import json
+
+import duckdb
+import pytest
+
+from tests.assets.test_partitions import DAILY, SPEC, Shop
+from tests.loopback import serving
+
+
+@pytest.fixture
+def shop():
+    return Shop()
+
+
+@pytest.fixture
+def api(shop):
+    with serving(shop) as server:
+        yield server
+
+
+@pytest.fixture
+def connected(project, api, monkeypatch):
+    """Writes the connection `eu` with these streams."""
+
+    def write(streams):
+        head = 'kind: connection\nversion: "1.0"\nid: eu\nconnector: shop\n'
+        for path, text in (("specs/shop.yaml", SPEC), ("connections/eu.yaml", head + streams)):
+            (project / path).parent.mkdir(exist_ok=True)
+            (project / path).write_text(text)
+
+    monkeypatch.setenv("EU__BASE_URL", api.origin)
+    monkeypatch.setenv("CONNECTOR_ASSETS_ALLOW_PRIVATE", api.host)
+    return write
+
+
+def ids(table):
+    with duckdb.connect("data.duckdb", read_only=True) as tables:
+        return [row[0] for row in tables.sql(f"select id from {table} order by id").fetchall()]
+
+
+def test_one_partition_is_loaded(cli, connected, api):
+    connected(f"streams: {{orders: {{partitions: {DAILY}}}, stock: }}\n")
+    done = cli("load", "eu", "--partition", "2024-01-02")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("eu.orders [2024-01-02]: 1 row")
+    assert [r.path for r in api.seen] == ["/orders"]
+    assert ids("eu.orders") == [2]
+
+
+def test_a_range_is_a_load_for_each(cli, connected):
+    connected(f"streams: {{orders: {{partitions: {DAILY}}}}}\n")
+    done = cli("load", "eu", "--partition", "2024-01-02...2024-01-04", "--json")
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert [(one["stream"], one["partition"], one["rows"]) for one in told] == [
+        ("orders", "2024-01-02", 1),
+        ("orders", "2024-01-03", 2),
+        ("orders", "2024-01-04", 3),
+    ]
+
+
+def test_without_a_partition_the_other_streams_are_loaded_and_the_exit_code_tells(cli, connected):
+    connected(f"streams: {{orders: {{partitions: {DAILY}}}, stock: }}\n")
+    done = cli("load", "eu")
+    assert done.code == 1
+    assert done.err == "eu.orders: has partitions; choose one: --partition 2024-01-04\n"
+    assert done.out.startswith("eu.stock: 4 rows")
+
+
+@pytest.mark.parametrize(
+    ("key", "error"),
+    [
+        (
+            "2024-01-05",
+            'eu.orders: "2024-01-05" is not a daily partition; use one from 2024-01-01 to 2024-01-04',
+        ),
+        (
+            "2024-01-01...2024-02-01",
+            'eu.orders: "2024-02-01" is not a partition; use one from 2024-01-01 to 2024-01-04',
+        ),
+        (
+            "2024-01-03...2024-01-02",
+            "eu.orders: the range ends before it begins; name the first partition first",
+        ),
+    ],
+)  # fmt: skip - a table
+def test_a_partition_that_is_not_there_is_one_line(cli, connected, key, error):
+    connected(f"streams: {{orders: {{partitions: {DAILY}}}}}\n")
+    done = cli("load", "eu", "--partition", key)
+    assert (done.code, done.err.strip()) == (1, error)
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (["stock"], "eu.stock: has no partitions; leave the partition out"),
+        ([], "eu: has no partitions; leave --partition out"),
+    ],
+)
+def test_a_partition_of_a_stream_without_is_one_line(cli, connected, args, error):
+    connected("streams: [stock]\n")
+    done = cli("load", "eu", *args, "--partition", "2024-01-01")
+    assert (done.code, done.err.strip()) == (1, error)
+
+
+def test_a_connection_may_start_elsewhere_and_moving_back_reads_again(cli, connected, api):
+    def asked(start):
+        api.seen.clear()
+        connected(f'streams: {{orders: {{incremental: {{start: "{start}"}}}}}}\n')
+        assert cli("load", "eu").code == 0
+        return api.seen[0].query["since"]
+
+    assert asked("2024-01-03") == "2024-01-03T00:00:00Z"
+    assert ids("eu.orders") == [3, 4]
+    assert asked("2024-01-04") == "2024-01-04T10:00:00Z"  # forward: the cursor is beyond it
+    assert asked("2024-01-02") == "2024-01-02T00:00:00Z"
+    assert ids("eu.orders") == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("streams", "fault"),
+    [
+        (
+            'stock: {incremental: {start: "2024-01-01"}}',
+            "5:32: streams.stock.incremental: needs a stream with incremental",
+        ),
+        (
+            f'orders: {{incremental: {{start: "2024-01-01"}}, partitions: {DAILY}}}',
+            "5:41: streams.orders.incremental.start: is for a stream without partitions; they have a start",
+        ),
+    ],
+)  # fmt: skip - a table
+def test_settings_that_do_not_fit_the_stream_are_faults_at_their_place(
+    cli, connected, streams, fault
+):
+    connected(f"streams: {{{streams}}}\n")
+    done = cli("validate", "connections")
+    assert done.code == 1
+    assert f"connections/eu.yaml:{fault}" in done.err

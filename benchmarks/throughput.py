@@ -58,7 +58,16 @@ def contenders(rows: int) -> dict[str, list[Contender]]:
             Contender("dirty rows", ours, rows, query="&dirty=1"),
         ],
         "latency": [
-            Contender(f"50 ms, {n} at a time", ours, 60_000, query="&delay_ms=50", more=(str(n),))
+            Contender(
+                f"50 ms, pages of {size}, {kind}, {n} at a time",
+                ours,
+                size * 400,
+                size=size,
+                query="&delay_ms=50",
+                more=(str(n), kind),
+            )
+            for size in (100, 1000)
+            for kind in ("counted", "probed")
             for n in (1, 4, 8, 16)
         ],
         "memory": [

@@ -1,4 +1,8 @@
-"""What `connector-assets load` does. Arguments: url, rows, page size, database, concurrency."""
+"""What `connector-assets load` does.
+
+Arguments: url, rows, page size, database, concurrency, and `probed` where the spec shall not say
+where the total is.
+"""
 
 import sys
 import tempfile
@@ -21,15 +25,16 @@ endpoints:
     url: "{url}"
     responseRowsPath: rows
     rateLimit: {{concurrency: {concurrency}}}
-    pagination: {{type: offset, pageSize: {size}, totalField: total, maxPages: unlimited}}
+    pagination: {{type: offset, pageSize: {size}, {total}maxPages: unlimited}}
 read: {{primary: rows}}
 """
 
 url, rows, size, database = sys.argv[1:5]
 concurrency = sys.argv[5] if len(sys.argv) > 5 else "4"
+total = "" if "probed" in sys.argv else "totalField: total, "
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder, "bench.yaml")
-    path.write_text(SPEC.format(url=url, size=size, concurrency=concurrency))
+    path.write_text(SPEC.format(url=url, size=size, concurrency=concurrency, total=total))
     with HttpRuntime([urlsplit(url).netloc]) as runtime:
         connection = connection_from_file(path, runtime=runtime)
         result = sync(

@@ -97,6 +97,15 @@ def instant(value: Any) -> datetime:
     return when if isinstance(when, datetime) else datetime.combine(when, time(), UTC)
 
 
+def parsed(text: str, pattern: str) -> datetime | None:
+    """The moment that `text` writes by a strptime pattern, None where it does not."""
+    try:
+        when = datetime.strptime(text, pattern) if len(text) <= _LONGEST else None  # noqa: DTZ007
+    except (ValueError, re.error):  # the second where a pattern has a directive twice
+        return None
+    return when and _utc(when)
+
+
 def iso(when: date, precision: str = "auto") -> str:
     """A date as `2024-01-31`; a time as `2024-01-31T12:00:00Z`, with a fraction if it has one."""
     check_precision(precision)

@@ -16,7 +16,7 @@ from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.names import EndpointId, Prose, Seconds
 from connector_assets.spec.pagination import NonePagination, Pagination
 from connector_assets.spec.paths import Path
-from connector_assets.spec.template import Template
+from connector_assets.spec.template import Template, without_expressions
 
 _METHOD = re.compile(r"[A-Za-z]{1,20}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
@@ -193,7 +193,7 @@ class Endpoint(EndpointDefaults):
     @classmethod
     def _absolute_or_path(cls, value: Template) -> Template:
         head = value.source
-        if not head or _UNPRINTABLE.search(re.sub(r"\{\{.*?\}\}", "", head)):
+        if not head or _UNPRINTABLE.search(without_expressions(head)):
             raise ValueError("must be a URL without spaces and control characters")
         if not re.match(r"https?://[^/?#\s]|/(?!/)|\{\{", head, re.IGNORECASE):
             raise ValueError(

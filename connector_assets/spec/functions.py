@@ -14,7 +14,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -23,6 +22,7 @@ import msgspec
 
 from connector_assets.errors import ConfigError
 from connector_assets.spec import dates
+from connector_assets.spec.regex import compiled
 
 MAX_TEXT = 262_144
 """The longest text, in characters, that an expression may compute."""
@@ -31,12 +31,6 @@ MAX_DIGITS = 1_000
 """The longest integer, in digits, that becomes text or comes from it."""
 
 _TOO_LONG = 10**MAX_DIGITS
-
-MAX_PATTERN = 256
-"""The longest regular expression, in characters."""
-
-MAX_PROGRAM = 2_000
-"""The largest regular expression as RE2 compiles it, in instructions; `(.{99}){9}` has more."""
 
 MAX_SEARCHED = 8_192
 """The longest text a regular expression is run on, in characters."""
@@ -279,26 +273,11 @@ def regex_search(value: Any, pattern: Any) -> str | None:
     text = as_text(value)
     if len(text) > MAX_SEARCHED:
         raise ConfigError(f"the text is longer than {MAX_SEARCHED:,} characters")
-    found = _pattern(as_text(pattern)).search(text)
+    found = compiled(as_text(pattern)).search(text)
     if not found:
         return None
     result: str | None = found[1] if found.re.groups else found[0]
     return result
-
-
-@lru_cache(maxsize=256)
-def _pattern(pattern: str) -> Any:
-    import re2  # type: ignore[import-untyped]  # ships no types
-
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        compiled = re2.compile(pattern, options) if len(pattern) <= MAX_PATTERN else None
-    except re2.error:
-        raise ConfigError("not a regular expression of RE2", fix="see its syntax page") from None
-    if compiled is None or compiled.programsize > MAX_PROGRAM:
-        raise ConfigError("the regular expression is too large", fix="search for less")
-    return compiled
 
 
 def plain(value: Any) -> Any:
@@ -348,7 +327,7 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "duration": dates.duration,
     "date": dates.check_format,
     "iso": dates.check_precision,
-    "regex_search": _pattern,
+    "regex_search": compiled,
 }
 """What refuses a first argument that can never work."""
 

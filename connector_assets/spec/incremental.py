@@ -141,11 +141,9 @@ class Incremental(Model):
             if not is_year_first:
                 return self.position(int(text))
         if "%" in self.format:
-            try:
-                parsed = dt.datetime.strptime(text, self.format)  # noqa: DTZ007 - UTC below
-                return parsed.astimezone(dt.UTC) if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
-            except ValueError:
-                pass  # the row may hold ISO 8601 where the request wants a pattern
+            when = dates.parsed(text, self.format)
+            if when:  # the row may hold ISO 8601 where the request wants a pattern
+                return when
         try:
             return dates.instant(text)
         except dates.DateError:

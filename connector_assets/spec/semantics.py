@@ -29,13 +29,13 @@ from connector_assets.spec.connector import ConfigField
 from connector_assets.spec.dynamic import dynamic_findings
 from connector_assets.spec.faults import Finding, options, quoted
 from connector_assets.spec.format_checks import format_findings
-from connector_assets.spec.functions import CHECKS
+from connector_assets.spec.regex import compiled
+from connector_assets.spec.template import without_expressions
 from connector_assets.spec.url import locate, origin_of
 from connector_assets.spec.values import typed
 from connector_assets.spec.yaml_source import MAX_FAULTS, Path, YamlSource, show_path
 
 _AUTHORITY = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
-_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _DAY = 86_400
 _SENT_AS_TEXT = {"params", "headers", "form", "text", "vars", "default", "enum", "claims"}
@@ -246,7 +246,7 @@ def _config_field(path: Path, field: Any) -> Iterator[Finding]:
     pattern, default = at(field, "pattern"), at(field, "default")
     if isinstance(pattern, str):
         try:
-            CHECKS["regex_search"](pattern)
+            compiled(pattern)
         except ConfigError as error:
             yield Finding((*path, "pattern"), f"is {error.what}")
             return
@@ -289,7 +289,7 @@ def _wrong_url(url: str) -> str | None:
     if not found or "{{" in found[1]:
         return None
     try:
-        target = locate(_EXPRESSION.sub("x", url))
+        target = locate(without_expressions(url, "x"))
     except BlockedError as error:
         return str(error)
     address = target.address

@@ -6,7 +6,6 @@ Values from the command line and the environment are text; they take the declare
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel
 
 from connector_assets.spec.connector import ConfigField, ConnectorSpec
 from connector_assets.spec.endpoint import Endpoint
+from connector_assets.spec.regex import compiled
 from connector_assets.spec.template import Template
 
 _BOOLEANS = {"true": True, "false": False}
@@ -40,7 +40,7 @@ def typed(name: str, value: Any, declared: ConfigField) -> Any:
     if declared.enum and result not in declared.enum:
         options = ", ".join(str(option) for option in declared.enum)
         raise ValueError(f'"{name}" must be one of {options}')
-    if declared.pattern and not re.fullmatch(declared.pattern, str(result)):
+    if declared.pattern and not compiled(declared.pattern).fullmatch(str(result)):
         raise ValueError(f'"{name}" must match {declared.pattern}')
     return result
 

@@ -7,12 +7,15 @@ sensor drives them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
 
 import dagster as dg
 
 from connector_assets.assets.stream import asset_key
 from connector_assets.connection import Connection
+from connector_assets.partitioned import keys
+from connector_assets.spec.partitions import EachPartitions
 
 MOST_SCHEDULES = 200
 
@@ -28,21 +31,69 @@ def too_many(connections: Iterable[Connection]) -> bool:
 
 
 def schedules(connection: Connection, timezone: str) -> Iterator[dg.ScheduleDefinition]:
-    """One for the connection, one for each stream with a cron of its own; all start stopped."""
-    for (name, cron), keys in _crons(connection).items():
-        job = dg.define_asset_job(f"{name}_job", dg.AssetSelection.assets(*keys))
+    """One for the connection, one for each stream with a cron of its own; all start stopped.
+
+    A stream with partitions always has its own: a run of one partition has no other assets.
+    """
+    for (name, cron), streams in _crons(connection).items():
+        selection = dg.AssetSelection.assets(*(asset_key(connection.id, one) for one in streams))
+        job = dg.define_asset_job(f"{name}_job", selection)
+        due = _due(connection, streams[0], cron, timezone)
         yield dg.ScheduleDefinition(
-            name=f"{name}_schedule", job=job, cron_schedule=cron, execution_timezone=timezone
+            name=f"{name}_schedule",
+            job=job,
+            cron_schedule=cron,
+            execution_timezone=timezone,
+            execution_fn=due,
         )
 
 
-def _crons(connection: Connection) -> dict[tuple[str, str], list[dg.AssetKey]]:
-    found: dict[tuple[str, str], list[dg.AssetKey]] = {}
+def _crons(connection: Connection) -> dict[tuple[str, str], list[str]]:
+    """The streams of each schedule, by its name and cron."""
+    found: dict[tuple[str, str], list[str]] = {}
     document = connection.document
     for stream in connection.streams() if document else ():
         cron = document.schedule_of(stream.name) if document else None
         if document and cron:
+            shared = cron == document.schedule and not connection.partitions(stream.name)
             key = asset_key(connection.id, stream.name)
-            name = connection.id if cron == document.schedule else "__".join(key.path)
-            found.setdefault((name, cron), []).append(key)
+            name = connection.id if shared else "__".join(key.path)
+            found.setdefault((name, cron), []).append(stream.name)
     return found
+
+
+Due = Callable[[dg.ScheduleEvaluationContext], Iterator[dg.RunRequest]]
+
+
+def _due(connection: Connection, stream: str, cron: str, timezone: str) -> Due | None:
+    """Which partitions a tick asks for; None for a stream that has none.
+
+    Of time, those that ended since the tick before; of a list, all.
+    """
+    partitions = connection.partitions(stream)
+    if partitions is None:
+        return None
+
+    def due(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        tick = context.scheduled_execution_time
+        if isinstance(partitions, EachPartitions):
+            for key in keys(connection, stream):
+                yield dg.RunRequest(partition_key=key, run_key=f"{tick.isoformat()} {key}")
+            return
+        for key in partitions.ended(_tick_before(tick, cron, timezone), tick):
+            # By its key, so that a tick that is evaluated twice asks once.
+            yield dg.RunRequest(partition_key=key, run_key=key)
+
+    return due
+
+
+def _tick_before(tick: dt.datetime, cron: str, timezone: str) -> dt.datetime:
+    """The cron's last tick before this one: the time between ticks is a partition, too."""
+    between = dg.TimeWindowPartitionsDefinition(
+        start=dt.datetime(2000, 1, 1),  # noqa: DTZ001 - in that time zone
+        fmt="%Y-%m-%d-%H:%M",
+        cron_schedule=cron,
+        timezone=timezone,
+    )
+    window = between.get_prev_partition_window(tick)
+    return window.start if window else tick

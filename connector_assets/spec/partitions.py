@@ -136,6 +136,10 @@ class TimePartitions(Model):
         """Those whose time is over, in order."""
         return (self._key(begin) for begin, _ in self._windows(now))
 
+    def ended(self, after: dt.datetime, until: dt.datetime) -> Iterator[str]:
+        """Those whose time ended after one moment and up to another."""
+        return (self._key(begin) for begin, end in self._windows(until) if end > after)
+
     def partition(self, key: str, now: dt.datetime) -> Partition:
         """The one called `key`; ConfigError where there is none, or none yet."""
         begin = self._begin(key)

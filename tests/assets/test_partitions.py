@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import dagster as dg
 import pytest
 
@@ -278,3 +280,42 @@ def test_partitions_that_do_not_fit_are_faults_at_their_line(partitioned, stream
     assert broken.kinds == {"invalid"}
     assert "connections/eu.yaml:5:" in broken.description
     assert fault in broken.description
+
+
+def ticks(project, name, *moments):
+    """The partitions that a schedule asks for at each moment."""
+    definitions = project.definitions()
+    schedule = definitions.resolve_schedule_def(name)
+    for moment in moments:
+        with dg.DagsterInstance.ephemeral() as instance:
+            context = dg.build_schedule_context(
+                instance,
+                scheduled_execution_time=dt.datetime.fromisoformat(moment),
+                repository_def=definitions.get_repository_def(),
+            )
+            yield [one.partition_key for one in schedule.evaluate_tick(context).run_requests]
+
+
+def test_a_schedule_asks_for_the_partitions_that_ended_since_the_last_tick(partitioned):
+    project = partitioned(more=", schedule: '0 6 * * 1,4'")
+    mondays = ("2024-01-01T06:00+00:00", "2024-01-04T06:00+00:00", "2024-01-08T06:00+00:00")
+    assert list(ticks(project, "eu__orders_schedule", *mondays)) == [
+        [],
+        ["2024-01-01", "2024-01-02", "2024-01-03"],
+        ["2024-01-04"],
+    ]
+
+
+def test_a_schedule_asks_for_every_value_of_a_list(partitioned):
+    project = partitioned("{type: each, of: region}", "stock", ", schedule: '@daily'")
+    assert list(ticks(project, "eu__stock_schedule", "2024-01-04T00:00+00:00")) == [["eu", "us"]]
+
+
+def test_a_partitioned_stream_is_not_in_its_connections_job(partitioned, project):
+    partitioned()
+    streams = f"schedule: '@daily'\nstreams: {{orders: {{partitions: {DAILY}}}, stock: }}\n"
+    project.write("connections/eu.yaml", connection(f"id: eu\nconnector: shop\n{streams}"))
+    definitions = project.definitions()
+    assert {one.name for one in definitions.schedules} == {"eu_schedule", "eu__orders_schedule"}
+    job = definitions.resolve_job_def("eu_job")
+    assert job.asset_layer.executable_asset_keys == {dg.AssetKey(["eu", "stock"])}

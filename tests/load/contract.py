@@ -504,6 +504,8 @@ class DestinationContract:
         assert [row[3] for row in versions()] == [False, False, True]
         store.load({"id": 1, "v": "a"}, table=KEYED, mode="scd2", cursor=Cursor(1))
         assert [row[:2] for row in versions() if row[3]] == [(1, "a"), (2, "c")]
+        store.load({"id": 1, "v": "a"}, table=KEYED, mode="scd2", cursor=Cursor(2, 1, is_all=True))
+        assert [row[:2] for row in versions() if row[3]] == [(1, "a")]
 
     def test_scd2_closes_what_is_deleted_and_what_gains_a_column(self, store: Store) -> None:
         table = Table("crm", "people", ("id",), deleted="gone")

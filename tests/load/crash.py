@@ -33,6 +33,7 @@ import duckdb  # noqa: F401 # imported once, here, not again in each of hundreds
 from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Table, WriteMode
 from connector_assets.load.urls import destination_from_url
+from tests.postgres import serving_postgres
 
 PHASES = ("start", "fetch", "stage", "load", "commit", "clean", "done")
 PAGE, PAGES = 400, 12
@@ -244,16 +245,10 @@ def store_of(kind: str) -> Iterator[str]:
     if kind != "postgresql":
         yield kind
         return
-    import pgserver
-
     import connector_assets.load.postgres  # noqa: F401 # once, not again in each of the forks
 
-    with tempfile.TemporaryDirectory() as folder:
-        server = pgserver.get_server(folder, cleanup_mode="stop")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
+    with serving_postgres() as url:
+        yield url
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pytest
-from psycopg import sql
 
 from connector_assets.errors import Busy, ConfigError, LoadError
 from connector_assets.load.postgres import PostgresDestination
@@ -19,33 +17,23 @@ from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Table
 from connector_assets.load.urls import destination_from_url
 from tests.load.contract import KEYED, TABLE, DestinationContract, Store
-
-pgserver = pytest.importorskip("pgserver")
+from tests.postgres import emptied, run, serving_postgres
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    # Not in pytest's folder: the server runs as a user of its own, who may not look into that.
-    with tempfile.TemporaryDirectory() as folder:
-        running = pgserver.get_server(folder, cleanup_mode="stop")
-        yield running.get_uri()
-        running.cleanup()
+    with serving_postgres() as url:
+        yield url
 
 
 @pytest.fixture
 def url(server: str) -> str:
     """A database with nothing in it."""
-    with psycopg.connect(server, autocommit=True) as connection:
-        schemas = connection.execute(
-            "select nspname from pg_namespace where nspname !~ '^(pg_|information_schema)'"
-        ).fetchall()
-        for (name,) in schemas:
-            connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(name)))
-    return server
+    return emptied(server)
 
 
 class TestPostgres(DestinationContract):
-    # PostgreSQL has no NUL in texts and at most 1600 columns; `test_nul_…` below has the error.
+    # PostgreSQL has no NUL in texts.
     has_nul = False
 
     @pytest.fixture
@@ -60,12 +48,6 @@ def store(url: str, tmp_path: Path) -> Store:
 
 def types(store: Store, table: Table = TABLE) -> dict[str, str]:
     return {column.name: column.type for column in store.destination.describe(table) or ()}
-
-
-def run(url: str, statement: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        result = connection.execute(statement.encode())
-        return result.fetchall() if result.description else []
 
 
 def test_columns_have_the_types_postgres_has_for_them(store: Store) -> None:

@@ -77,6 +77,7 @@ def asset_spec(
     condition: dg.AutomationCondition[Any] | None,
 ) -> dg.AssetSpec:
     """What Dagster shows of `stream`, also before it ever ran."""
+    fresh_for = stream.checks.fresh_for
     return dg.AssetSpec(
         asset_key(connection.id, stream.name),
         deps=[asset_key(connection.id, parent) for parent in stream.parents],
@@ -89,6 +90,8 @@ def asset_spec(
         metadata=code_reference(connection.source, line) if connection.source else None,
         automation_condition=condition,
         partitions_def=partitions_def(connection, stream.name),
+        # No check: a step that never runs yields none, and that is what staleness is.
+        freshness_policy=dg.FreshnessPolicy.time_window(fresh_for) if fresh_for else None,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from connector_assets.spec import dates
 from connector_assets.spec.body import Value
 from connector_assets.spec.fields import Condition, Expand, Fields, OneField
 from connector_assets.spec.for_each import ForEach
@@ -14,7 +16,17 @@ from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.names import EndpointId, Prose, StreamName, VariableName
 from connector_assets.spec.template import Template
 
+_MINUTE = dt.timedelta(minutes=1)
 WriteMode = Literal["append", "replace", "merge", "scd2"]
+
+
+def _span(value: str) -> str:
+    duration = dates.duration(value)
+    if duration.months:
+        raise ValueError("must be in weeks, days or less; months differ")
+    if duration.span < _MINUTE:
+        raise ValueError("must be at least a minute, PT1M")
+    return value
 
 
 class Checks(Model):
@@ -28,6 +40,15 @@ class Checks(Model):
     """Fields that must have a value in every row of the table, by the table's names; one
     that lacks makes the asset check red, the load is not undone.
     """
+    fresh_within: Annotated[str, AfterValidator(_span)] | None = None
+    """How long after a load the asset counts as fresh, as P1D or PT6H; at least a minute. After
+    that Dagster shows it as stale, also where nothing runs any more.
+    """
+
+    @property
+    def fresh_for(self) -> dt.timedelta | None:
+        """The span of `freshWithin`."""
+        return dates.duration(self.fresh_within).span if self.fresh_within else None
 
 
 class Stream(Model):

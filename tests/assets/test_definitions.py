@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import dagster as dg
 import pytest
 from pydantic import BaseModel
@@ -191,6 +193,28 @@ def test_many_schedules_become_conditions_on_their_assets(project, monkeypatch):
     spec = specs_of(definitions)[dg.AssetKey(["eu", "items"])]
     assert not definitions.schedules
     assert spec.automation_condition == dg.AutomationCondition.on_cron("0 3 * * *")
+
+
+def test_how_long_a_table_is_fresh_is_a_policy_of_its_asset(project):
+    fresh = SHOP.replace("checks: {minRows: 10}", "checks: {freshWithin: P1DT6H}")
+    project.write("specs/shop.yaml", fresh)
+    spec = specs_of(project.definitions())[ITEMS]
+    expected = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=1, hours=6))
+    assert spec.freshness_policy == expected
+
+
+@pytest.mark.parametrize(
+    ("span", "fault"),
+    [
+        ("P1M", "must be in weeks, days or less; months differ"),
+        ("PT59S", "must be at least a minute, PT1M"),
+        ("a day", "not an ISO 8601 duration such as P1D or PT30M"),
+    ],
+)
+def test_a_span_that_dagster_cannot_keep_is_a_fault(project, span, fault):
+    project.write("specs/shop.yaml", SHOP.replace("minRows: 10", f"freshWithin: {span}"))
+    broken = specs_of(project.definitions())[ITEMS]
+    assert f"read.streams.0.checks.freshWithin: {fault}" in broken.description
 
 
 class Config(BaseModel):

@@ -22,7 +22,7 @@ from connector_assets.errors import ConfigError
 from connector_assets.redact import Secrets
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connection import ConnectionDocument
-from connector_assets.spec.dynamic import discovered
+from connector_assets.spec.dynamic import read_lock
 from connector_assets.spec.partitions import Partitions
 from connector_assets.spec.stream import Stream
 from connector_assets.yaml_connector import YamlConnector
@@ -69,7 +69,10 @@ class Connection:
     @property
     def awaits_discovery(self) -> bool:
         """Whether the API lists streams that `connector-assets discover` has not looked up yet."""
-        return self.lock is not None and not discovered(self.lock, self.id)
+        if self.lock is None:
+            return False
+        lock = read_lock(self.lock)
+        return lock is None or self.id not in lock.connections
 
     def not_discovered(self) -> ConfigError:
         """What to tell someone who wants a stream then."""

@@ -15,6 +15,7 @@ import dagster as dg
 
 from connector_assets.assets.source import code_reference
 from connector_assets.assets.stream import asset_key, one_op_asset
+from connector_assets.connection import Connection
 from connector_assets.errors import Fault, SpecError
 from connector_assets.load.names import table_name
 from connector_assets.project import Broken
@@ -41,12 +42,35 @@ def broken_assets(broken: Broken, taken: set[dg.AssetKey]) -> list[dg.AssetsDefi
 def _asset(key: dg.AssetKey, broken: Broken) -> dg.AssetsDefinition:
     text = message(broken.path, broken.error.faults)
     line = max([fault.line for fault in broken.error.faults[:1]] or [1])
+    return _failing(key, text, "invalid", broken.path, max(line, 1))
+
+
+def undiscovered_assets(connection: Connection) -> list[dg.AssetsDefinition]:
+    """Assets that stand for the streams nobody has looked up yet, and say how that is done.
+
+    One for each stream that the connection names and the spec does not, else [id,
+    "not_discovered"].
+    """
+    known = {stream.name for stream in connection.streams()}
+    named = connection.document.stream_names if connection.document else ()
+    missing = [name for name in named if name not in known]
+    keys = [asset_key(connection.id, name) for name in missing]
+    if not named:
+        keys = [dg.AssetKey([connection.id, "not_discovered"])]
+    text = str(connection.not_discovered())
+    return [_failing(key, text, "undiscovered", connection.source) for key in keys]
+
+
+def _failing(
+    key: dg.AssetKey, text: str, kind: str, path: Path | None, line: int = 1
+) -> dg.AssetsDefinition:
+    """An asset whose description is what it fails with."""
     spec = dg.AssetSpec(
         key,
         group_name=key.path[0],
         description=text,
-        kinds={"invalid"},
-        metadata=code_reference(broken.path, max(line, 1)),
+        kinds={kind},
+        metadata=code_reference(path, line) if path else None,
     )
 
     def compute(_context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> NoReturn:

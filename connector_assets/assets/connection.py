@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import dagster as dg
 
+from connector_assets.assets.broken import undiscovered_assets
 from connector_assets.assets.resources import destination_resource, http_resource
 from connector_assets.assets.schedules import schedules
 from connector_assets.assets.settings import Settings
@@ -15,8 +15,6 @@ from connector_assets.assets.stream import stream_asset
 from connector_assets.connection import Connection
 from connector_assets.errors import Fault, SpecError
 from connector_assets.load.names import table_name
-
-_log = logging.getLogger(__name__)
 
 
 def connection_definitions(
@@ -61,10 +59,9 @@ def _assets(
     source = connection.source
     text = source.read_text("utf-8", errors="replace") if source else ""
     streams = connection.streams()
-    if connection.awaits_discovery:
-        _log.warning("%s", connection.not_discovered())
+    undiscovered = undiscovered_assets(connection) if connection.awaits_discovery else []
     _refuse_shared_tables([stream.name for stream in streams])
-    return [
+    return undiscovered + [
         stream_asset(
             connection,
             stream,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,8 @@ class Entry:
 
 
 def line(record: Header | Entry) -> bytes:
-    text = json.dumps(asdict(record), separators=(",", ":")).encode()
+    tree = {one.name: getattr(record, one.name) for one in fields(record)}
+    text = json.dumps(tree, separators=(",", ":")).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 

@@ -81,12 +81,18 @@ class Page:
         """The rows, one object a line; a row that is not an object becomes `{"value": …}`."""
         if not self.rows:
             return b""
-        lines = [bytes(row) for row in self.rows]
         if b"\n" in self._body or b"\r" in self._body:
             # Raw line ends are white space between tokens: inside a JSON string they are escaped.
-            lines = [line.replace(b"\n", b" ").replace(b"\r", b" ") for line in lines]
-        lines = [line if line[0] == _OBJECT else b'{"value":%b}' % line for line in lines]
-        return b"\n".join(lines) + b"\n"
+            rows = [bytes(row).replace(b"\n", b" ").replace(b"\r", b" ") for row in self.rows]
+            text = b"\n".join(rows) + b"\n"
+        else:
+            text = b"\n".join(self.rows) + b"\n"
+        if text[0] == _OBJECT and text.count(b"\n{") == len(self.rows) - 1:
+            return text
+        lines = text[:-1].split(b"\n")
+        return b"".join(
+            line + b"\n" if line[0] == _OBJECT else b'{"value":%b}\n' % line for line in lines
+        )
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as Python objects, for people and for streams that compute on records."""
@@ -94,7 +100,7 @@ class Page:
 
     def field(self, path: str) -> Any:
         """The value at `path` in the body, None where it is absent."""
-        return _get(self._body, path)
+        return _get(self._body, path, self._top if _first(self._body) == _OBJECT else None)
 
     def last(self, path: str) -> Any:
         """The value at `path` in the last row, None without rows."""
@@ -108,6 +114,11 @@ class Page:
     def digest(self) -> int:
         """Equal for equal bodies."""
         return hash(bytes(self._body))
+
+    @cached_property
+    def _top(self) -> dict[str, msgspec.Raw]:
+        """The body's own members: rows, totals and cursors are all looked for there."""
+        return _members(self._body)
 
     def _find_rows(self, path: Path | None) -> Sequence[msgspec.Raw | bytes]:
         if self.answer.status == 204:  # noqa: PLR2004 - No Content
@@ -124,7 +135,7 @@ class Page:
         at: bytes = self._body
         assert path.keys is not None
         for key in path.keys:
-            parent = _members(at)
+            parent = self._top if at is self._body else _members(at)
             if key not in parent:
                 raise ResponseError(
                     f'"{path}" is absent; {_there(at, parent)}', fix="correct responseRowsPath"
@@ -135,7 +146,7 @@ class Page:
     def _root_rows(self) -> Sequence[msgspec.Raw | bytes]:
         if _first(self._body) != _OBJECT:
             return _listed(self._body, "the root")
-        members = _members(self._body)
+        members = self._top
         if self.answer.status == 202:  # noqa: PLR2004 - Accepted: a promise, not rows
             raise ResponseError("202: accepted, but there are no rows yet", fix="ask again later")
         self.root_key = self.root_key or _only_array(members)
@@ -261,16 +272,16 @@ def _path(source: str) -> Path:
     return Path(source)
 
 
-def _get(body: bytes, source: str) -> Any:
-    """The value at a path, decoding only what a dotted path leads through."""
+def _get(body: bytes, source: str, top: dict[str, msgspec.Raw] | None = None) -> Any:
+    """The value at a path, decoding only what a dotted path leads through; `top` is known of it."""
     path = _path(source)
     if path.keys is None:
         return path.get(_decode(_exact, body)) if body else None
     for key in path.keys:
         if _first(body) != _OBJECT:
             return None
-        members = _members(body)
+        members = _members(body) if top is None else top
         if key not in members:
             return None
-        body = bytes(members[key])
+        body, top = bytes(members[key]), None
     return _decode(_exact, body) if body else None

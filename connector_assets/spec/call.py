@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
@@ -83,8 +83,9 @@ class Call:
         return replace(self, page=1, rows_before=0, page_size=None, probe=False)
 
     def dumps(self) -> str:
-        tree = asdict(self, dict_factory=_plain)
-        return json.dumps(tree, separators=(",", ":"), default=_number)
+        # Not asdict: it copies every value, and this runs for every page.
+        tree = {name: getattr(self, name) for name in _FIELDS}
+        return json.dumps(tree, separators=(",", ":"), default=_special)
 
     @classmethod
     def loads(cls, text: str) -> Call:
@@ -124,19 +125,20 @@ def _put(tree: Any, path: list[str], value: Any) -> dict[str, Any]:
     return node
 
 
+_FIELDS = tuple(one.name for one in fields(Call))
 _DEFERRED = "$deferred"
 _DECIMAL = "$decimal"
 
 
-def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {_DEFERRED: pairs[0][1]} if [k for k, _ in pairs] == ["source"] else dict(pairs)
-
-
-def _number(value: Any) -> dict[str, str]:
-    """A number with a fraction, as servers give cursors: its digits, which a float may lose."""
-    if not isinstance(value, Decimal):
-        raise TypeError(f"a call cannot hold a {type(value).__name__}")
-    return {_DECIMAL: str(value)}
+def _special(value: Any) -> dict[str, Any]:
+    """What JSON lacks: templates, and numbers whose digits a float may lose, as some cursors."""
+    if isinstance(value, Deferred):
+        return {_DEFERRED: value.source}
+    if isinstance(value, Decimal):
+        return {_DECIMAL: str(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a call cannot hold a {type(value).__name__}")
 
 
 def _revive(value: Any) -> Any:

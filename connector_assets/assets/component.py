@@ -4,7 +4,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import BaseModel, Field
@@ -59,6 +59,7 @@ class ConnectorComponent(dg.Component, dg.Resolvable, dg.Model):
     vars: dict[str, Any] = {}
     destination: str | None = None
     schedule: str | None = None
+    execution: Literal["perStream", "perConnector"] = "perStream"
     pool: str | None = None
     group: str | None = None
     owners: list[str] = []

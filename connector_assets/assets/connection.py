@@ -11,10 +11,12 @@ from connector_assets.assets.resources import destination_resource, http_resourc
 from connector_assets.assets.schedules import schedules
 from connector_assets.assets.settings import Settings
 from connector_assets.assets.source import line_of
-from connector_assets.assets.stream import stream_asset
+from connector_assets.assets.stream import Planned, asset_spec, stream_asset
+from connector_assets.assets.together import streams_asset
 from connector_assets.connection import Connection
 from connector_assets.errors import Fault, SpecError
 from connector_assets.load.names import table_name
+from connector_assets.spec.stream import Stream
 
 
 def connection_definitions(
@@ -61,17 +63,28 @@ def _assets(
     streams = connection.streams()
     undiscovered = undiscovered_assets(connection) if connection.awaits_discovery else []
     _refuse_shared_tables([stream.name for stream in streams])
-    return undiscovered + [
-        stream_asset(
+    specs = [
+        asset_spec(
             connection,
             stream,
-            destination=destination,
             storage=url.partition(":")[0],
             line=line_of(text, stream.name),
             condition=_condition(connection, stream.name, timezone) if timezone else None,
         )
         for stream in streams
     ]
+    planned = [Planned(*one) for one in zip(streams, specs, strict=True)]
+    together = [one for one in planned if _is_together(connection, one.stream)]
+    alone = [one for one in planned if one not in together]
+    shared = [streams_asset(connection, together, destination)] if together else []
+    return undiscovered + shared + [stream_asset(connection, one, destination) for one in alone]
+
+
+def _is_together(connection: Connection, stream: Stream) -> bool:
+    """Whether the stream shares a step; partitions differ, and a step has one kind of them."""
+    document = connection.document
+    shares = document is not None and document.execution == "perConnector"
+    return shares and connection.partitions(stream.name) is None
 
 
 def _condition(

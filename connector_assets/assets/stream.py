@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: Dagster reads the type of `context` as it stands.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -16,15 +17,14 @@ from connector_assets.connection import Connection
 from connector_assets.load.names import table_name
 from connector_assets.spec.stream import Stream
 
-_CONFIG = dg.Field(
-    {
-        "full": dg.Field(
-            bool,
-            default_value=False,
-            description="Read everything again: forget the cursor and the rows already staged.",
-        )
-    }
-)
+CONFIG = {
+    "full": dg.Field(
+        bool,
+        default_value=False,
+        description="Read everything again: forget the cursor and the rows already staged.",
+    )
+}
+_FIELD = dg.Field(CONFIG)  # made once, as all ops have the same
 
 
 def asset_key(connection_id: str, stream: str) -> dg.AssetKey:
@@ -36,36 +36,45 @@ def asset_key(connection_id: str, stream: str) -> dg.AssetKey:
     return dg.AssetKey([connection_id, table_name(stream)])
 
 
-def stream_asset(
-    connection: Connection,
-    stream: Stream,
-    *,
-    destination: str,
-    storage: str,
-    line: int = 1,
-    condition: dg.AutomationCondition[Any] | None = None,
-) -> dg.AssetsDefinition:
-    """The asset of `stream`.
+@dataclass(frozen=True)
+class Planned:
+    """A stream, and what Dagster shows of it."""
 
-    `destination` is the key of the resource it loads into, `storage` the kind of store. `line` is
-    where the connection's file declares it. `condition` says when it materialises itself.
-    """
-    key = asset_key(connection.id, stream.name)
+    stream: Stream
+    spec: dg.AssetSpec
+
+
+def stream_asset(connection: Connection, planned: Planned, destination: str) -> dg.AssetsDefinition:
+    """The asset of a stream; `destination` is the key of the resource it loads into."""
+    stream, key = planned.stream, planned.spec.key
     checks = check_specs(key, stream)
 
     def compute(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
-        http, store = context.resources.http, getattr(context.resources, destination)
-        full = context.op_execution_context.op_config["full"]
-        yield from materialize(Step(context, key, connection, stream, http, store, full))
+        yield from materialize(step_of(context, connection, planned, destination))
 
     return one_op_asset(
-        asset_spec(connection, stream, storage, line, condition),
+        planned.spec,
         compute,
         checks=checks,
         backfill_policy=backfill_policy(connection.partitions(stream.name)),
         required_resource_keys={"http", destination},
-        config_schema=_CONFIG,
+        config_schema=_FIELD,
         pool=connection.document.pool if connection.document else None,
+    )
+
+
+def step_of(
+    context: dg.AssetExecutionContext, connection: Connection, planned: Planned, destination: str
+) -> Step:
+    """What loading a stream takes, from its op's resources and config."""
+    return Step(
+        context,
+        planned.spec.key,
+        connection,
+        planned.stream,
+        context.resources.http,
+        getattr(context.resources, destination),
+        full=context.op_execution_context.op_config["full"],
     )
 
 
@@ -76,7 +85,11 @@ def asset_spec(
     line: int,
     condition: dg.AutomationCondition[Any] | None,
 ) -> dg.AssetSpec:
-    """What Dagster shows of `stream`, also before it ever ran."""
+    """What Dagster shows of `stream`, also before it ever ran.
+
+    `storage` is the kind of store, `line` where the connection's file declares the stream,
+    `condition` says when it materialises itself.
+    """
     fresh_for = stream.checks.fresh_for
     return dg.AssetSpec(
         asset_key(connection.id, stream.name),

@@ -131,6 +131,10 @@ class ConnectionDocument(Model):
     """Where tables go; default the project's destination."""
     schedule: Cron | None = None
     """When the streams are materialized, in the time zone of the deployment."""
+    execution: Literal["perStream", "perConnector"] = "perStream"
+    """Whether each stream is a step of its own, or all are one after the other in one, which
+    suits many tiny streams. Streams with partitions stay steps of their own.
+    """
     pool: Text | None = None
     """Dagster pool that limits how many streams run at once."""
     group: Group | None = None

@@ -1,0 +1,68 @@
+"""Streams of a connection as one op: for many tiny ones, whose steps would cost more than they do."""
+
+# No `from __future__ import annotations`: Dagster reads the type of `context` as it stands.
+
+from collections.abc import Iterator, Sequence
+from graphlib import TopologicalSorter
+from typing import Any
+
+import dagster as dg
+
+from connector_assets.assets.checks import check_specs
+from connector_assets.assets.step import attempt
+from connector_assets.assets.stream import CONFIG, Planned, step_of
+from connector_assets.connection import Connection
+
+
+def streams_asset(
+    connection: Connection, planned: Sequence[Planned], destination: str
+) -> dg.AssetsDefinition:
+    """One op for all of `planned`, of which a run may choose some.
+
+    A stream that fails stops only those that read its table; the step fails once all were tried.
+    """
+    by_key = {one.spec.key: one for one in planned}
+
+    @dg.multi_asset(
+        name=connection.id,
+        specs=[one.spec for one in planned],
+        check_specs=[check for one in planned for check in check_specs(one.spec.key, one.stream)],
+        can_subset=True,
+        required_resource_keys={"http", destination},
+        config_schema=CONFIG,
+        pool=connection.document.pool if connection.document else None,
+    )
+    def compute(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        failed: dict[dg.AssetKey, str] = {}
+        for key in _parents_first(by_key, context.selected_asset_keys):
+            one = by_key[key]
+            stopped = [dep.asset_key for dep in one.spec.deps if dep.asset_key in failed]
+            if stopped:
+                failed[key] = f"not read, as {stopped[0].to_user_string()} failed"
+                continue
+            problem = yield from attempt(step_of(context, connection, one, destination))
+            if problem:
+                failed[key] = str(problem)
+                context.log.error("%s: %s", key.to_user_string(), problem)
+        if failed:
+            # No retry by Dagster: it would read those again that went well.
+            raise dg.Failure(_told(failed, len(context.selected_asset_keys)), allow_retries=False)
+
+    return compute
+
+
+def _parents_first(
+    planned: dict[dg.AssetKey, Planned], selected: set[dg.AssetKey]
+) -> Iterator[dg.AssetKey]:
+    parents = {
+        key: [dep.asset_key for dep in one.spec.deps if dep.asset_key in selected]
+        for key, one in planned.items()
+        if key in selected
+    }
+    return iter(TopologicalSorter(parents).static_order())
+
+
+def _told(failed: dict[dg.AssetKey, str], tried: int) -> str:
+    """Which streams failed and why, on a line each."""
+    lines = [f"- {key.to_user_string()}: {text}" for key, text in failed.items()]
+    return "\n".join([f"{len(failed)} of {tried} streams failed:", *lines])

@@ -92,7 +92,10 @@ class BlockedError(ConnectorError):
 
 
 class RequestError(ConnectorError):
-    """The request failed; `status` is None when no answer came, `retryable` if a try may help."""
+    """The request failed; `status` is None when no answer came, `retryable` if a try may help.
+
+    `retry_after` is the header of that name, as it came.
+    """
 
     def __init__(
         self,
@@ -102,9 +105,10 @@ class RequestError(ConnectorError):
         fix: str = "",
         status: int | None = None,
         retryable: bool = False,
+        retry_after: str = "",
     ) -> None:
         super().__init__(what, where=where, fix=fix)
-        self.status, self.retryable = status, retryable
+        self.status, self.retryable, self.retry_after = status, retryable, retry_after
 
 
 class AuthError(RequestError):

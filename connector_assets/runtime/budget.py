@@ -15,7 +15,7 @@ import hashlib
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -25,7 +25,6 @@ from connector_assets.errors import Cancelled
 from connector_assets.runtime.bucket import Bucket
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.locks import locked, try_lock
-from connector_assets.runtime.quota import window_ends_in
 from connector_assets.spec.endpoint import RateLimit
 
 Result = TypeVar("Result")
@@ -44,10 +43,6 @@ class Budget(Protocol):
 
     def pause(self, seconds: float) -> None:
         """The server asked to wait: nobody goes for so long."""
-        ...
-
-    def heed(self, headers: Mapping[str, str], longest_s: float) -> None:
-        """Pause if an answer says that nothing is left, until its window ends or `longest_s`."""
         ...
 
     def slot(self, cancel: threading.Event) -> AbstractContextManager[None]:
@@ -93,7 +88,7 @@ class SharedBudget:
     """A budget over a ledger: the same for every place a bucket is kept in."""
 
     def __init__(self, ledger: Ledger, limit: RateLimit, clock: Clock) -> None:
-        self._ledger, self._limit, self._clock = ledger, limit, clock
+        self._ledger, self._clock = ledger, clock
         self._rate, self._burst = limit.requests_per_second, limit.burst_size
         self._places = limit.concurrency
 
@@ -117,11 +112,6 @@ class SharedBudget:
 
     def pause(self, seconds: float) -> None:
         self._ledger.change(lambda bucket: (bucket.pause(seconds), None))
-
-    def heed(self, headers: Mapping[str, str], longest_s: float) -> None:
-        seconds = window_ends_in(headers, self._limit, self._clock.time())
-        if seconds is not None:
-            self.pause(min(seconds, longest_s))
 
     @contextmanager
     def slot(self, cancel: threading.Event) -> Iterator[None]:

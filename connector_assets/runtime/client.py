@@ -51,6 +51,10 @@ class Answer:
     elapsed_s: float = 0.0
 
 
+def _at_once() -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one exchange may take: seconds, bytes, hops.
@@ -98,11 +102,14 @@ class Client:
         limits: Limits,
         cancel: threading.Event,
         mask: Callable[[str], str],
+        turn: Callable[[], float] = _at_once,
     ) -> Answer:
         """The answer to `request`, of any status but a redirect.
 
         `origins` (as `origin_of` writes them) are where it may go. The request is used up: `auth`
-        and defaults are written into its headers. Raises BlockedError, RequestError (`retryable`
+        and defaults are written into its headers. `turn` waits before each request that is sent, a
+        redirect's and the auth's own too, and tells for how long: that is no part of the deadline.
+        Raises BlockedError, RequestError (`retryable`
         where another try may do), ResponseError for a body over a limit, Cancelled.
         """
         watch = Watch(
@@ -113,7 +120,7 @@ class Client:
             total_s=limits.total_s,
             head_bytes=limits.max_header_bytes,
         )
-        exchange = _Exchange(self, auth, origins, limits, watch, mask)
+        exchange = _Exchange(self, auth, origins, limits, watch, mask, turn)
         try:
             with logs.masked_logs(mask):
                 return exchange.run(request)
@@ -162,6 +169,7 @@ class _Exchange:
     limits: Limits
     watch: Watch
     mask: Callable[[str], str]
+    turn: Callable[[], float]
 
     def run(self, request: httpx.Request) -> Answer:
         for name, value in _DEFAULT_HEADERS.items():
@@ -201,7 +209,10 @@ class _Exchange:
             target = _target_of(request)
             self._check_origin(request, target)
             self.client.admit(target, self.watch)
-            self.watch.begin_exchange(_place(request))
+            self.watch.stand_still(self.turn())
+            # Sent, it is waited for: a new refresh token may be in the answer, and nowhere else.
+            is_token = request.extensions.get("purpose") == "token"
+            self.watch.begin_exchange(_place(request), hurried=is_token)
             return self._transfer(request)
         except ConnectorError as error:
             raise error.at(_place(request)) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from connector_assets.runtime.retry import parse_retry_after
@@ -11,6 +11,24 @@ from connector_assets.spec.endpoint import RateLimit
 
 # A number this large is a date: seconds or milliseconds since the epoch, not seconds from now.
 _EPOCH_S, _EPOCH_MS = 1e9, 1e11
+
+
+def windows_end_in(
+    headers: Mapping[str, str], limits: Iterable[RateLimit], now: float
+) -> float | None:
+    """The longest of what `window_ends_in` says of each limit."""
+    return _longest(window_ends_in(headers, limit, now) for limit in limits)
+
+
+def all_reset_in(
+    headers: Mapping[str, str], limits: Iterable[RateLimit], now: float
+) -> float | None:
+    """The longest of what `resets_in` says of each limit."""
+    return _longest(resets_in(headers, limit, now) for limit in limits)
+
+
+def _longest(seconds: Iterable[float | None]) -> float | None:
+    return max((one for one in seconds if one is not None), default=None)
 
 
 def window_ends_in(headers: Mapping[str, str], limit: RateLimit, now: float) -> float | None:

@@ -239,7 +239,7 @@ class HttpRuntime:
             secret_names=sorted(auth.way(values.secrets) or auth.required_secrets()),
             on_request=on_request,
             verbose=self.verbose,
-            quota=_quota(spec, endpoint),
+            quotas=_quotas(spec, endpoint),
         )
         return session, call
 
@@ -287,7 +287,6 @@ class HttpRuntime:
             scope=scope,
             tokens=token_store(self.state),
             clock=self.clock.time,
-            wait=lambda seconds: self.clock.wait(seconds, cancel),
             cancel=cancel,
             learn=values.secrets.learn,
             plain_http=lambda url: self._guard.trusts(url.host, url.port or 80),
@@ -309,10 +308,10 @@ def _concurrency(spec: ConnectorSpec, endpoint: Endpoint) -> int:
     return (endpoint.rate_limit or spec.rate_limit or RateLimit()).concurrency
 
 
-def _quota(spec: ConnectorSpec, endpoint: Endpoint) -> RateLimit | None:
-    """The rate limit that names the vendor's headers, the endpoint's before the connector's."""
+def _quotas(spec: ConnectorSpec, endpoint: Endpoint) -> tuple[RateLimit, ...]:
+    """The rate limits that name headers of the vendor's."""
     limits = (limit for limit in (endpoint.rate_limit, spec.rate_limit) if limit)
-    return next((one for one in limits if one.remaining_header or one.reset_header), None)
+    return tuple(one for one in limits if one.remaining_header or one.reset_header)
 
 
 def find_endpoint(spec: ConnectorSpec, endpoint_id: str) -> Endpoint:

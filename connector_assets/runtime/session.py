@@ -32,7 +32,7 @@ from connector_assets.runtime.clock import Clock, Either
 from connector_assets.runtime.formats import json_of, response_of
 from connector_assets.runtime.job import Export
 from connector_assets.runtime.page import Page
-from connector_assets.runtime.quota import resets_in, window_ends_in
+from connector_assets.runtime.quota import all_reset_in, windows_end_in
 from connector_assets.runtime.render import request_of
 from connector_assets.runtime.retry import Backoff, parse_retry_after
 from connector_assets.runtime.rules import Meaning, meaning_of
@@ -44,6 +44,8 @@ from connector_assets.spec.formats import ACCEPT
 from connector_assets.spec.job import Job
 
 _QUOTED, _LOOKED_AT = 200, 64 << 10
+# Of a token endpoint fewer than of an API: some lock the client out.
+_TOKEN_TRIES = 4
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class Session:
     """Fetches the calls of one endpoint; safe to use from several threads.
 
     `origins` are where credentials may go. `secret_names` are what the auth reads, named when the
-    server refuses. `verbose` lets errors quote the server, masked and cut. `quota` names the
+    server refuses. `verbose` lets errors quote the server, masked and cut. `quotas` name the
     headers that tell what is left of the vendor's window. `conditional` goes with the first page
     only: the headers that a 304 answers.
     """
@@ -78,7 +80,7 @@ class Session:
     secret_names: Sequence[str] = ()
     on_request: Callable[[str], None] | None = None
     verbose: bool = False
-    quota: RateLimit | None = None
+    quotas: Sequence[RateLimit] = ()
     conditional: Mapping[str, str] = field(default_factory=dict)
     _root: dict[str, str | None] = field(default_factory=dict)
     _resets: dict[str, float] = field(default_factory=dict)
@@ -152,9 +154,10 @@ class Session:
             try:
                 answer = self._send(call)
             except RequestError as error:
-                if last or not error.retryable:
+                tokens = isinstance(error, AuthError) and attempt >= _TOKEN_TRIES
+                if last or tokens or not error.retryable:
                     raise
-                self._wait(backoff.delay(attempt))
+                self._wait_before_retry(error, backoff.delay(attempt))
                 continue
             meaning = self._meaning(answer)
             if meaning.action == "refresh_auth" and not renewed:
@@ -199,12 +202,10 @@ class Session:
         request.headers.update(self._conditions(call))
         if self.on_request:
             self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
-        self.stats.add(calls=1)
         limits = self._limits()
         with ExitStack() as slots:
             for budget in self.budgets:
                 slots.enter_context(budget.slot(self.cancel))
-            waited_s = sum(budget.take(self.cancel) for budget in self.budgets)
             answer = self.client.send(
                 request,
                 auth=self.auth,
@@ -212,9 +213,16 @@ class Session:
                 limits=limits,
                 cancel=self.cancel,
                 mask=self.secrets.mask,
+                turn=self._turn,
             )
-        self.stats.add(waited_s=waited_s, bytes=answer.wire_bytes)
+        self.stats.add(bytes=answer.wire_bytes)
         return replace(answer, body=unpacked(answer.body, limits.max_bytes, limits.max_ratio))
+
+    def _turn(self) -> float:
+        """Wait until one request may go; the seconds waited."""
+        waited_s = sum(budget.take(self.cancel) for budget in self.budgets)
+        self.stats.add(calls=1, waited_s=waited_s)
+        return waited_s
 
     def _page(self, call: Call, answer: Answer, meaning: Meaning) -> Page:
         probed_past_end = call.probe and answer.status == 404  # noqa: PLR2004 - Not Found
@@ -246,11 +254,21 @@ class Session:
             self._pause(delay if told is None else told)
         self._wait(delay if told is None else told)
 
+    def _wait_before_retry(self, error: RequestError, delay: float) -> None:
+        """As for an answer, where an error stands for one: a token endpoint's."""
+        told = parse_retry_after(error.retry_after, self.clock.time())
+        if told is not None and told > self.endpoint.retry.max_delay_seconds:
+            what = f"{error.status}: the server asks to come back"
+            raise self._too_long(what, told).at(error.where)
+        if error.status == 429:  # noqa: PLR2004 - Too Many Requests
+            self._pause(delay if told is None else told)
+        self._wait(delay if told is None else told)
+
     def _told(self, answer: Answer, meaning: Meaning) -> float | None:
         """Seconds the server asks to wait, if it does."""
         told = parse_retry_after(answer.headers.get("retry-after", ""), self.clock.time())
-        if told is None and self.quota and meaning.action == "rate_limited":
-            told = resets_in(answer.headers, self.quota, self.clock.time())
+        if told is None and meaning.action == "rate_limited":
+            told = all_reset_in(answer.headers, self.quotas, self.clock.time())
         return told
 
     def _pause(self, seconds: float) -> None:
@@ -259,16 +277,15 @@ class Session:
 
     def _heed_quota(self, answer: Answer) -> None:
         """Where the vendor says that this was the last request of its window, wait for the next."""
-        if self.quota is None:
+        now = self.clock.time()
+        told = windows_end_in(answer.headers, self.quotas, now)
+        if told is None:
             return
-        now, longest = self.clock.time(), self.endpoint.retry.max_delay_seconds
-        told = window_ends_in(answer.headers, self.quota, now)
-        if told is not None and told > longest:
+        if told > self.endpoint.retry.max_delay_seconds:
             # Not an error yet: this answer is good, and may be the last that is needed.
             self._resets["at"] = now + told
-            return
-        for budget in self.budgets:
-            budget.heed(answer.headers, longest)
+        else:
+            self._pause(told)
 
     def _refuse_before_reset(self) -> None:
         left = self._resets.get("at", 0.0) - self.clock.time()

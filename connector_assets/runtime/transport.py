@@ -8,6 +8,7 @@ server that drips bytes, stalls in the headers or floods them meets the same lim
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import selectors
@@ -32,6 +33,8 @@ T = TypeVar("T")
 WATCH = "connector_assets.watch"
 # How long a blocked call goes on before it looks at the cancel event and the deadline again.
 _SLICE_S = 0.2
+# What a token request under way is still given when the caller cancels, in seconds.
+_GRACE_S = 10.0
 # Of a name with many addresses, the first few: each try costs a share of the connect timeout.
 _MOST_ADDRESSES = 4
 
@@ -44,7 +47,9 @@ class Watch:
         "_clock",
         "_connect_s",
         "_ends",
+        "_grace_ends",
         "_head_bytes",
+        "_hurried",
         "_read_s",
         "_started",
         "_total_s",
@@ -69,15 +74,25 @@ class Watch:
         self._ends = self._started + total_s
         self._head_bytes = head_bytes
         self.where, self.received, self.in_head = "", 0, True
+        self._hurried, self._grace_ends = False, math.inf
 
     @property
     def elapsed_s(self) -> float:
         return self.now() - self._started
 
-    def begin_exchange(self, where: str) -> None:
-        """Another exchange on the same deadline: a redirect, or a token request."""
+    def begin_exchange(self, where: str, *, hurried: bool = False) -> None:
+        """Another exchange on the same deadline: a redirect, or a token request.
+
+        One that is `hurried` is not cancelled in its midst, only given less time.
+        """
+        self._hurried = False
         self.check()
-        self.where, self.received, self.in_head = where, 0, True
+        self.where, self.received, self.in_head, self._hurried = where, 0, True, hurried
+
+    def stand_still(self, seconds: float) -> None:
+        """Time that does not count: the request waited for its turn."""
+        self._started += seconds
+        self._ends += seconds
 
     def now(self) -> float:
         return self._clock.monotonic()
@@ -94,9 +109,11 @@ class Watch:
 
     def check(self, until: float | None = None, waiting_for: str = "") -> None:
         """Raise if the caller cancelled, or `until` or the whole request's deadline has passed."""
-        if self._cancel.is_set():
-            raise Cancelled("cancelled", where=self.where)
         now = self.now()
+        if self._cancel.is_set():
+            self._grace_ends = min(self._grace_ends, now + _GRACE_S)
+            if not self._hurried or now >= self._grace_ends:
+                raise Cancelled("cancelled", where=self.where)
         if now >= self._ends:
             what = f"not finished within {self._total_s:g} s"
             raise RequestError(what, where=self.where, fix="raise timeoutSeconds", retryable=True)

@@ -60,9 +60,9 @@ class AuthContext:
     """All that an auth may know and do; one per connection and read.
 
     `scope` is what templates see (`secrets` and `config` among it). `clock` gives seconds since the
-    epoch, `wait` spends some and may raise Cancelled. `learn(name, value)` adds a token obtained on
-    the way to what is masked. `plain_http(url)` says whether the operator allows http to this
-    private host. `request(login)` renders a session's login.
+    epoch. `learn(name, value)` adds a token obtained on the way to what is masked.
+    `plain_http(url)` says whether the operator allows http to this private host. `request(login)`
+    renders a session's login.
     """
 
     connection: str
@@ -70,7 +70,6 @@ class AuthContext:
     scope: Mapping[str, Any] = field(repr=False)
     tokens: TokenStore
     clock: Callable[[], float] = time.time
-    wait: Callable[[float], None] = time.sleep
     cancel: threading.Event = field(default_factory=threading.Event)
     learn: Callable[[str, str], None] = lambda _name, _value: None
     plain_http: Callable[[httpx.URL], bool] = lambda _url: False

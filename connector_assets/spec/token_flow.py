@@ -13,13 +13,13 @@ from typing import Protocol
 
 import httpx
 
-from connector_assets.errors import ConfigError
+from connector_assets.errors import AuthError, ConfigError
 from connector_assets.spec.credentials import AuthContext, Place, put
-from connector_assets.spec.token_answer import Tokens, TokenShape
+from connector_assets.spec.token_answer import Tokens, TokenShape, where
 
-# A token endpoint that fails by its own fault is asked this often, so many seconds apart.
-_WAITS_S = (1.0, 3.0)
 _UNAUTHORIZED = 401
+_PASSING = {408, 425, 429}
+_NEVER = 501
 
 
 class TokenSource(Protocol):
@@ -113,7 +113,9 @@ class TokenFlow(httpx.Auth):
                 fix="give an access token, or a refresh token with its client",
             )
         renewal.extensions = {**request.extensions, "purpose": "token"}
-        answer = yield from self._answered(renewal)
+        answer = yield renewal
+        if _will_pass(answer.status_code):
+            raise _busy(answer)
         fresh = self._source.shape.tokens(answer, self._context.clock())
         given = self._source.given()
         fresh = replace(
@@ -133,18 +135,18 @@ class TokenFlow(httpx.Auth):
             self._context.learn("refreshToken", tokens.refresh)
         self._tokens = tokens
 
-    def _answered(
-        self, renewal: httpx.Request
-    ) -> Generator[httpx.Request, httpx.Response, httpx.Response]:
-        """The token endpoint's answer, asked again a few times if it fails by its own fault."""
-        for wait_s in _WAITS_S:
-            response = yield renewal
-            if not _own_fault(response):
-                return response
-            self._context.wait(wait_s)
-        response = yield renewal
-        return response
+
+def _will_pass(status: int) -> bool:
+    return status in _PASSING or (status >= 500 and status != _NEVER)  # noqa: PLR2004 - 5xx
 
 
-def _own_fault(response: httpx.Response) -> bool:
-    return response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS
+def _busy(answer: httpx.Response) -> AuthError:
+    """What makes whoever sends the request wait and try again, by the rules of the API itself."""
+    return AuthError(
+        str(answer.status_code),
+        where=where(answer.request),
+        fix="the server of the tokens fails; try again later",
+        status=answer.status_code,
+        retryable=True,
+        retry_after=answer.headers.get("retry-after", ""),
+    )

@@ -64,7 +64,7 @@ def asked(chaos, run, path):
         ("number-token", "not text", 1),
         ("mac", 'type "mac"', 1),
         ("invalid-grant", "400 invalid_grant", 1),
-        ("500", "500", 3),
+        ("500", "500", 4),
     ],
 )
 def test_a_bad_token_answer_is_an_error_and_nothing_else_is_asked(chaos, name, says, requests):

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 
-from connector_assets.errors import AuthError, ConfigError, ConnectorError
+from connector_assets.errors import AuthError, ConfigError, ConnectorError, RequestError
 from connector_assets.redact import Secrets
 from connector_assets.runtime.tokens import FileTokenStore
 from connector_assets.spec.auth import Auth, AuthContext
@@ -63,7 +63,6 @@ class Connection:
             scope={"secrets": held, "config": {"domain": "login"}},
             tokens=FileTokenStore(folder),
             clock=lambda: vendor.now,
-            wait=lambda _seconds: None,
             learn=held.learn,
             **context,
         )
@@ -280,11 +279,14 @@ def test_refusals_say_the_code_only(tmp_path):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_token_endpoint_is_asked_three_times_at_most(tmp_path, status):
-    vendor = Vendor(*[httpx.Response(status) for _ in range(9)])
-    with pytest.raises(AuthError, match=str(status)):
-        Connection(vendor, tmp_path, CLIENT).get()
-    assert len(vendor.renewals) == 3
+def test_a_token_endpoint_that_fails_by_its_own_fault_may_be_asked_again(tmp_path, status):
+    answer = httpx.Response(status, headers={"retry-after": "7"})
+    vendor = Vendor(answer, token("T1", expires_in=3600))
+    one = Connection(vendor, tmp_path, CLIENT)
+    with pytest.raises(RequestError, match=str(status)) as caught:
+        one.get()
+    assert (caught.value.retryable, caught.value.retry_after) == (True, "7")
+    assert one.get() == 200
 
 
 @pytest.mark.parametrize(

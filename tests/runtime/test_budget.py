@@ -96,19 +96,6 @@ def test_a_shorter_pause_does_not_cut_a_longer_one_short(store, cancel):
     assert times(budget, clock, cancel, 2) == pytest.approx([30, 31.1])
 
 
-def test_an_answer_with_nothing_left_holds_everyone_until_the_window_ends(store, cancel):
-    clock = HandClock()
-    told = RateLimit(remainingHeader="x-left", resetHeader="x-reset")
-    one = budget_for("a", told, clock=clock, store=store)
-    other = budget_for("a", told, clock=clock, store=store)
-    one.heed({"x-left": "3", "x-reset": "40"}, longest_s=300)
-    assert other.take(cancel) == 0
-    one.heed({"x-left": "0", "x-reset": "40"}, longest_s=300)
-    assert other.take(cancel) == pytest.approx(40)
-    one.heed({"x-left": "0", "x-reset": "9000"}, longest_s=300)
-    assert other.take(cancel) == pytest.approx(300)
-
-
 def test_two_budgets_with_one_key_share_and_other_keys_do_not(store, cancel):
     clock = HandClock()
     one = budget_for("a", limit(1.0), clock=clock, store=store)

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from connector_assets.runtime.quota import window_ends_in
+from connector_assets.runtime.quota import window_ends_in, windows_end_in
 from connector_assets.spec.endpoint import RateLimit
 
 NOW = 1_700_000_000.0
@@ -43,3 +43,13 @@ def test_without_both_headers_nothing_is_known():
     assert window_ends_in(httpx.Headers(), LIMIT, NOW) is None
     assert window_ends_in(httpx.Headers({"x-left": "0"}), LIMIT, NOW) is None
     assert window_ends_in(httpx.Headers({"x-left": "0", "x-reset": "9"}), RateLimit(), NOW) is None
+
+
+def test_of_two_windows_the_longer_counts():
+    own = RateLimit(remainingHeader="X-Own", resetHeader="X-Reset")
+    said = {"x-left": "0", "x-reset": "30", "x-own": "0"}
+    hour = RateLimit(remainingHeader="X-Left", resetHeader="X-Hour")
+    headers = httpx.Headers({**said, "x-hour": "600"})
+    assert windows_end_in(headers, [own, hour], NOW) == 600
+    assert windows_end_in(httpx.Headers(said), [own, hour], NOW) == 30
+    assert windows_end_in(httpx.Headers(), [own, hour], NOW) is None

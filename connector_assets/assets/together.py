@@ -1,4 +1,4 @@
-"""Streams of a connection as one op: for many tiny ones, whose steps would cost more than they do."""
+"""Streams of a connection as one op: for many tiny ones, whose steps would cost more than that."""
 
 # No `from __future__ import annotations`: Dagster reads the type of `context` as it stands.
 

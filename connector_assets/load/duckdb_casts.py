@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from connector_assets.load.duckdb_sql import literal
+from connector_assets.load.duckdb_sql import literal, quoted
 from connector_assets.load.times import strftime
 
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|DOUBLE|FLOAT|BOOLEAN|DECIMAL.*")
@@ -53,6 +53,14 @@ def exact_cast(value: str, source: str, target: str) -> Cast:
     return Cast(
         cast, f"({value} IS NOT NULL AND ({cast} IS NULL OR {back} IS DISTINCT FROM {value}))"
     )
+
+
+def without_nanoseconds(name: str) -> str:
+    """A column as microseconds, which other stores have, or an error: they would round."""
+    column = quoted(name)
+    message = literal(f'column "{name[:60]}" has nanoseconds, which this store cannot hold')
+    exact = f"CAST(CAST({column} AS TIMESTAMP) AS TIMESTAMP_NS) IS NOT DISTINCT FROM {column}"
+    return f"CASE WHEN {exact} THEN CAST({column} AS TIMESTAMP) ELSE error({message}) END"
 
 
 def _text_cast(text: str, target: str) -> Cast:

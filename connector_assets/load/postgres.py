@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from connector_assets.load.duckdb_load import Order, require_key
+from connector_assets.load.duckdb_typed import Typed
 from connector_assets.load.plan import KeyColumn
 from connector_assets.load.postgres_read import keys_of, query
 from connector_assets.load.postgres_server import Connection, Server
 from connector_assets.load.postgres_sql import pg_table
 from connector_assets.load.postgres_state import State
 from connector_assets.load.postgres_tables import columns_of, count_of, describe, names_of
-from connector_assets.load.postgres_typed import Typed, type_rows
+from connector_assets.load.postgres_typed import typed_csv
 from connector_assets.load.postgres_write import Write
 from connector_assets.load.table import Column, Cursor, Loaded, Segment, Table, WriteMode
 
@@ -73,7 +74,7 @@ class PostgresDestination:
                 return _loaded(order, connection, *taken)
             stored, remembered = columns_of(connection, table, state.columns())
             # No transaction is open meanwhile: it may take minutes.
-            typed = type_rows(order, stored, remembered, Path(folder))
+            typed = typed_csv(order, stored, remembered, Path(folder))
             with self._server.writing(connection, pg_table(table)):
                 return _write(order, connection, state, stored, typed)
 

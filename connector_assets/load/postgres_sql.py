@@ -6,7 +6,8 @@ import hashlib
 import re
 
 from connector_assets.errors import LoadError
-from connector_assets.load.duckdb_sql import literal, quoted
+from connector_assets.load.duckdb_casts import without_nanoseconds
+from connector_assets.load.duckdb_sql import quoted
 from connector_assets.load.plan import KeyColumn
 from connector_assets.load.table import Table
 
@@ -92,18 +93,10 @@ def exported(name: str, type_: str) -> str:
     if type_ == "BLOB":
         return f"'\\x' || hex({column})"
     if type_ == "TIMESTAMP_NS":
-        return f"CAST({_without_nanoseconds(name)} AS VARCHAR)"
+        return f"CAST({without_nanoseconds(name)} AS VARCHAR)"
     if pg_type(type_) == "jsonb":
         return f"CAST(to_json({column}) AS VARCHAR)"
     return f"CAST({column} AS VARCHAR)"
-
-
-def _without_nanoseconds(name: str) -> str:
-    """As microseconds, which PostgreSQL has, or an error: it would round."""
-    column = quoted(name)
-    message = literal(f'column "{name[:60]}" has nanoseconds, which PostgreSQL cannot hold')
-    exact = f"CAST(CAST({column} AS TIMESTAMP) AS TIMESTAMP_NS) IS NOT DISTINCT FROM {column}"
-    return f"CASE WHEN {exact} THEN CAST({column} AS TIMESTAMP) ELSE error({message}) END"
 
 
 def pg_text(column: KeyColumn) -> str:

@@ -9,10 +9,10 @@ from psycopg import Connection
 
 from connector_assets.load.duckdb_sql import kinds_of
 from connector_assets.load.duckdb_tables import OWN_COLUMNS
+from connector_assets.load.duckdb_typed import Rows
 from connector_assets.load.kinds import Kind
 from connector_assets.load.plan import KeyColumn
 from connector_assets.load.postgres_sql import duckdb_type, pg_name, pg_table, pg_type
-from connector_assets.load.postgres_typed import Rows
 from connector_assets.load.table import Column, Table
 
 

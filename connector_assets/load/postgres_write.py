@@ -9,6 +9,7 @@ from psycopg import Connection
 
 from connector_assets.load.duckdb_sql import literal
 from connector_assets.load.duckdb_tables import PARTITION, VALID_FROM, VALID_TO
+from connector_assets.load.duckdb_typed import Rows
 from connector_assets.load.plan import KeyColumn
 from connector_assets.load.postgres_sql import (
     pg_name,
@@ -18,7 +19,6 @@ from connector_assets.load.postgres_sql import (
     pg_widened,
 )
 from connector_assets.load.postgres_tables import describe
-from connector_assets.load.postgres_typed import Rows
 from connector_assets.load.table import Table, WriteMode
 
 _INCOMING = "connector_assets_incoming"

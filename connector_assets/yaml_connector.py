@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +18,7 @@ from connector_assets.runtime.conditional import Conditional
 from connector_assets.runtime.in_order import in_order
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.paginate import Step
-from connector_assets.runtime.positions import Positions, claims, unclaimed
+from connector_assets.runtime.positions import CLAIMS, PARENT, Positions, claims, unclaimed
 from connector_assets.runtime.records import transform_of
 from connector_assets.runtime.runtime import HttpRuntime, Values
 from connector_assets.runtime.slices import Item, Slice, slices
@@ -26,6 +28,7 @@ from connector_assets.spec.bindings import RESERVED
 from connector_assets.spec.call import Call
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.fingerprint import fingerprint
+from connector_assets.spec.for_each import Parent
 from connector_assets.spec.paths import Path
 from connector_assets.spec.stream import Stream
 from connector_assets.spec.values import endpoint_templates, templates
@@ -98,6 +101,7 @@ class _Mark:
     item: str = ""
     call: Mapping[str, Any] | None = None
     position: Mapping[str, Any] | None = None
+    parent: str = ""
 
 
 class _Reading:
@@ -115,12 +119,15 @@ class _Reading:
         self._positions: dict[str, Positions] = {}
         self._transform = transform_of(ctx.stream)
         self._conditional = self._conditional_of(ctx)
+        # A partition is read for all of its items: what is stored speaks of the whole.
+        self._by_change = ctx.stream.reads_changed and not ctx.partition
 
     def batches(self) -> Iterator[Batch]:
         """The batches that are still to be read; the last one is marked."""
-        if not self.ctx.resume and claims(self.ctx.cursor or {}):
+        outdated = CLAIMS - {PARENT} if self._by_change else CLAIMS
+        if not self.ctx.resume and claims(self.ctx.cursor or {}, outdated):
             # Renewed below, or void: what this run loads may not be what they speak of.
-            yield Batch(b"", 0, cursor=unclaimed(self.ctx.cursor or {}))
+            yield Batch(b"", 0, cursor=unclaimed(self.ctx.cursor or {}, outdated))
         todo = _with_last(self._slices())
         width = 1 if self._stops_early() else self._concurrency()
         read_any = False
@@ -144,7 +151,19 @@ class _Reading:
         now = dt.datetime.fromisoformat(self.mark.now)
         parents = ctx.parent_rows or self._parents_from_server
         only = ctx.partition.window if ctx.partition else None
-        for one in slices(self.stream, scope, ctx.cursor or {}, now, parents, only=only):
+        found = slices(
+            self.stream,
+            scope,
+            ctx.cursor or {},
+            now,
+            parents,
+            only=only,
+            compared=self._compared,
+        )
+        if self._by_change:
+            yield from self._changed(found)
+            return
+        for one in found:
             if one.number < self.mark.number:
                 continue
             if one.number == self.mark.number and self.mark.call and one.item.key != self.mark.item:
@@ -155,9 +174,37 @@ class _Reading:
                 )
             yield one
 
+    def _changed(self, found: Iterator[Slice]) -> Iterator[Slice]:
+        """The slices of items that were not read, or not as their parents are now."""
+        known = {**(self.ctx.cursor or {}), **(self.ctx.reached or {})}
+        numbers = itertools.count(self.mark.number)
+        for one in found:
+            parent = self._parent_of(one)
+            if not parent or known.get(one.item.key, {}).get(PARENT) != parent:
+                yield replace(one, number=next(numbers))
+
+    def _compared(self, parent: Parent) -> Sequence[str]:
+        if not self._by_change or parent.compared is not None:
+            return parent.compared or ()
+        of = self.connector.spec.stream(parent.stream)
+        return (of.fields.own_name(str(of.incremental.cursor_field)),) if of.incremental else ()
+
+    def _parent_of(self, one: Slice) -> str:
+        """A digest of what the item's parents are now; empty where that cannot be told."""
+        if not self._by_change or None in one.item.compared:
+            return ""
+        told = [self.ctx.fingerprint, one.first, one.item.compared]
+        return hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:24]
+
+    def _resumes(self, one: Slice) -> bool:
+        """Whether an earlier run was interrupted in this slice."""
+        if self._by_change:
+            return (one.item.key, self._parent_of(one)) == (self.mark.item, self.mark.parent)
+        return one.number == self.mark.number
+
     def _steps(self, one: Slice) -> Iterator[Step]:
         mark, incremental = self.mark, self.stream.incremental
-        resumed = mark.call if one.number == mark.number else None
+        resumed = mark.call if self._resumes(one) else None
         return self.connector.runtime.steps(
             self.connector.spec,
             self.stream,
@@ -176,11 +223,11 @@ class _Reading:
 
     def _batches_of(self, one: Slice, steps: Iterator[Step], *, last: bool) -> Iterator[Batch]:
         positions = self._positions_of(one)
-        resumed = one.number == self.mark.number and self.mark.position is not None
+        resumed = self._resumes(one) and self.mark.position is not None
         before = positions.stored() if positions and not resumed else None
         deleted_when = self.stream.deleted_when
         scope = self._scope_of(one) if self._transform or deleted_when else {}
-        pages = 1 if one.number == self.mark.number and self.mark.call else 0
+        pages = 1 if self._resumes(one) and self.mark.call else 0
         for step in steps:
             if step.page.unchanged:
                 yield Batch(b"", 0, COMPLETE, complete=True, unchanged=True)
@@ -208,7 +255,9 @@ class _Reading:
                 count,
                 self._checkpoint(one, following, last=last and following is None),
                 complete=ended and last,
-                cursor=self._reached(one, positions, only) if ended else None,
+                cursor=self._reached(one, positions, only, whole=following is None)
+                if ended
+                else None,
                 void_after=self._beginning_of(one) if step.restarted else None,
             )
             if following is None:
@@ -248,7 +297,7 @@ class _Reading:
             self._positions.clear()  # items come one after the other
             stored = (self.ctx.cursor or {}).get(key) if one.raw is not None else None
             reached = (self.ctx.reached or {}).get(key)
-            resumes = resume and one.number == self.mark.number
+            resumes = resume and self._resumes(one)
             resumed = self.mark.position if resumes else before
             stream = self.stream
             append = [stream.fields.sent_name(key) for key in stream.primary_key]
@@ -261,7 +310,7 @@ class _Reading:
         return self._positions[key]
 
     def _reached(
-        self, one: Slice, positions: Positions | None, only: Page | None
+        self, one: Slice, positions: Positions | None, only: Page | None, *, whole: bool
     ) -> dict[str, Any] | None:
         """What to keep for the slice's item; `only` is the page that held all of it, if one did."""
         if one.window.closed:
@@ -269,6 +318,8 @@ class _Reading:
         entry = (positions.stored() if positions else None) or {}
         if self._conditional:
             entry |= self._conditional.entry(only)
+        if whole and self._parent_of(one):
+            entry[PARENT] = self._parent_of(one)
         return {one.item.key: entry} if entry else None
 
     def _checkpoint(self, one: Slice, following: Call | None, *, last: bool) -> str:
@@ -282,6 +333,7 @@ class _Reading:
             item=one.item.key,
             call=json.loads(following.dumps()),
             position=positions.stored() if positions else None,
+            parent=self._parent_of(one),
         )
 
     def _checkpoint_at(self, number: int, **more: Any) -> str:

@@ -2,8 +2,8 @@
 
 The stored form is `{"value": v, "start": s, "keys": [...]}`: the highest cursor value as received,
 the configured start it was reached from, and for append the rows that stand exactly on it, since an
-inclusive server sends those again. Beside it may stand claims, `{"validator": {…}}`: what lets a
-later run leave rows out because the table has them already.
+inclusive server sends those again. Beside it may stand claims, `{"validator": {…}}` or
+`{"parent": "…"}`: what lets a later run leave rows out because the table has them already.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from connector_assets.runtime.peek import peek
 from connector_assets.spec.incremental import Incremental, Position, Window, higher
 from connector_assets.spec.paths import MISSING, Path
 
-CLAIMS = frozenset({VALIDATOR})
+PARENT = "parent"
+"""The key of what an item's parents were when it was read."""
+CLAIMS = frozenset({VALIDATOR, PARENT})
 _decoder = msgspec.json.Decoder()
 
 
-def claims(positions: Mapping[str, Any]) -> bool:
+def claims(positions: Mapping[str, Any], names: frozenset[str] = CLAIMS) -> bool:
     """Whether stored positions say of some rows that the table has them."""
-    return any(not CLAIMS.isdisjoint(entry) for entry in _entries(positions))
+    return any(not names.isdisjoint(entry) for entry in _entries(positions))
 
 
-def unclaimed(positions: Mapping[str, Any]) -> dict[str, Any]:
+def unclaimed(positions: Mapping[str, Any], names: frozenset[str] = CLAIMS) -> dict[str, Any]:
     """Stored positions without their claims, as for a table that was emptied."""
     return {
-        key: {name: value for name, value in entry.items() if name not in CLAIMS}
+        key: {name: value for name, value in entry.items() if name not in names}
         if isinstance(entry, Mapping)
         else entry
         for key, entry in positions.items()

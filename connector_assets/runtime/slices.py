@@ -18,14 +18,20 @@ from connector_assets.spec.stream import Stream
 _OPEN = Window()
 State = Mapping[str, Mapping[str, Any]]
 ParentRows = Callable[[str, Sequence[str]], Iterator[Sequence[Any]]]
+Compared = Callable[[Parent], Sequence[str]]
+"""The fields of a parent's rows that tell whether they have changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One of what a stream is read for; `key` names it in stored state, "" where there is one."""
+    """One of what a stream is read for; `key` names it in stored state, "" where there is one.
+
+    `compared` are the values of its parents' rows that tell whether it has changed.
+    """
 
     key: str = ""
     bindings: Mapping[str, Any] = field(default_factory=dict)
+    compared: tuple[Any, ...] = ()
 
     @property
     def label(self) -> str:
@@ -76,6 +82,7 @@ def slices(
     parent_rows: ParentRows,
     *,
     only: Window | None = None,
+    compared: Compared = lambda _: (),
 ) -> Iterator[Slice]:
     """The slices of a stream; `state` holds each item's stored position, `now` ends the windows.
 
@@ -83,7 +90,7 @@ def slices(
     Raises ConfigError for a list or a window that cannot be made.
     """
     numbers = itertools.count()
-    for item in items(stream.for_each, scope, parent_rows):
+    for item in items(stream.for_each, scope, parent_rows, compared):
         incremental = stream.incremental
         if incremental is None:
             yield Slice(next(numbers), item)
@@ -119,51 +126,60 @@ def _is_earlier(incremental: Incremental, first: Any, before: Any) -> bool:
 
 
 def items(
-    dimensions: Sequence[ForEach], scope: Mapping[str, Any], parent_rows: ParentRows
+    dimensions: Sequence[ForEach],
+    scope: Mapping[str, Any],
+    parent_rows: ParentRows,
+    compared: Compared = lambda _: (),
 ) -> Iterator[Item]:
     """The product of `dimensions`, the last varying fastest; parents are streamed."""
     if not dimensions:
         yield Item()
         return
-    yield from _product(dimensions, scope, parent_rows, {}, {})
+
+    def values(dimension: ForEach) -> Iterator[_Value]:
+        if dimension.parent is None:
+            return (_Value(value) for value in dimension.listed(scope))
+        return _parents(dimension.parent, parent_rows, compared(dimension.parent))
+
+    yield from _product(dimensions, values, {}, _Value(None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """One value of a dimension, with what is read and what is compared of the parent's row."""
+
+    value: Any
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    compared: tuple[Any, ...] = ()
 
 
 def _product(
     dimensions: Sequence[ForEach],
-    scope: Mapping[str, Any],
-    parent_rows: ParentRows,
+    values: Callable[[ForEach], Iterator[_Value]],
     item: dict[str, Any],
-    parent: dict[str, Any],
+    above: _Value,
 ) -> Iterator[Item]:
     if not dimensions:
         key = json.dumps(list(item.values()), separators=(",", ":"), ensure_ascii=False)
-        yield Item(key, {**item, "item": item, "parent": parent})
+        yield Item(key, {**item, "item": item, "parent": above.fields}, above.compared)
         return
     head, *rest = dimensions
-    for value, fields in _values(head, scope, parent_rows):
-        bound = {**item, head.bound: value}
-        yield from _product(rest, scope, parent_rows, bound, {**parent, **fields})
+    for one in values(head):
+        both = _Value(None, {**above.fields, **one.fields}, (*above.compared, *one.compared))
+        yield from _product(rest, values, {**item, head.bound: one.value}, both)
 
 
-def _values(
-    dimension: ForEach, scope: Mapping[str, Any], parent_rows: ParentRows
-) -> Iterator[tuple[Any, dict[str, Any]]]:
-    if dimension.parent is None:
-        yield from ((value, {}) for value in dimension.listed(scope))
-        return
-    yield from _parents(dimension.parent, parent_rows)
-
-
-def _parents(parent: Parent, rows: ParentRows) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _parents(parent: Parent, rows: ParentRows, compared: Sequence[str]) -> Iterator[_Value]:
     names = [parent.field, *parent.include]
-    for row in rows(parent.stream, names):
+    for row in rows(parent.stream, [*names, *compared]):
         if row[0] is None:
             raise ConfigError(
                 f'a row of "{parent.stream}" has no "{parent.field}"',
                 where="forEach.parent",
                 fix="choose a field that every parent has",
             )
-        yield row[0], _nested(zip(names, row, strict=True))
+        read, seen = row[: len(names)], row[len(names) :]
+        yield _Value(row[0], _nested(zip(names, read, strict=True)), tuple(seen))
 
 
 def _nested(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,8 @@ from connector_assets.errors import ConfigError
 from connector_assets.spec.body import Scalar
 from connector_assets.spec.model import Many, Model, fault
 from connector_assets.spec.template import Template
+
+FieldName = Annotated[str, Field(min_length=1)]
 
 
 class Parent(Model):
@@ -28,6 +30,18 @@ class Parent(Model):
     """
     include: Many[str] = ()
     """Further keys of the parent row, read as `parent.<key>`; only what is named here is read."""
+    changed: bool | FieldName | Many[FieldName] = False
+    """Reads only the items whose parent row changed since this stream last read them: where a
+    field named here, by the table's name, has another value than then. `true` is the parent's
+    own cursor. Default: every item, each time. Needs `writeMode: merge`.
+    """
+
+    @property
+    def compared(self) -> tuple[str, ...] | None:
+        """The fields that `changed` names; None where it is the parent's cursor."""
+        if isinstance(self.changed, bool):
+            return None if self.changed else ()
+        return (self.changed,) if isinstance(self.changed, str) else self.changed
 
 
 class ForEach(Model):

@@ -23,6 +23,7 @@ from connector_assets.spec.bindings import (
     template_findings,
     text,
 )
+from connector_assets.spec.changed_checks import changed_findings
 from connector_assets.spec.computed import computed_findings
 from connector_assets.spec.conditional_checks import conditional_findings
 from connector_assets.spec.connector import ConfigField
@@ -145,6 +146,7 @@ def _parents(data: Mapping[str, Any]) -> Iterator[Finding]:
     names = [*types, *(text(at(one, "name")) for one in streams)]
     parents = {text(at(one, "name")): [name for _, name in _parents_of(one)] for one in streams}
     for number, stream in enumerate(streams):
+        yield from changed_findings(("read", "streams", number), stream, streams)
         for position, name in _parents_of(stream):
             path: Path = ("read", "streams", number, "forEach", position, "parent", "stream")
             if name not in names:

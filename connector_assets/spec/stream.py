@@ -118,8 +118,15 @@ class Stream(Model):
         """The streams whose rows this one is read for."""
         return tuple(each.parent.stream for each in self.for_each if each.parent)
 
+    @property
+    def reads_changed(self) -> bool:
+        """Whether items are left out whose parent has not changed."""
+        return any(each.parent and each.parent.changed for each in self.for_each)
+
     @model_validator(mode="after")
     def _modes_fit(self) -> Self:
+        if self.reads_changed and self.mode not in ("merge", "scd2"):
+            raise fault("writeMode", "must be merge, so that rows of unchanged parents stay")
         if self.deleted_when is not None and self.mode != "merge":
             raise fault(
                 "deletedWhen", "deletes rows of a table that is merged; set writeMode: merge"

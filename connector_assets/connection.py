@@ -189,16 +189,17 @@ class Connection:
     def _refuse_missing(
         self, needs: Needs, config: Collection[str], secrets: Mapping[str, str]
     ) -> None:
-        missing = [self._variable(name) for name in sorted(needs.config.difference(config))]
+        missing = [self.variable(name) for name in sorted(needs.config.difference(config))]
         # One of several may be empty, as in basic auth; all of them may not.
         given = {name for name, value in secrets.items() if value}
         if not any(one <= secrets.keys() and (not one or one & given) for one in needs.secrets):
             nearest = min(needs.secrets, key=lambda one: len(one - given), default=frozenset())
-            missing += [self._variable(name) for name in sorted(nearest - given)]
+            missing += [self.variable(name) for name in sorted(nearest - given)]
         if missing:
             raise MissingValues(self.id, missing)
 
-    def _variable(self, name: str) -> str:
+    def variable(self, name: str) -> str:
+        """Where the value called `name` is looked up: a variable, or a file."""
         source = self.document.secrets.get(name) if self.document else None
         return (source and (source.env or source.file)) or variable_names(self.id, name)[0]
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from connector_assets.errors import StartOver
+from connector_assets.errors import ConnectorError, StartOver
 from connector_assets.redact import Secrets
+from connector_assets.runtime.diagnosis import part_of
 from connector_assets.runtime.slices import ParentRows
 from connector_assets.runtime.stats import Stats
 from connector_assets.spec.partitions import Partition
@@ -92,10 +93,20 @@ class ReadContext(Generic[Config]):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The outcome of a connection test; `message` says what is wrong and what to do."""
+    """The outcome of a connection test; `message` says what is wrong and what to do.
+
+    `failed` names the part, as in `runtime.diagnosis`, and `secrets` those that were refused.
+    """
 
     ok: bool
     message: str = ""
+    failed: str = ""
+    secrets: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, error: ConnectorError) -> Check:
+        """A test that ended in `error`."""
+        return cls(False, str(error), part_of(error), getattr(error, "secrets", ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ class BlockedError(ConnectorError):
 class RequestError(ConnectorError):
     """The request failed; `status` is None when no answer came, `retryable` if a try may help.
 
-    `retry_after` is the header of that name, as it came.
+    `retry_after` is the header of that name, as it came. `part` says what failed where neither the
+    type nor the status does: dns, tls, permission.
     """
 
     def __init__(
@@ -106,13 +107,17 @@ class RequestError(ConnectorError):
         status: int | None = None,
         retryable: bool = False,
         retry_after: str = "",
+        part: str = "",
     ) -> None:
         super().__init__(what, where=where, fix=fix)
-        self.status, self.retryable, self.retry_after = status, retryable, retry_after
+        self.status, self.retryable = status, retryable
+        self.retry_after, self.part = retry_after, part
 
 
 class AuthError(RequestError):
-    """401 or 403, or a token endpoint that refuses."""
+    """401 or 403, or a token endpoint that refuses; `secrets` names those that were used."""
+
+    secrets: Sequence[str] = ()
 
 
 class RateLimited(RequestError):

@@ -88,7 +88,7 @@ class YamlConnector:
             for batch in reading.batches():
                 return Check(ok=True, message=f"{batch.count} rows on the first page")
         except ConnectorError as error:
-            return Check(ok=False, message=str(error))
+            return Check.of(error)
         return Check(ok=True)
 
 

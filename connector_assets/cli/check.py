@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +25,9 @@ from connector_assets.errors import ConnectorError
 
 if TYPE_CHECKING:
     from connector_assets.connection import Connection
+    from connector_assets.connector import Check
 
+_TRIES = 2
 StreamArgument = Annotated[
     str | None,
     typer.Argument(metavar="STREAM", help="Default: the first stream.", show_default=False),
@@ -45,23 +48,30 @@ def check(
 ) -> None:
     """Test a connection: one page of one stream, nothing stored.
 
-    A failure says which it was: a value to set, the host, the secret, or the spec.
+    A failure says first which part it was: config, guard, dns, tls, connection, auth, permission,
+    path, rate limit, server, answer. A request is tried twice at most.
     """
     with Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose) as given:
+        given.runtime.max_attempts = _TRIES
         connection = given.connection(spec)
-        ok, message = _outcome(connection, stream, given)
+        outcome = _outcome(connection, stream, given)
+    message = outcome.message
     if as_json:
-        told = {"connection": connection.id, "ok": ok, "message": message}
-        output.write(json.dumps(told) + "\n")
-    elif ok:
+        told = {"connection": connection.id, "ok": outcome.ok, "message": message}
+        output.write(json.dumps({**told, "failed": outcome.failed or None}) + "\n")
+    elif outcome.ok:
         output.write(f"{connection.id}: ok{f', {message}' if message else ''}\n")
     else:
-        output.say(message or f"{connection.id}: the connection test failed")
-    if not ok:
+        tried = outcome.failed not in ("", "config")
+        part = f"{outcome.failed} failed: " if tried else ""
+        output.say(f"{part}{message or f'{connection.id}: the connection test failed'}")
+    if not outcome.ok:
         raise typer.Exit(1)
 
 
-def _outcome(connection: Connection, stream: str | None, given: Given) -> tuple[bool, str]:
+def _outcome(connection: Connection, stream: str | None, given: Given) -> Check:
+    from connector_assets.connector import Check
+
     try:
         streams = connection.streams()
         if not stream and not streams:
@@ -76,5 +86,7 @@ def _outcome(connection: Connection, stream: str | None, given: Given) -> tuple[
         with interrupting(reading.cancel):
             outcome = connection.connector.check(reading)
     except ConnectorError as error:
-        return False, str(error)
-    return outcome.ok, reading.secrets.mask(outcome.message)
+        return Check.of(error)
+    names = ", ".join(connection.variable(name) for name in outcome.secrets)
+    message = f"{outcome.message} ({names})" if names else outcome.message
+    return replace(outcome, message=reading.secrets.mask(message))

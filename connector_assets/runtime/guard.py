@@ -144,7 +144,10 @@ class Guard:
             found = (self.resolver or system_resolver)(name)
         except OSError:
             raise RequestError(
-                "the host name does not resolve", fix="check it, and the network", retryable=True
+                "the host name does not resolve",
+                fix="check it, and the network",
+                retryable=True,
+                part="dns",
             ) from None
         # A resolver of the caller's may raise anything; none of it may pass as a traceback.
         except Exception as error:  # noqa: BLE001

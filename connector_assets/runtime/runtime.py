@@ -66,6 +66,7 @@ class HttpRuntime:
     `127.0.0.1:8001`. `resolver(host)` replaces DNS and `transport` the sockets, both for tests.
     `state` is where tokens and rate budgets are shared: a folder, `redis://…` or `postgresql://…`;
     None keeps them in this process. `verbose` lets errors quote the server's own words.
+    `max_attempts` tries a request fewer times than its spec says.
 
     >>> with HttpRuntime() as runtime:
     ...     result = runtime.execute_endpoint(spec, "query", params={"soql": "…"}, secrets={…})
@@ -81,8 +82,10 @@ class HttpRuntime:
         clock: Clock | None = None,
         state: str | None = None,
         verbose: bool = False,
+        max_attempts: int | None = None,
     ) -> None:
         self.allow_private = tuple(allow_private)
+        self.max_attempts = max_attempts
         self.clock = clock or Clock()
         self.state = state
         self.verbose = verbose
@@ -237,8 +240,10 @@ class HttpRuntime:
             cancel=cancel,
             stats=stats,
             secret_names=sorted(auth.way(values.secrets) or auth.required_secrets()),
+            scopes=getattr(auth, "scopes", ()),
             on_request=on_request,
             verbose=self.verbose,
+            max_attempts=self.max_attempts,
             quotas=_quotas(spec, endpoint),
         )
         return session, call

@@ -32,6 +32,7 @@ from connector_assets.runtime.clock import Clock, Either
 from connector_assets.runtime.formats import json_of, response_of
 from connector_assets.runtime.job import Export
 from connector_assets.runtime.page import Page
+from connector_assets.runtime.permission import may_not
 from connector_assets.runtime.quota import all_reset_in, windows_end_in
 from connector_assets.runtime.render import request_of
 from connector_assets.runtime.retry import Backoff, parse_retry_after
@@ -61,9 +62,9 @@ class Session:
     """Fetches the calls of one endpoint; safe to use from several threads.
 
     `origins` are where credentials may go. `secret_names` are what the auth reads, named when the
-    server refuses. `verbose` lets errors quote the server, masked and cut. `quotas` name the
-    headers that tell what is left of the vendor's window. `conditional` goes with the first page
-    only: the headers that a 304 answers.
+    server refuses, as are the `scopes` it asks for. `verbose` lets errors quote the server, masked
+    and cut. `quotas` name the headers that tell what is left of the vendor's window. `conditional`
+    goes with the first page only: the headers that a 304 answers.
     """
 
     client: Client
@@ -78,8 +79,10 @@ class Session:
     cancel: threading.Event
     stats: Stats
     secret_names: Sequence[str] = ()
+    scopes: Sequence[str] = ()
     on_request: Callable[[str], None] | None = None
     verbose: bool = False
+    max_attempts: int | None = None
     quotas: Sequence[RateLimit] = ()
     conditional: Mapping[str, str] = field(default_factory=dict)
     _root: dict[str, str | None] = field(default_factory=dict)
@@ -91,6 +94,8 @@ class Session:
         try:
             return self._fetch(call)
         except ConnectorError as error:
+            if isinstance(error, AuthError):
+                error.secrets = self.secret_names
             raise error.at(place_of(call)).masked(self.secrets.mask) from None
 
     def ahead(self, call: Call, stop: threading.Event) -> Page | None:
@@ -149,7 +154,7 @@ class Session:
         backoff = Backoff(max_delay_s=policy.max_delay_seconds)
         renewed = False
         for attempt in itertools.count(1):
-            last = attempt >= policy.max_attempts
+            last = attempt >= min(policy.max_attempts, self.max_attempts or policy.max_attempts)
             before = self._renewals.count
             try:
                 answer = self._send(call)
@@ -309,7 +314,10 @@ class Session:
         if answer.status in (401, 403) or meaning.action == "refresh_auth":
             names = ", ".join(f'"{name}"' for name in self.secret_names)
             fix = f"check secret {names}" if names else "the API wants credentials: choose an auth"
-            raise AuthError(what, fix=fix, status=answer.status)
+            if names and answer.status == 403:  # noqa: PLR2004 - known, but not allowed to
+                fix = f"{may_not(answer.headers, self.auth, self.scopes)}; {fix}"
+            part = "permission" if answer.status == 403 else ""  # noqa: PLR2004
+            raise AuthError(what, fix=fix, status=answer.status, part=part)
         raise RequestError(what, fix=_ADVICE.get(answer.status, ""), status=answer.status)
 
     def _said(self, answer: Answer, meaning: Meaning) -> str:

@@ -29,6 +29,8 @@ from connector_assets.runtime.guard import Guard
 
 T = TypeVar("T")
 
+_RESOLVING, _SHAKING_HANDS = "resolving the host name", "in the TLS handshake"
+_PARTS = {_RESOLVING: "dns", _SHAKING_HANDS: "tls"}
 # The request extension under which the client hands its watch to the transport.
 WATCH = "connector_assets.watch"
 # How long a blocked call goes on before it looks at the cancel event and the deadline again.
@@ -118,7 +120,9 @@ class Watch:
             what = f"not finished within {self._total_s:g} s"
             raise RequestError(what, where=self.where, fix="raise timeoutSeconds", retryable=True)
         if until is not None and now >= until:
-            raise RequestError(f"timed out {waiting_for}", where=self.where, retryable=True)
+            part = _PARTS.get(waiting_for, "")
+            what = f"timed out {waiting_for}"
+            raise RequestError(what, where=self.where, retryable=True, part=part)
 
     def took(self, count: int) -> None:
         """Count bytes off the wire; interim answers and headers together may not exceed a limit."""
@@ -242,7 +246,7 @@ class GuardedStream(httpcore.NetworkStream):
             if isinstance(error, ssl.SSLCertVerificationError):
                 raise _untrusted(error, watch) from None
             if isinstance(error, OSError | ValueError):
-                raise _lost(error, watch, "the TLS handshake failed") from None
+                raise _lost(error, watch, "the TLS handshake failed", part="tls") from None
             raise
         return self
 
@@ -294,7 +298,7 @@ def bounded(work: Callable[[], T], watch: Watch, until: float) -> T:
 
     threading.Thread(target=run, name="resolve", daemon=True).start()
     while not done.wait(watch.slice_until(until)):
-        watch.check(until, "resolving the host name")
+        watch.check(until, _RESOLVING)
     if isinstance(outcome[0], BaseException):
         raise outcome[0]
     return outcome[0]  # type: ignore[no-any-return]  # a list holds one kind of thing
@@ -343,7 +347,7 @@ def _shake_hands(sock: ssl.SSLSocket, watch: Watch, until: float) -> None:
         try:
             sock.do_handshake()
         except TimeoutError:
-            watch.check(until, "in the TLS handshake")
+            watch.check(until, _SHAKING_HANDS)
         else:
             return
 
@@ -358,14 +362,16 @@ def _is_readable(sock: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-def _lost(error: Exception, watch: Watch, what: str = "the connection was lost") -> RequestError:
+def _lost(
+    error: Exception, watch: Watch, what: str = "the connection was lost", *, part: str = ""
+) -> RequestError:
     # strerror comes from the system, not from the server, so it may be shown.
     reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
     reason = reason or getattr(error, "strerror", None) or type(error).__name__
-    return RequestError(f"{what} ({reason})".lower(), where=watch.where, retryable=True)
+    return RequestError(f"{what} ({reason})".lower(), where=watch.where, retryable=True, part=part)
 
 
 def _untrusted(error: ssl.SSLCertVerificationError, watch: Watch) -> RequestError:
     what = f"the certificate is not trusted ({error.verify_message})"
     fix = "check the host name; for a company's own root set SSL_CERT_FILE"
-    return RequestError(what, where=watch.where, fix=fix)
+    return RequestError(what, where=watch.where, fix=fix, part="tls")

@@ -32,7 +32,8 @@ _BEARER_TYPES = {"bearer", "bearertoken", "bot", "user"}
 class Tokens:
     """What is kept between runs; `expires_at` is in seconds since the epoch, None: unknown.
 
-    `given` is a digest of the access token the operator had given when this was obtained.
+    `given` is a digest of the access token the operator had given when this was obtained, `scope`
+    what the server says it may do.
     """
 
     access: str
@@ -40,6 +41,7 @@ class Tokens:
     obtained_at: float = 0.0
     expires_at: float | None = None
     given: str | None = None
+    scope: str | None = None
 
     def __repr__(self) -> str:
         return f"Tokens(obtained_at={self.obtained_at}, expires_at={self.expires_at})"
@@ -97,6 +99,7 @@ class TokenShape:
             refresh=None if refresh is None else _token(refresh, request, "refresh_token"),
             obtained_at=now,
             expires_at=self._expiry(body, now),
+            scope=scope if isinstance(scope := body.get("scope"), str) else None,
         )
 
     def _expiry(self, body: Any, now: float) -> float | None:

@@ -58,6 +58,11 @@ class TokenFlow(httpx.Auth):
         self._tokens: Tokens | None = None
         self._refused: str | None = None
 
+    @property
+    def granted(self) -> str | None:
+        """The scopes of the present token, where the server tells."""
+        return self._tokens.scope if self._tokens else None
+
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         tokens = yield from self._usable(request)
         response = yield self._signed(request, tokens)

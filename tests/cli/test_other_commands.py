@@ -38,6 +38,7 @@ def test_check_names_what_is_missing_and_what_cannot_be_reached(cli, shop_projec
         "connection": "shop",
         "ok": False,
         "message": "shop: values are missing; set SHOP__TOKEN",
+        "failed": "config",
     }
 
 

@@ -188,7 +188,7 @@ class _Exchange:
         raise RequestError(what, where=_place(request), status=answer.status)
 
     def _authenticated(self, request: httpx.Request) -> Answer:
-        if self.auth is None:
+        if self.auth is None or type(self.auth) is httpx.Auth:
             return self._exchange(request)
         flow = self.auth.sync_auth_flow(request)
         wanted = _advance(flow, None) or request

@@ -14,13 +14,14 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class Seen:
-    """One request as it came: `query` holds the last value of each name."""
+    """One request as it came: `query` holds the last value of each name, `target` all of it."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes = b""
+    target: str = ""
 
     @property
     def json(self) -> Any:
@@ -57,7 +58,7 @@ def serving(answer: Route) -> Iterator[Api]:
             query = {k: v[-1] for k, v in parse_qs(parts.query, keep_blank_values=True).items()}
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {k.lower(): v for k, v in self.headers.items()}
-            request = Seen(self.command, parts.path, query, headers, body)
+            request = Seen(self.command, parts.path, query, headers, body, self.path)
             api.seen.append(request)
             self._send(*_spread(api.answer(request)))
 

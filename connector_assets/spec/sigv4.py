@@ -1,9 +1,15 @@
-"""AWS Signature Version 4, by botocore's own signer (the `aws` extra)."""
+"""AWS Signature Version 4, by botocore's own signer (the `aws` extra).
+
+AWS reads path and query of what it receives, encodes them its own way and signs that: all but
+unreserved characters, and for every service but S3 the path as sent once more. So `%20` in a path
+is signed as `%2520`, and what httpx leaves bare, as `(` or `:`, is encoded before it is sent.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_to_bytes
 
 import httpx
 
@@ -40,6 +46,7 @@ class SigV4(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]  # has no types
 
+        request.url = _strictly_encoded(request.url)
         kept = {"host", "content-type", "content-md5"}
         headers = {
             name: value
@@ -50,3 +57,17 @@ class SigV4(httpx.Auth):
         self._signer.add_auth(signed)
         request.headers.update(dict(signed.headers.items()))
         yield request
+
+
+def _strictly_encoded(url: httpx.URL) -> httpx.URL:
+    """The same URL with everything but RFC 3986's unreserved characters encoded, and no `+`."""
+    path, _, query = url.raw_path.decode("ascii").partition("?")
+    pairs = [pair.partition("=") for pair in query.replace("+", "%20").split("&") if pair]
+    strict = "/".join(map(_encoded, path.split("/")))
+    if pairs:
+        strict += "?" + "&".join(f"{_encoded(name)}={_encoded(value)}" for name, _, value in pairs)
+    return url.copy_with(raw_path=strict.encode())
+
+
+def _encoded(text: str) -> str:
+    return quote(unquote_to_bytes(text), safe="~")

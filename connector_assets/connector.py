@@ -88,7 +88,7 @@ class ReadContext(Generic[Config]):
     @property
     def mode(self) -> WriteMode:
         """What a load of these rows does to the table."""
-        return self.partition.mode(self.stream) if self.partition else self.stream.mode
+        return self.partition.mode if self.partition else self.stream.mode
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ def narrowed(
         part = _partition(connection, reading, partitions, key)
     except ConfigError as error:
         raise error.at(where) from None
+    part = replace(part, mode=partitions.mode(stream))
     return replace(reading, partition=part, stream=part.narrow(stream))
 
 

@@ -10,10 +10,15 @@ from typing import Any
 
 from connector_assets.connection import Connection
 from connector_assets.load.names import table_name
-from connector_assets.spec.stream import Stream
+from connector_assets.spec.stream import Stream, WriteMode
 from connector_assets.yaml_connector import YamlConnector
 
-_VERBS = {"append": "appended to", "replace": "replaces", "merge": "merged into"}
+_VERBS: Mapping[WriteMode, str] = {
+    "append": "appended to",
+    "replace": "replaces",
+    "merge": "merged into",
+    "scd2": "kept in all its versions in",
+}
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST_TAG = 63
@@ -23,12 +28,21 @@ def description(connection: Connection, stream: Stream) -> str:
     """The stream's own description, then where its rows come from and where they go."""
     key = ", ".join(f"`{name}`" for name in stream.primary_key)
     table = f"`{connection.id}.{table_name(stream.name)}`"
-    goes = f"{_VERBS[stream.mode]} {table}" + (f", one row per {key}" if key else "")
+    goes = f"{_goes(connection, stream)} {table}" + (f", one row per {key}" if key else "")
     parts = [
         stream.description,
         f"{connection.connector.display_name}: {_source(connection, stream)} {goes}.",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _goes(connection: Connection, stream: Stream) -> str:
+    """What a load does, in words before the table's name."""
+    partitions = connection.partitions(stream.name)
+    if partitions is None:
+        return _VERBS[stream.mode]
+    part = partitions.mode(stream)
+    return f"replaces a part ({partitions.unit}) of" if part == "replace" else _VERBS[part]
 
 
 def _source(connection: Connection, stream: Stream) -> str:

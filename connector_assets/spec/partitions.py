@@ -25,9 +25,10 @@ from connector_assets.spec.stream import Stream, WriteMode
 
 RANGE = "..."
 """Between the first and the last key of a range, as Dagster writes it."""
-_HOUR, _DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+_HOUR = dt.timedelta(hours=1)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_KEY = 200
+_MS_FROM = 100_000_000_000  # as seconds, in the year 5138
 
 
 def _time(value: str) -> str:
@@ -54,12 +55,16 @@ PerRun = Annotated[int, Field(ge=1, le=100_000)]
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One part of a stream: a window of its cursor, or one value of its list `of`."""
+    """One part of a stream: a window of its cursor, or one value of its list `of`.
+
+    `mode` is what a load of it does to the table.
+    """
 
     key: str
     window: Window | None = None
     of: str = ""
     value: Any = None
+    mode: WriteMode = "replace"
 
     def narrow(self, stream: Stream) -> Stream:
         """`stream`, reading this part only."""
@@ -71,25 +76,28 @@ class Partition:
             return stream.model_copy(update={"for_each": each})
         return stream.model_copy(update={"incremental": _told(stream.incremental, self.window)})
 
-    def mode(self, stream: Stream) -> WriteMode:
-        """What a load of this part does: replace it, unless rows are merged by key on purpose.
-
-        A part of time that is loaded again holds the same rows, so it is never appended twice.
-        """
-        if self.window is None or stream.write_mode == "merge" or stream.deleted_when:
-            return stream.mode
-        return "replace"
-
 
 def _told(incremental: Incremental | None, window: Window) -> Incremental | None:
-    """With a format: bounds that are computed were never written or received."""
+    """With a format: bounds that are computed were never written or received.
+
+    It is that of `start`, as far as that shows one.
+    """
     if incremental is None or incremental.format != "as_is":
         return incremental
-    whole_days = all(
-        isinstance(end, dt.datetime) and not end.timestamp() % _DAY.total_seconds()
-        for end in (window.start, window.end)
-    )
-    return incremental.model_copy(update={"format": "date" if whole_days else "iso"})
+    start = incremental.start
+    if isinstance(start, int | float):
+        told = "epoch" if start < _MS_FROM else "epoch_ms"
+    elif start and start.is_literal and "T" in start.source:
+        told = "iso"
+    else:
+        told = "date" if _is_whole_days(window) else "iso"
+    return incremental.model_copy(update={"format": told})
+
+
+def _is_whole_days(window: Window) -> bool:
+    """Whether it begins and ends at midnight, UTC."""
+    ends = (window.start, window.end)
+    return all(isinstance(end, dt.datetime) and end == dates.instant(end.date()) for end in ends)
 
 
 class TimePartitions(Model):
@@ -121,6 +129,19 @@ class TimePartitions(Model):
         if self._last and self._last <= self._first:
             raise fault("end", "must be after start")
         return self
+
+    @property
+    def unit(self) -> str:
+        """What one of them is."""
+        return {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}[self.type]
+
+    def mode(self, stream: Stream) -> WriteMode:
+        """What a load of a part does: replace it, unless rows are merged by key on purpose.
+
+        A time that is loaded again has the same rows again: they are never appended twice.
+        """
+        merges = stream.write_mode == "merge" or stream.deleted_when is not None
+        return "merge" if merges else "replace"
 
     @property
     def pattern(self) -> str:
@@ -252,6 +273,15 @@ class EachPartitions(Model):
     """Most partitions that one run of a backfill takes; 1 gives each a run of its own. Default:
     one run takes all.
     """
+
+    @property
+    def unit(self) -> str:
+        """What one of them is."""
+        return self.of
+
+    def mode(self, stream: Stream) -> WriteMode:
+        """What a load of a part does: as without partitions, each has a cursor of its own."""
+        return stream.mode
 
     def partition(self, key: str, values: Sequence[Any]) -> Partition:
         """The one called `key` among `values`; ConfigError where there is none."""

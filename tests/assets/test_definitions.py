@@ -48,6 +48,21 @@ def test_an_asset_says_what_it_is(project):
     assert "name: items" in line
 
 
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [
+        ("replace", "replaces `shop.items`"),
+        ("append", "appended to `shop.items`"),
+        ("merge", "merged into `shop.items`"),
+        ("scd2", "kept in all its versions in `shop.items`"),
+    ],
+)
+def test_the_description_says_what_a_load_does(project, mode, says):
+    named = f"{{name: items, writeMode: {mode}"
+    project.write("specs/shop.yaml", SHOP.replace("{name: items", named))
+    assert says in specs_of(project.definitions())[ITEMS].description
+
+
 def test_a_connection_overrides_labels_and_picks_streams(project):
     project.write("specs/shop.yaml", SHOP)
     project.write(

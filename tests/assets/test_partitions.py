@@ -157,6 +157,67 @@ def test_with_merge_rows_are_written_over_by_key_and_none_is_dropped(partitioned
     assert [row[0] for row in project.rows("eu.orders")] == [2, 7]
 
 
+@pytest.mark.parametrize(
+    ("start", "since"),
+    [
+        ('"2023-01-01"', "2024-01-02"),
+        ('"2023-01-01T00:00:00Z"', "2024-01-02T00:00:00Z"),
+        ("1672531200", "1704153600"),
+        ("1672531200000", "1704153600000"),
+    ],
+)
+def test_without_a_format_times_are_sent_as_start_is_written(partitioned, api, start, since):
+    project = partitioned()
+    spec = SPEC.replace('format: iso, start: "2024-01-01"', f"start: {start}")
+    project.write("specs/shop.yaml", spec)
+    api.answer = lambda _: {"rows": []}
+    assert run(project, None, "2024-01-02").success
+    assert api.seen[0].query["since"] == since
+
+
+def test_a_list_on_the_clients_side_is_cut_to_the_window(partitioned, api):
+    project = partitioned()
+    spec = SPEC.replace("startParam: since, endParam: until", "clientFilter: true")
+    project.write("specs/shop.yaml", spec)
+    for day in ("2024-01-02", "2024-01-03"):
+        result = run(project, None, day)
+        assert materialized(result)[day]["rows_received"] == 1
+    assert [row[0] for row in project.rows("eu.orders")] == [2, 3]
+    assert [r.query for r in api.seen] == [{}, {}]
+
+
+def test_windows_within_a_partition_are_asked_for_one_by_one(partitioned, api):
+    project = partitioned('{type: weekly, start: "2024-01-01", end: "2024-01-08"}')
+    project.write("specs/shop.yaml", SPEC.replace("format: iso", "format: iso, window: P3D"))
+    assert run(project, None, "2024-01-01").success
+    assert sorted(windows(api)) == [
+        ("2024-01-01", "2024-01-04"),
+        ("2024-01-04", "2024-01-07"),
+        ("2024-01-07", "2024-01-08"),
+    ]
+    assert [row[0] for row in project.rows("eu.orders")] == [1, 2, 3, 4]
+
+
+def test_an_end_that_is_included_is_moved_back_by_granularity(partitioned, api):
+    project = partitioned()
+    spec = SPEC.replace("format: iso", "format: date, granularity: P1D")
+    project.write("specs/shop.yaml", spec)
+    api.answer = lambda _: {"rows": []}
+    assert run(project, None, "2024-01-02").success
+    assert api.seen[0].query == {"since": "2024-01-02", "until": "2024-01-02"}
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("", "replaces a part (day) of `eu.orders`, one row per `id`"),
+        (", writeMode: merge", "merged into `eu.orders`, one row per `id`"),
+    ],
+)
+def test_the_description_says_what_a_load_does(partitioned, more, says):
+    assert says in specs_of(partitioned(more=more).definitions())[ORDERS].description
+
+
 def test_a_range_in_one_run_is_a_load_and_a_materialization_for_each_partition(partitioned, api):
     project = partitioned()
     result = run(project, None, tags=over("2024-01-01", "2024-01-04"))

@@ -18,6 +18,7 @@ ROOM = {
     "discovery": "connector",
     "partitioned": "connector",
     "project": "connector",
+    "settings": "errors",
     "sync": "connector",
     "yaml_connector": "connector",
     "assets": "front",

@@ -18,6 +18,8 @@ from connector_assets.errors import ConfigError
 from connector_assets.load.table import Destination
 from connector_assets.load.urls import destination_from_url
 from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.settings import DEFAULTS
+from connector_assets.settings import variable as named
 
 
 class HttpRuntimeResource(dg.ConfigurableResource):  # type: ignore[type-arg] # provides itself
@@ -46,7 +48,7 @@ class DestinationResource(dg.ConfigurableResource):  # type: ignore[type-arg] # 
         "postgresql://host/database; a password belongs into PGPASSWORD or a passfile.",
     )
     staging: str = Field(
-        default=".connector_assets/staging",
+        default=DEFAULTS["STAGING"],
         description="Folder of rows on their way; reruns resume from it, so it must outlive them.",
     )
 
@@ -76,7 +78,7 @@ def _stored(name: str, value: str) -> str:
 
     Dagster stores and shows the values of resources, and a URL may hold a password.
     """
-    variable = f"CONNECTOR_ASSETS_{name}"
+    variable = named(name)
     if os.environ.get(variable) == value:
         return dg.EnvVar(variable)
     if re.match(r"[^/]*://[^/@]*:[^/@]+@", value):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from connector_assets.project import documents, locks
+from connector_assets.settings import private_hosts, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +36,18 @@ def settings(
     allow_private: Sequence[str] | None = None,
 ) -> Settings:
     """The settings in force; relative paths are taken from the working directory."""
-    folders = (
-        Path(specs or _from("SPECS", "specs")),
-        Path(connections or _from("CONNECTIONS", "connections")),
-    )
-    private = _from("ALLOW_PRIVATE", "").split(",") if allow_private is None else allow_private
+    folders = (Path(specs or setting("SPECS")), Path(connections or setting("CONNECTIONS")))
     return Settings(
         *folders,
-        destination=destination or _from("DESTINATION", "duckdb:///data.duckdb"),
-        staging=str(staging or _from("STAGING", ".connector_assets/staging")),
-        state=_from("STATE", ".connector_assets/state"),
-        allow_private=tuple(host.strip() for host in private if host.strip()),
-        timezone=_from("TIMEZONE", "UTC"),
+        destination=destination or setting("DESTINATION"),
+        staging=str(staging or setting("STAGING")),
+        state=setting("STATE"),
+        allow_private=private_hosts() if allow_private is None else tuple(allow_private),
+        timezone=setting("TIMEZONE"),
         files=tuple(
             _stamp(path) for folder in folders for path in (*documents(folder), *locks(folder))
         ),
     )
-
-
-def _from(name: str, default: str) -> str:
-    return os.environ.get(f"CONNECTOR_ASSETS_{name}") or default
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:

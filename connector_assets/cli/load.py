@@ -26,6 +26,7 @@ from connector_assets.cli.options import (
     VerboseOption,
 )
 from connector_assets.errors import ConfigError, ConnectorError
+from connector_assets.settings import DEFAULTS, setting, variable
 
 if TYPE_CHECKING:
     from connector_assets.cli.progress import Shows
@@ -41,7 +42,7 @@ ToOption = Annotated[
     typer.Option(
         "--to",
         metavar="URL",
-        envvar="CONNECTOR_ASSETS_DESTINATION",
+        envvar=variable("DESTINATION"),
         help="Where to: duckdb:///relative.duckdb, duckdb:////absolute.duckdb, parquet:///folder "
         "or postgresql://host/database.",
     ),
@@ -72,7 +73,7 @@ def load(
     spec: SpecArgument,
     streams: StreamsArgument = None,
     *,
-    to: ToOption = "duckdb:///data.duckdb",
+    to: ToOption = DEFAULTS["DESTINATION"],
     schema: SchemaOption = None,
     full: FullOption = False,
     partition: PartitionOption = None,
@@ -96,8 +97,8 @@ def load(
     with Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose) as given:
         connection = given.connection(spec)
         names = _parents_first(connection, streams or _all(connection, partition))
-        staging = given.environ.get("CONNECTOR_ASSETS_STAGING") or ".connector_assets/staging"
-        work = _Work(connection, given, destination_from_url(to), Path(staging), schema, full)
+        staging = Path(setting("STAGING", given.environ))
+        work = _Work(connection, given, destination_from_url(to), staging, schema, full)
         tell = _as_json if as_json else _as_line
         with progress() as shown:
             parts = [(name, key) for name in names for key in _keys(connection, name, partition)]

@@ -11,19 +11,20 @@ import typer
 
 from connector_assets.cli import output
 from connector_assets.errors import ConfigError, ConnectorError
+from connector_assets.settings import DEFAULTS, variable
 
 SpecsOption = Annotated[
     str,
     typer.Option(
         "--specs",
         metavar="FOLDER",
-        envvar="CONNECTOR_ASSETS_SPECS",
+        envvar=variable("SPECS"),
         help="Where connectors are written; made if it is not there.",
     ),
 ]
 
 
-def mcp(*, specs: SpecsOption = "specs") -> None:
+def mcp(*, specs: SpecsOption = DEFAULTS["SPECS"]) -> None:
     """Serve the Model Context Protocol on stdin and stdout, for an assistant's client.
 
     Its tools create, validate and list connectors. They send no request to any API.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from connector_assets.cli import output
+from connector_assets.settings import private_hosts, setting
 
 if TYPE_CHECKING:
     from connector_assets.connection import Connection
@@ -123,9 +124,8 @@ class Given:
         """The one runtime of this command."""
         from connector_assets.runtime.runtime import HttpRuntime
 
-        listed = self.environ.get("CONNECTOR_ASSETS_ALLOW_PRIVATE", "").split(",")
-        allowed = (*(host.strip() for host in listed if host.strip()), *self.allow_private)
-        state = self.environ.get("CONNECTOR_ASSETS_STATE") or ".connector_assets/state"
+        allowed = (*private_hosts(self.environ), *self.allow_private)
+        state = setting("STATE", self.environ)
         return HttpRuntime(allow_private=allowed, state=state, verbose=self.verbose)
 
     def __enter__(self) -> Self:

@@ -12,14 +12,12 @@ from connector_assets.connection import Connection
 from connector_assets.plugins.registry import PLUGINS_VARIABLE, connector_registry, import_plugins
 from connector_assets.project import SUFFIXES, Project, connection_from_file, discover
 from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.settings import setting
 
 
 def folders(environ: Mapping[str, str]) -> tuple[Path, Path]:
     """Where specs and connections are."""
-    return (
-        Path(environ.get("CONNECTOR_ASSETS_SPECS") or "specs"),
-        Path(environ.get("CONNECTOR_ASSETS_CONNECTIONS") or "connections"),
-    )
+    return Path(setting("SPECS", environ)), Path(setting("CONNECTIONS", environ))
 
 
 def project(*, runtime: HttpRuntime, environ: Mapping[str, str]) -> Project:

@@ -16,11 +16,12 @@ from connector_assets.connector import Connector
 from connector_assets.errors import ConfigError, Fault, SpecError
 from connector_assets.plugins.define import PluginConnector
 from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.settings import variable
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import parse_connector
 from connector_assets.yaml_connector import YamlConnector
 
-PLUGINS_VARIABLE = "CONNECTOR_ASSETS_PLUGINS"
+PLUGINS_VARIABLE = variable("PLUGINS")
 
 Registered = PluginConnector | ConnectorSpec
 

@@ -40,6 +40,13 @@ def _destination(value: str) -> str:
     return value
 
 
+def _unspaced(value: str) -> str:
+    if re.search(r"\s", value):
+        raise ValueError("must hold no space")
+    return value
+
+
+Pool = Annotated[Text, AfterValidator(_unspaced)]
 Cron = Annotated[str, AfterValidator(check_cron)]
 DestinationUrl = Annotated[str, AfterValidator(_destination)]
 
@@ -135,7 +142,7 @@ class ConnectionDocument(Model):
     """Whether each stream is a step of its own, or all are one after the other in one, which
     suits many tiny streams. Streams with partitions stay steps of their own.
     """
-    pool: Text | None = None
+    pool: Pool | None = None
     """Dagster pool that limits how many streams run at once."""
     group: Group | None = None
     """Group of the assets; letters, digits and underscores."""

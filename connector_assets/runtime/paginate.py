@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +13,8 @@ from connector_assets.runtime.page import Page
 from connector_assets.runtime.prefetch import Foreseen, Prefetch, Try
 from connector_assets.spec.call import Call
 from connector_assets.spec.pagination import Foresees, Paginates
+
+_SAME_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +116,32 @@ def _foreseen(
     return Foreseen(calls, certain)
 
 
+class Told:
+    """Compares the rows that came with the number the server told."""
+
+    def __init__(self, pagination: Paginates, start: Call) -> None:
+        self._total = getattr(pagination, "total", None)
+        self._rows = start.rows_before
+        self._last: Page | None = None
+
+    def after(self, step: Step) -> str:
+        """What to say after the last step, if fewer came."""
+        if self._total is None:
+            return ""
+        self._rows = step.page.count if step.restarted else self._rows + step.page.count
+        self._last = step.page if step.page.count or not self._last else self._last
+        told = None if step.following else self._total(self._last)
+        fewer = told is not None and self._rows < told
+        return f"the server told of {told} rows and gave {self._rows}" if fewer else ""
+
+
 class _Proof:
-    """Remembers every request and every non-empty body as eight bytes each."""
+    """Remembers every request, every non-empty body and its rows as eight bytes each."""
 
     def __init__(self) -> None:
         self._calls: set[int] = set()
         self._bodies: set[int] = set()
+        self._rows: Counter[int] = Counter()
 
     def of_call(self, call: Call) -> None:
         key = hash(call.place.dumps())
@@ -138,3 +161,17 @@ class _Proof:
                 fix="check that the API knows the pagination's parameters",
             )
         self._bodies.add(page.digest)
+        self._of_rows([bytes(row) for row in page.rows])
+
+    def _of_rows(self, rows: list[bytes]) -> None:
+        """A body may hold the time, or a fresh cursor, beside rows that are always the same."""
+        # Rows may be alike, and a page of them too; not three pages of rows that differ.
+        if rows[0] == rows[-1]:
+            return
+        key = hash(b"\n".join(rows))
+        self._rows[key] += 1
+        if self._rows[key] >= _SAME_ROWS:
+            raise PaginationLoop(
+                f"the server sends the same rows {_SAME_ROWS} times",
+                fix="check that the API knows the pagination's parameters",
+            )

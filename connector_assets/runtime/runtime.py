@@ -22,7 +22,7 @@ from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.conditional import Conditional
 from connector_assets.runtime.guard import Guard, Resolve, origin_of
 from connector_assets.runtime.page import Page
-from connector_assets.runtime.paginate import Step, restarting, walk
+from connector_assets.runtime.paginate import Step, Told, restarting, walk
 from connector_assets.runtime.records import transform_of
 from connector_assets.runtime.render import first_call, request_of
 from connector_assets.runtime.session import Session, place_of
@@ -273,12 +273,15 @@ class HttpRuntime:
             truncate=truncate,
             width=1 if truncate else session.concurrency,
         )
+        told = Told(pagination, start)
         try:
             for step in restarting(begin, start, first or start, may_restart=may_restart):
                 if step.restarted:
                     session.stats.note("the server had the list begun anew")
                 session.stats.truncated |= step.truncated
                 session.stats.add(pages=1, rows=step.page.count)
+                if note := told.after(step):
+                    session.stats.note(note)
                 yield step
         except ConnectorError as error:
             raise error.at(place_of(start)).masked(session.secrets.mask) from None

@@ -208,18 +208,21 @@ class _Counted(_Pagination):
     place: Literal["query", "body"] = Field("query", alias="in")
     """Whether place and size are sent in the query or in the body."""
 
-    def _total(self, page: Page) -> int | None:
+    def total(self, page: Page) -> int | None:
+        """The number of rows in all, where `page` tells it."""
         return _number(self.total_field, self.total_header, page)
 
     def _after(self, call: Call, page: Page) -> Call | None:
         """The bookkeeping for the next page, or None when `page` is the last one.
 
-        A total that the server gives decides. Else a short page is the last, but for the first:
-        servers cap the page size in silence, so one more is asked for, and if that brings rows,
-        what the first page held is the page size from then on.
+        A total that the server gives decides, unless more came already. Else a short page is the
+        last, but for the first: servers cap the page size in silence, so one more is asked for, and
+        if that brings rows, what the first page held is the page size from then on.
         """
         received = call.rows_before + page.count
-        total = self._total(page)
+        total = self.total(page)
+        if total is not None and total < received:
+            total = None
         if page.count == 0 or (total is not None and received >= total):
             return None
         size = call.page_size or self.page_size or page.count
@@ -271,7 +274,7 @@ class OffsetPagination(_Counted):
         return call.put(self.limit_param, self.page_size, self.place) if self.page_size else call
 
     def ahead(self, call: Call, page: Page) -> Iterator[Call] | None:
-        total = self._total(page)
+        total = self.total(page)
         if total is None or page.count == 0:
             return None
         following = self._at(replace(call.after(page.count), page_size=page.count))
@@ -306,7 +309,7 @@ class PagePagination(_Counted):
             call = following
             page = yield call
             pages = self._pages(page)
-            if pages is None:
+            if pages is None or pages < call.page:
                 following = self._after(call, page)
             else:
                 following = call.after(page.count) if page.count and call.page < pages else None
@@ -322,7 +325,7 @@ class PagePagination(_Counted):
         return _number(self.total_pages_field, self.total_pages_header, page)
 
     def ahead(self, call: Call, page: Page) -> Iterator[Call] | None:
-        pages, total = self._pages(page), self._total(page)
+        pages, total = self._pages(page), self.total(page)
         if page.count == 0:
             return None
         if pages is None and total is not None:

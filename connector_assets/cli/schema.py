@@ -16,10 +16,11 @@ class Kind(StrEnum):
 
     CONNECTOR = "connector"
     CONNECTION = "connection"
+    LOCK = "lock"
 
 
 KindArgument = Annotated[
-    Kind, typer.Argument(metavar="connector|connection", help="Which kind of document.")
+    Kind, typer.Argument(metavar="connector|connection|lock", help="Which kind of document.")
 ]
 
 
@@ -30,7 +31,12 @@ def schema(kind: KindArgument = Kind.CONNECTOR) -> None:
     """
     from connector_assets.spec.connection import ConnectionDocument
     from connector_assets.spec.connector import ConnectorSpec
+    from connector_assets.spec.dynamic import Lock
     from connector_assets.spec.jsonschema import schema_of
 
-    model = ConnectionDocument if kind is Kind.CONNECTION else ConnectorSpec
-    output.write(json.dumps(schema_of(model), indent=2) + "\n")
+    models = {
+        Kind.CONNECTOR: ConnectorSpec,
+        Kind.CONNECTION: ConnectionDocument,
+        Kind.LOCK: Lock,
+    }
+    output.write(json.dumps(schema_of(models[kind]), indent=2) + "\n")

@@ -44,8 +44,11 @@ class Locked(Model):
     """One discovered stream."""
 
     name: StreamName
+    """Name of its table, and last part of its asset's key."""
     from_: EndpointId
+    """The endpoint that listed it, as `from` in the connector's `read.dynamic`."""
     vars: dict[VariableName, Plain] = {}
+    """What of the listed row its templates read."""
 
     model_config = {"alias_generator": lambda name: name.rstrip("_")}
 
@@ -54,8 +57,11 @@ class Lock(Model):
     """What was discovered, by connection."""
 
     kind: Literal["lock"]
+    """Says that this document holds discovered streams."""
     version: Literal["1.0"]
+    """Version of the format, in quotes."""
     connections: dict[ConnectorId, Many[Locked]] = {}
+    """The streams of each connection, by its id; an empty list says that the API has none."""
 
 
 @dataclass(frozen=True)

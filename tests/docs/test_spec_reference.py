@@ -13,12 +13,13 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # ha
 from connector_assets.cli.reference import of_spec
 from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.dynamic import Lock
 from connector_assets.spec.jsonschema import schema_of
 from connector_assets.spec.yaml_source import read_yaml
 from tests.docs.pages import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
-MODELS = {"connector": ConnectorSpec, "connection": ConnectionDocument}
+MODELS = {"connector": ConnectorSpec, "connection": ConnectionDocument, "lock": Lock}
 FOUNDING = ROOT / "specs" / "salesforce_rest.yaml"
 DOCUMENTS = [
     *((path, "connector") for path in sorted((ROOT / "specs").glob("*.yaml"))),

@@ -43,6 +43,8 @@ class Connection:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     lock: Path | None = None
     """Where the streams that the API lists are kept, if the connector has such."""
+    spec: Path | None = None
+    """The file of its connector, if it has one; of a default connection, `source` again."""
 
     def streams(self) -> Sequence[Stream]:
         """The streams this connection reads, with its overrides; needs no values."""

@@ -95,7 +95,9 @@ class _Finder:
         connector, spec_path = found
         self.used.add(connector.id)  # also by a connection with faults, which none may stand in for
         connector, lock = with_locked_streams(connector, spec_path, document.id)
-        connection = Connection(document.id, connector, document, path, self.environ, lock)
+        connection = Connection(
+            document.id, connector, document, path, self.environ, lock, spec_path
+        )
         faults = [_placed(one, yaml) for one in _misfits(connection, document)]
         if faults:
             raise SpecError(in_order(faults), source=str(path))
@@ -215,7 +217,7 @@ def _default(
 ) -> Connection:
     """The connection of a spec that no document names."""
     connector, lock = with_locked_streams(YamlConnector(spec, runtime), path, spec.id)
-    return Connection(spec.id, connector, None, path, environ, lock)
+    return Connection(spec.id, connector, None, path, environ, lock, path)
 
 
 def with_locked_streams(

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import dagster as dg
 
-from connector_assets.assets.source import code_reference
+from connector_assets.assets.source import code_references
 from connector_assets.assets.stream import asset_key, one_op_asset
 from connector_assets.connection import Connection
 from connector_assets.errors import Fault, SpecError
@@ -70,7 +70,7 @@ def _failing(
         group_name=key.path[0],
         description=text,
         kinds={kind},
-        metadata=code_reference(path, line) if path else None,
+        metadata=code_references([(path, line)]) if path else None,
     )
 
     def compute(_context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> NoReturn:

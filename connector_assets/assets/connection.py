@@ -10,7 +10,7 @@ from connector_assets.assets.broken import undiscovered_assets
 from connector_assets.assets.resources import destination_resource, http_resource
 from connector_assets.assets.schedules import schedules
 from connector_assets.assets.settings import Settings
-from connector_assets.assets.source import line_of
+from connector_assets.assets.source import Sources
 from connector_assets.assets.stream import Planned, asset_spec, stream_asset
 from connector_assets.assets.together import streams_asset
 from connector_assets.connection import Connection
@@ -58,8 +58,7 @@ def _assets(
     connection: Connection, destination: str, url: str, timezone: str | None
 ) -> list[dg.AssetsDefinition]:
     """With a `timezone` the crons become conditions."""
-    source = connection.source
-    text = source.read_text("utf-8", errors="replace") if source else ""
+    sources = Sources.of(connection)
     streams = connection.streams()
     undiscovered = undiscovered_assets(connection) if connection.awaits_discovery else []
     _refuse_shared_tables([stream.name for stream in streams])
@@ -68,7 +67,7 @@ def _assets(
             connection,
             stream,
             storage=url.partition(":")[0],
-            line=line_of(text, stream.name),
+            source=sources.references(stream.name),
             condition=_condition(connection, stream.name, timezone) if timezone else None,
         )
         for stream in streams

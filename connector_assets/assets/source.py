@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
+from connector_assets.connection import Connection
+
+Metadata = dict[str, dg.CodeReferencesMetadataValue]
 _READ = re.compile(r"^\s*\"?(?:read|streams)\"?\s*:", re.MULTILINE)
 
 
@@ -22,9 +28,29 @@ def line_of(text: str, stream: str) -> int:
     return text.count("\n", 0, found.start()) + 1 if found else 1
 
 
-def code_reference(path: Path, line: int) -> dict[str, dg.CodeReferencesMetadataValue]:
-    """Metadata that links an asset to a line of a file."""
-    reference = dg.LocalFileCodeReference(
-        file_path=str(path.absolute()), line_number=line, label=f"{path.name}:{line}"
-    )
-    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}
+@dataclass(frozen=True)
+class Sources:
+    """The documents of a connection, its own and its connector's, read once for all streams."""
+
+    texts: Mapping[Path, str]
+
+    @classmethod
+    def of(cls, connection: Connection) -> Sources:
+        paths = dict.fromkeys(path for path in (connection.source, connection.spec) if path)
+        return cls({path: path.read_text("utf-8", errors="replace") for path in paths})
+
+    def references(self, stream: str) -> Metadata | None:
+        """Metadata that links a stream to the lines that name it."""
+        places = [(path, line_of(text, stream)) for path, text in self.texts.items()]
+        return code_references(places) if places else None
+
+
+def code_references(places: Iterable[tuple[Path, int]]) -> Metadata:
+    """Metadata that links an asset to lines of files."""
+    found: list[Any] = [
+        dg.LocalFileCodeReference(
+            file_path=str(path.absolute()), line_number=line, label=f"{path.name}:{line}"
+        )
+        for path, line in places
+    ]
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=found)}

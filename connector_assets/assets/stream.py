@@ -11,7 +11,7 @@ import dagster as dg
 from connector_assets.assets import labels
 from connector_assets.assets.checks import check_specs
 from connector_assets.assets.partitions import backfill_policy, partitions_def
-from connector_assets.assets.source import code_reference
+from connector_assets.assets.source import Metadata
 from connector_assets.assets.step import Step, materialize
 from connector_assets.connection import Connection
 from connector_assets.load.names import table_name
@@ -82,12 +82,12 @@ def asset_spec(
     connection: Connection,
     stream: Stream,
     storage: str,
-    line: int,
+    source: Metadata | None,
     condition: dg.AutomationCondition[Any] | None,
 ) -> dg.AssetSpec:
     """What Dagster shows of `stream`, also before it ever ran.
 
-    `storage` is the kind of store, `line` where the connection's file declares the stream,
+    `storage` is the kind of store, `source` links to the lines that name it,
     `condition` says when it materialises itself.
     """
     fresh_for = stream.checks.fresh_for
@@ -100,7 +100,7 @@ def asset_spec(
         owners=labels.owners(connection, stream),
         tags=labels.tags(connection, stream),
         code_version=labels.code_version(connection, stream),
-        metadata=code_reference(connection.source, line) if connection.source else None,
+        metadata=source,
         automation_condition=condition,
         partitions_def=partitions_def(connection, stream.name),
         # No check: a step that never runs yields none, and that is what staleness is.

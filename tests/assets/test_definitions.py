@@ -80,6 +80,34 @@ def test_a_connection_overrides_labels_and_picks_streams(project):
     assert definitions.get_assets_def(spec.key).op.pool == "shop_api"
 
 
+def test_an_asset_links_to_its_line_in_the_connection_and_in_the_connector(project):
+    project.write("specs/shop.yaml", SHOP)
+    text = connection("id: eu\nconnector: shop\nstreams: [items]\n")
+    project.write("connections/eu.yaml", text)
+    metadata = specs_of(project.definitions())[dg.AssetKey(["eu", "items"])].metadata
+    links = metadata["dagster/code_references"].code_references
+    lines = [(link.label.split(":")[0], link.line_number) for link in links]
+    named = [number for number, line in enumerate(SHOP.splitlines(), 1) if "name: items" in line]
+    assert lines == [("eu.yaml", 5), ("shop.yaml", named[0])]
+
+
+def test_a_child_depends_on_the_parent_whose_table_it_reads(project):
+    child = "    - {name: lines, forEach: [{parent: {stream: items, field: id}}]}\n"
+    project.write("specs/shop.yaml", SHOP + child)
+    definitions = project.definitions()
+    lines = dg.AssetKey(["shop", "lines"])
+    graph = definitions.resolve_asset_graph()
+    assert graph.get(lines).parent_keys == {ITEMS}
+
+
+def test_a_pool_that_dagster_refuses_is_a_fault(project):
+    project.write("specs/shop.yaml", SHOP)
+    text = connection("id: eu\nconnector: shop\npool: shop api\nstreams: [items]\n")
+    project.write("connections/eu.yaml", text)
+    broken = specs_of(project.definitions())[dg.AssetKey(["eu", "items"])]
+    assert "connections/eu.yaml:5:7: pool: must hold no space" in broken.description
+
+
 def test_a_connection_may_have_a_destination_of_its_own(project):
     project.write("specs/shop.yaml", SHOP)
     project.write(

@@ -29,7 +29,7 @@ def asked_for(block: Block) -> dict[str, str]:
     """The requests that the page shows after a connection, by partition."""
     every = [one for one in blocks(PAGE) if one.language in ("yaml", "text")]
     said = next(then for one, then in pairwise(every) if one == block)
-    return dict(line.split() for line in said.text.splitlines())  # type: ignore[misc] # two words
+    return dict(line.split() for line in said.text.splitlines())
 
 
 def shop(folder: Path) -> Project:

@@ -98,6 +98,10 @@ class PostgresDestination:
         """The values of row keys `columns`, as JSON values, row by row in bounded memory."""
         return keys_of(self._reading, table, columns)
 
+    def name_in_sql(self, table: Table) -> str:
+        """The table's name, cut as PostgreSQL has it."""
+        return pg_table(table)
+
     def query(
         self, sql: str, limit: int | None = None
     ) -> tuple[list[Column], list[tuple[Any, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,40 +14,42 @@ _FORMS = (
 )
 
 
-def destination_from_url(url: str) -> Destination:
+def destination_from_url(url: str, *, wait_s: float = 300) -> Destination:
     """Return the destination at `url`; a path after three slashes is relative, as in SQLAlchemy.
 
     `duckdb:///data.duckdb`, `parquet:///folder`, `parquet+s3://bucket/prefix` (any fsspec URL),
-    `postgresql://user@host/database` (any libpq URL; `PGPASSWORD` keeps the password out of it).
+    `postgresql://user@host/database` (any libpq URL; `PGPASSWORD` keeps the password out of it),
+    `dlt:///snowflake` (any of dlt's destinations, credentials from dlt's configuration).
+    `wait_s` is how long it waits for others who hold a file or a table.
 
     >>> destination_from_url("duckdb:///data.duckdb").uri
     'duckdb:///data.duckdb'
     """
     scheme, found, _ = url.partition("://")
-    kind = "parquet" if scheme.startswith("parquet+") else scheme
+    kind = scheme.partition("+")[0] if scheme.startswith(("parquet+", "dlt+")) else scheme
     if found and kind in _KINDS:
-        return _KINDS[kind](url)
+        return _KINDS[kind](url, wait_s)
     # A URL may hold a password, so what is not known to be a scheme is not quoted.
     what = f'"{scheme}" is not a known kind of destination' if found else "this is not a URL"
     raise ConfigError(what, where="destination", fix=f"use one of {_FORMS}")
 
 
-def _duckdb(url: str) -> Destination:
+def _duckdb(url: str, wait_s: float) -> Destination:
     from connector_assets.load.duckdb import DuckDBDestination
 
-    return DuckDBDestination(_path(url))
+    return DuckDBDestination(_path(url), wait_s=wait_s)
 
 
-def _parquet(url: str) -> Destination:
+def _parquet(url: str, wait_s: float) -> Destination:
     from connector_assets.load.folders import LocalFolder, ObjectFolder
     from connector_assets.load.parquet import ParquetDestination
 
     if url.startswith("parquet+"):
-        return ParquetDestination(ObjectFolder(url.removeprefix("parquet+")))
-    return ParquetDestination(LocalFolder(_path(url)))
+        return ParquetDestination(ObjectFolder(url.removeprefix("parquet+")), wait_s=wait_s)
+    return ParquetDestination(LocalFolder(_path(url)), wait_s=wait_s)
 
 
-def _postgres(url: str) -> Destination:
+def _postgres(url: str, wait_s: float) -> Destination:
     try:
         from connector_assets.load.postgres import PostgresDestination
     except ImportError:
@@ -55,10 +58,35 @@ def _postgres(url: str) -> Destination:
             where="destination",
             fix='pip install "connector-assets[postgres]"',
         ) from None
-    return PostgresDestination(url)
+    return PostgresDestination(url, wait_s=wait_s)
 
 
-_KINDS = {"duckdb": _duckdb, "parquet": _parquet, "postgresql": _postgres, "postgres": _postgres}
+def _dlt(url: str, wait_s: float) -> Destination:  # noqa: ARG001 # dlt has no lock to wait for
+    """`dlt:///NAME`, as dlt's configuration names it, and perhaps `?staging=NAME`."""
+    try:
+        from connector_assets.load.dlt import DltDestination
+    except ImportError:
+        raise ConfigError(
+            "dlt:/// needs dlt", where="destination", fix='pip install "connector-assets[dlt]"'
+        ) from None
+    name, _, query = url.removeprefix("dlt:///").partition("?")
+    staging = query.removeprefix("staging=") if query else None
+    if not re.fullmatch(r"[A-Za-z]\w*", name) or staging == query:
+        raise ConfigError(
+            "dlt:/// needs the name of a destination",
+            where="destination",
+            fix="use dlt:///snowflake, or a name from dlt's configuration, which has credentials",
+        )
+    return DltDestination(name, staging=staging)
+
+
+_KINDS = {
+    "duckdb": _duckdb,
+    "parquet": _parquet,
+    "postgresql": _postgres,
+    "postgres": _postgres,
+    "dlt": _dlt,
+}
 
 
 def _path(url: str) -> Path:

@@ -1,0 +1,158 @@
+"""Staged rows, typed by DuckDB, as Parquet files that dlt takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from connector_assets.errors import SchemaError
+from connector_assets.load.duckdb_casts import without_nanoseconds
+from connector_assets.load.duckdb_load import Order
+from connector_assets.load.duckdb_sql import literal, quoted
+from connector_assets.load.duckdb_typed import Typed, type_rows
+from connector_assets.load.kinds import Kind
+from connector_assets.load.plan import KeyColumn
+from connector_assets.load.table import Table
+
+LOAD, PARTITION, VERSION = "_load_id", "_partition", "_row_version"
+VALID_FROM, VALID_TO = "_valid_from", "_valid_to"
+_OURS = {LOAD, PARTITION, VERSION, VALID_FROM, VALID_TO}
+_TYPES = {
+    "BOOLEAN": "bool",
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), "bigint"),
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER"), "bigint"),
+    **dict.fromkeys(("FLOAT", "DOUBLE"), "double"),
+    "JSON": "json",
+    "DATE": "date",
+    "TIME": "time",
+    "TIMESTAMP": "timestamp",
+    "TIMESTAMP_NS": "timestamp",
+    "TIMESTAMP WITH TIME ZONE": "timestamp",
+    "BLOB": "binary",
+}
+
+
+def hint(type_: str) -> dict[str, Any]:
+    """Dlt's type for one of DuckDB's: json for what is nested, text for what it has not.
+
+    >>> hint("DECIMAL(10,2)")
+    {'data_type': 'decimal', 'precision': 10, 'scale': 2}
+    """
+    if found := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", type_):
+        return {"data_type": "decimal", "precision": int(found[1]), "scale": int(found[2])}
+    if type_.startswith(("STRUCT", "MAP", "UNION")) or type_.endswith("]"):
+        return {"data_type": "json"}
+    found_type = _TYPES.get(type_, "text")
+    if type_ in {"TIMESTAMP", "TIMESTAMP_NS"}:
+        return {"data_type": found_type, "timezone": False}
+    return {"data_type": found_type}
+
+
+class Names:
+    """The destination's column names; those of new columns are found on the way, each once."""
+
+    def __init__(self, known: Mapping[str, str], normalized: Callable[[str], str]) -> None:
+        self.by_column = dict(known)
+        self._normalized = normalized
+        self._taken = {name.casefold() for name in (*known.values(), *_OURS)}
+
+    def __getitem__(self, column: str) -> str:
+        if column not in self.by_column:
+            name, number = self._normal(column), 0
+            while name.casefold() in self._taken or name.startswith("_dlt_"):
+                number += 1
+                name = self._normal(f"{column}_{number}".lstrip("_"))
+            self._taken.add(name.casefold())
+            self.by_column[column] = name
+        return self.by_column[column]
+
+    def _normal(self, column: str) -> str:
+        try:
+            return self._normalized(column)
+        except ValueError:  # nothing of it is left, as of a space
+            return self._normalized("column")
+
+
+def typed_parquet(order: Order, columns: list[dict[str, Any]], folder: Path, names: Names) -> Typed:
+    """The rows in files, under the destination's names; SchemaError where a type has changed."""
+    stored = [_remembered(row) for row in columns]
+    typed = type_rows(
+        order,
+        stored,
+        columns,
+        folder,
+        select=lambda types: _select(types, names, _own_values(order, types)),
+        options="format parquet, compression zstd",
+    )
+    _forbid_changes(order.table, stored, typed.rows.types)
+    return typed
+
+
+def _remembered(row: Mapping[str, Any]) -> KeyColumn:
+    return KeyColumn(
+        row["key"],
+        row["column_name"],
+        row["column_type"],
+        Kind(row["kinds"]),
+        row["shape"],
+        row["fixed"],
+    )
+
+
+def _forbid_changes(table: Table, stored: Sequence[KeyColumn], now: Mapping[str, str]) -> None:
+    """Dlt adds columns, but leaves the types of those there are."""
+    for column in stored:
+        if not column.kinds and not column.fixed:
+            continue  # it never had a value, and is not there yet
+        before, after = hint(column.type), hint(now.get(column.name, column.type))
+        if before != after:
+            raise SchemaError(
+                f'column "{column.key}" is {before["data_type"]} and would have to become '
+                f"{after['data_type']}, which dlt does not change",
+                where=f"{table.schema}.{table.name}",
+                fix="declare the column's type, drop the table with its dlt state, and load anew",
+            )
+
+
+def _select(types: Mapping[str, str], names: Names, more: Mapping[str, str]) -> str:
+    values = [f"{_value(name, type_)} AS {quoted(names[name])}" for name, type_ in types.items()]
+    return ", ".join([*values, *(f"{value} AS {name}" for name, value in more.items())])
+
+
+def own_columns(order: Order) -> list[str]:
+    """Columns of ours, by which dlt tells rows apart."""
+    if order.mode == "append" and order.load_id:
+        return [LOAD]
+    if order.mode == "replace" and order.table.partition is not None:
+        return [PARTITION]
+    return [VERSION] if order.mode == "scd2" else []
+
+
+def _own_values(order: Order, types: Mapping[str, str]) -> dict[str, str]:
+    own = {LOAD: literal(order.load_id), PARTITION: literal(order.table.partition or "")}
+    if order.mode != "scd2":
+        return own
+    # Without what is null, or a new column would make a new version of every row.
+    values = ", ".join(
+        f"CASE WHEN {quoted(name)} IS NOT NULL THEN {literal(name)} || to_json({quoted(name)}) END"
+        for name in types
+        if name != order.table.deleted
+    )
+    version = f"md5(to_json(list_filter([{values}], lambda x: x IS NOT NULL)))"
+    return {**own, VERSION: version}
+
+
+def _value(name: str, type_: str) -> str:
+    column = quoted(name)
+    found = hint(type_)["data_type"]
+    if found == "json" and type_ != "JSON":
+        return f"CAST(to_json({column}) AS VARCHAR)"
+    if found in {"text", "json"}:
+        return f"CAST({column} AS VARCHAR)"
+    if type_ == "TIMESTAMP_NS":
+        return without_nanoseconds(name)
+    if found == "bigint":
+        return f"CAST({column} AS BIGINT)"
+    return f"CAST({column} AS DOUBLE)" if found == "double" else column

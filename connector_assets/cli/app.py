@@ -20,6 +20,7 @@ from connector_assets.cli.list import list_connectors
 from connector_assets.cli.load import load
 from connector_assets.cli.mcp import mcp
 from connector_assets.cli.migrate import migrate
+from connector_assets.cli.query import preview, query
 from connector_assets.cli.read import read
 from connector_assets.cli.schema import schema
 from connector_assets.cli.validate import validate
@@ -39,6 +40,8 @@ app.command()(validate)
 app.command()(lint)
 app.command()(read)
 app.command()(load)
+app.command()(preview)
+app.command()(query)
 app.command()(check)
 app.command()(discover)
 app.command("list")(list_connectors)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from connector_assets.errors import Busy, LoadError
 from connector_assets.load.duckdb_load import Order, load, require_key
 from connector_assets.load.duckdb_read import Reads, first_line
+from connector_assets.load.duckdb_tables import name_of
 from connector_assets.load.duckdb_tuning import tune
 from connector_assets.load.lock import Lock
 from connector_assets.load.table import Cursor, Loaded, Segment, Table, WriteMode
@@ -69,6 +70,11 @@ class DuckDBDestination(Reads):
         where = f"{table.schema}.{table.name}"
         order = Order(table, segments, mode, cursor, fence, run_id, self.uri)
         return load(order, lambda: self._writing(where, run_id))
+
+    def name_in_sql(self, table: Table) -> str:
+        """The table's name with the file's: a schema may be called like the file."""
+        with self._reading() as connection:
+            return name_of(connection, table) if connection else f"{table.schema}.{table.name}"
 
     @contextmanager
     def _writing(self, where: str, run_id: str) -> Iterator[DuckDBPyConnection]:

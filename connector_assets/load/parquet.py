@@ -20,6 +20,7 @@ from connector_assets.errors import LoadError
 from connector_assets.load.duckdb_load import Order, load, require_key
 from connector_assets.load.duckdb_read import Reads
 from connector_assets.load.duckdb_scratch import scratch
+from connector_assets.load.duckdb_sql import quoted
 from connector_assets.load.duckdb_state import dump_state, restore_state
 from connector_assets.load.folders import Folder
 from connector_assets.load.lock import Lock
@@ -87,6 +88,10 @@ class ParquetDestination(Reads):
                 what = (error.strerror or type(error).__name__).lower()
                 raise LoadError(what, where=self.uri) from error
         return loaded
+
+    def name_in_sql(self, table: Table) -> str:
+        """The table's name as `query` takes it: `_reading` makes the views in this file."""
+        return f'"views".{quoted(table.schema)}.{quoted(table.name)}'
 
     @contextmanager
     def _reading(self) -> Iterator[DuckDBPyConnection | None]:

@@ -122,6 +122,10 @@ class Destination(Protocol):
         """The values of row keys `columns`, as JSON values, row by row in bounded memory."""
         ...
 
+    def name_in_sql(self, table: Table) -> str:
+        """The table's name as `query` takes it."""
+        ...
+
     def query(
         self, sql: str, limit: int | None = None
     ) -> tuple[Sequence[Column], Sequence[tuple[Any, ...]]]:

@@ -20,6 +20,7 @@ from connector_assets.spec.call import Call
 # One try at a page; None where it brought none. It ends soon after the event is set.
 Try = Callable[[Call, threading.Event], Page | None]
 
+_FIRST_GUESSES = 3
 # For so many pages read, one more request may be in vain.
 _READ = 8
 
@@ -34,9 +35,9 @@ class Foreseen(NamedTuple):
 class Prefetch:
     """A `fetch` with up to `width` requests under way; use it in a `with` block.
 
-    Calls that are certain are asked for at once. Of others there are only as many under way as came
-    true before, one at first, so that a list of k pages costs less than k requests more. Requests
-    in vain are `width` and an eighth of the pages read at most, and then those of the list's end.
+    Calls that are certain are asked for at once. Of others there are few under way at first, and
+    one more for each that came true. Requests in vain are `width` and an eighth of the pages read
+    at most, and then those beyond the list's end.
     """
 
     def __init__(self, fetch: Callable[[Call], Page], ahead: Try | None, width: int) -> None:
@@ -73,7 +74,8 @@ class Prefetch:
         calls, certain = foreseen or Foreseen(iter(()), certain=False)
         next(calls, None)  # the walk asks for the first by itself
         self._foreseen = calls
-        self._window = self._most if certain and not self._in_vain else 1
+        first = self._most if certain else min(self._most, _FIRST_GUESSES)
+        self._window = 1 if self._in_vain else first
 
     def _fill(self) -> None:
         patient = self._in_vain <= self._most + self._read // _READ

@@ -23,6 +23,8 @@ from connector_assets.spec.url import join
 
 Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 _DIGITS = 16
+# Pages at the beginning of a list that are asked for one by one, unless their number is known.
+_NEVER_GUESSED = 4
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -234,10 +236,8 @@ class _Counted(_Pagination):
         return replace(call.after(page.count), page_size=size, probe=probe)
 
     def guess(self, call: Call) -> Iterator[Call] | None:
-        # One page is no evidence of more, unless it was as full as the spec says.
-        if call.probe or (self.page_size is None and call.page <= 2):  # noqa: PLR2004
-            return None
-        return self._onward(call)
+        # Most lists are short, and of those each guess would be in vain.
+        return self._onward(call) if call.page > _NEVER_GUESSED else None
 
     def _onward(self, call: Call) -> Iterator[Call]:
         """`call` and all that follow it if each page brings as many rows."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property, lru_cache
@@ -23,6 +24,9 @@ from connector_assets.spec.paths import MISSING, Path
 _OBJECT, _ARRAY, _QUOTE = ord("{"), ord("["), ord('"')
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]{1,40})", re.IGNORECASE)
 _SHOWN_KEYS, _LONGEST_KEY = 12, 40
+_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Python knows these as encodings, and they would change what a JSON text says.
+_NOT_CHARSETS = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "utf_7"}
 
 _envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
@@ -140,6 +144,7 @@ class Page:
                 raise ResponseError(
                     f'"{path}" is absent; {_there(at, parent)}', fix="correct responseRowsPath"
                 )
+            _check_once(at, parent, key)
             at = bytes(parent[key])
         return at
 
@@ -151,6 +156,7 @@ class Page:
             raise ResponseError("202: accepted, but there are no rows yet", fix="ask again later")
         self.root_key = self.root_key or _only_array(members)
         if self.root_key in members:
+            _check_once(self._body, members, self.root_key)
             return _listed(bytes(members[self.root_key]), self.root_key)
         return (self._body.strip(),)
 
@@ -160,14 +166,16 @@ def json_text(answer: Answer) -> bytes:
     body = answer.body
     if body.startswith(codecs.BOM_UTF8):
         body = body[3:]
+    declared = charset_of(answer)
+    if b"\0" in body[:4] and declared and not body.startswith(_BOMS):
+        return transcoded(body, declared)
     if body.isascii():
         return body
-    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if body.startswith(_BOMS):
         return transcoded(body, "utf-16")
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
-        declared = charset_of(answer)
         if declared and declared.lower() not in ("utf-8", "utf8"):
             return transcoded(body, declared)
         raise ResponseError(
@@ -185,10 +193,10 @@ def charset_of(answer: Answer) -> str | None:
 
 def transcoded(body: bytes, charset: str) -> bytes:
     """`body` from a charset into UTF-8; ResponseError where it is not in it."""
-    try:
-        return body.decode(charset).encode()
-    except (LookupError, UnicodeError):
-        raise ResponseError(f"the body is not in its declared charset {charset[:40]}") from None
+    with suppress(LookupError, UnicodeError):
+        if codecs.lookup(charset).name.replace("-", "_") not in _NOT_CHARSETS:
+            return body.decode(charset).encode()
+    raise ResponseError(f"the body is not in its declared charset {charset[:40]}")
 
 
 def _first(body: bytes) -> int:
@@ -222,6 +230,15 @@ def _members(body: bytes) -> dict[str, msgspec.Raw]:
         return {}
     members: dict[str, msgspec.Raw] = _decode(_envelope, body)
     return members
+
+
+def _check_once(body: bytes, members: dict[str, msgspec.Raw], key: str) -> None:
+    """Refuse an object that has `key` twice: the rows of the first would be lost in silence."""
+    name = msgspec.json.encode(key)
+    found = body.count(name)
+    if found > 1 and found - sum(bytes(raw).count(name) for raw in members.values()) > 1:
+        shown = f'"{key}"' if len(key) <= _LONGEST_KEY else "a key"
+        raise ResponseError(f"{shown} comes twice in one object", fix="tell the vendor")
 
 
 def _there(body: bytes, members: dict[str, msgspec.Raw]) -> str:

@@ -107,3 +107,37 @@ def test_cursors_are_read_without_decoding_the_rest():
     assert found.field("meta.next") == 12345678901234567890123
     assert found.field("meta.absent") is None
     assert found.last("id") == 9
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ('{"rows":[{"a":1}],"rows":[{"a":2}]}', "rows"),
+        ('{"rows" : [{"a":1}], "rows" : []}', None),
+        ('{"d":{"rows":[{"a":1}]},"d":{"rows":[{"a":2}]}}', "d.rows"),
+        ('{"d":{"rows":[{"a":1}],"rows":null}}', "d.rows"),
+    ],
+)
+def test_rows_under_a_key_that_comes_twice_are_not_dropped_in_silence(body, path):
+    with pytest.raises(ResponseError, match="comes twice in one object"):
+        page(body, path)
+
+
+def test_a_key_may_come_again_within_rows_and_beside_them():
+    body = '{"kind":"rows","rows":[{"rows":[{"rows":1}],"a":"rows"}],"more":{"rows":2}}'
+    assert page(body, "rows").count == 1
+    assert page(body).count == 1
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16le", "UTF-32BE"])
+def test_a_declared_charset_of_several_bytes_is_believed(charset):
+    body = '[{"a":"caf\u00e9"}]'.encode(charset.lower())
+    answered = answer(body, **{"content-type": f"application/json; charset={charset}"})
+    assert Page(answered, None).records() == [{"a": "caf\u00e9"}]
+
+
+@pytest.mark.parametrize("charset", ["unicode_escape", "utf-7", "idna", "zlib", "none"])
+def test_what_is_no_charset_of_texts_changes_no_text(charset):
+    answered = answer(b'[{"a":"\\u00e9 \xe9"}]', **{"content-type": f"x; charset={charset}"})
+    with pytest.raises(ResponseError, match="declared charset"):
+        Page(answered, None)

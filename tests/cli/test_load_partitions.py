@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -140,3 +141,50 @@ def test_settings_that_do_not_fit_the_stream_are_faults_at_their_place(
     done = cli("validate", "connections")
     assert done.code == 1
     assert f"connections/eu.yaml:{fault}" in done.err
+
+
+PAGED = SPEC.replace(
+    '{id: orders, url: "{{base_url}}/orders"}',
+    '{id: orders, url: "{{base_url}}/orders", pagination: {type: cursor, cursorField: next, maxPages: 9}}',
+)
+
+
+def test_an_interrupted_partition_goes_on_and_no_other_begins_where_it_was(cli, connected, api):
+    answers = {"broken": True}
+
+    def pages(request):
+        page, day = int(request.query.get("cursor", 0)), request.query["since"][8:10]
+        if answers["broken"] and page == 1 and day == "02":
+            return 500, {}
+        row = {"id": int(day) * 10 + page, "updated": request.query["since"]}
+        return {"rows": [row], "next": str(page + 1) if page < 2 else None}
+
+    connected(f"streams: {{orders: {{partitions: {DAILY}}}}}\n")
+    Path("specs/shop.yaml").write_text(PAGED)
+    api.answer = pages
+    assert cli("load", "eu", "--partition", "2024-01-02").code == 1
+    answers["broken"] = False
+    told = json.loads(cli("load", "eu", "--partition", "2024-01-03", "--json").out)
+    assert (told["resumedRows"], told["pages"]) == (0, 3)
+    told = json.loads(cli("load", "eu", "--partition", "2024-01-02", "--json").out)
+    assert (told["resumedRows"], told["pages"]) == (1, 2)
+    assert ids("eu.orders") == [20, 21, 22, 30, 31, 32]
+
+
+def test_full_replaces_a_partition_alone(cli, connected, shop):
+    connected(f"streams: {{orders: {{partitions: {DAILY}}}}}\n")
+    assert cli("load", "eu", "--partition", "2024-01-01...2024-01-04").code == 0
+    shop.orders[9] = shop.orders.pop(2)
+    assert cli("load", "eu", "--partition", "2024-01-02", "--full").code == 0
+    assert ids("eu.orders") == [1, 3, 4, 9]
+
+
+def test_a_value_of_a_list_has_a_cursor_of_its_own(cli, connected, api):
+    connected("streams: {stock: {partitions: {type: each, of: region}}}\n")
+    more = "      primaryKey: [region, n]\n      incremental: {cursorField: n, startParam: after}\n"
+    stock = "    - name: stock\n"
+    Path("specs/shop.yaml").write_text(SPEC.replace(stock, stock + more))
+    for region in ("eu", "eu", "us"):
+        assert cli("load", "eu", "--partition", region).code == 0
+    asked = [(r.path, r.query.get("after")) for r in api.seen]
+    assert asked == [("/stock/eu", None), ("/stock/eu", "1"), ("/stock/us", None)]

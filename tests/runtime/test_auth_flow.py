@@ -253,7 +253,7 @@ def test_threads_renew_once(tmp_path):
         all_at_once.wait()
         results.append(one.get())
 
-    threads = [threading.Thread(target=get) for _ in range(8)]
+    threads = [threading.Thread(target=get, daemon=True) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

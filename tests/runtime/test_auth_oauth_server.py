@@ -1,11 +1,8 @@
 """OAuth 2.0 against a real server, django-oauth-toolkit: rotation, reuse protection, processes."""
 
 import json
-import subprocess
-import sys
+import urllib.parse
 import urllib.request
-from multiprocessing import get_context
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +10,7 @@ from connector_assets.errors import AuthError
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
 from tests.runtime.oauth_server import CLIENT_ID, CLIENT_SECRET, PASSWORD, USER
+from tests.runtime.token_servers import running, together, told
 
 pytest.importorskip("oauth2_provider")
 SPEC = """
@@ -40,20 +38,12 @@ LIFETIME_S = 1
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    script = Path(__file__).with_name("oauth_server.py")
-    command = [sys.executable, str(script), str(tmp_path_factory.mktemp("oauth")), str(LIFETIME_S)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        finally:
-            process.kill()
+    with running("oauth_server.py", tmp_path_factory.mktemp("oauth"), LIFETIME_S) as origin:
+        yield origin
 
 
 def issued(server):
-    with urllib.request.urlopen(f"{server}/count", timeout=10) as answer:
-        return json.load(answer)["tokens"]
+    return told(server, "/count")["tokens"]
 
 
 def first_tokens(server):
@@ -82,44 +72,14 @@ def read(server, secrets, state, times=1, more="grant: auto"):
         )
 
 
-def keep_reading(server, secrets, state, signals):
-    start, stop, queue = signals
-    start.wait()
-    done = 0
-    try:
-        while not stop.is_set():
-            done += read(server, secrets, state)
-    except Exception as error:
-        queue.put(str(error))
-    else:
-        queue.put(done)
-
-
 def test_processes_share_one_rotating_refresh_token(server, tmp_path):
     """Reuse protection makes the proof: one stale refresh token, and all reads end in 401."""
     secrets, before = CLIENT | first_tokens(server), issued(server)
-    context = get_context("spawn")
-    start, stop, queue = context.Event(), context.Event(), context.Queue()
-    processes = [
-        context.Process(
-            target=keep_reading, args=(server, secrets, str(tmp_path), (start, stop, queue))
-        )
-        for _ in range(4)
-    ]
-    for process in processes:
-        process.start()
-    start.set()
     # The server says when enough has happened: 4 renewals.
-    for _ in range(300):
-        if issued(server) >= before + 4 or not all(process.is_alive() for process in processes):
-            break
-        stop.wait(0.1)
-    stop.set()
-    results = [queue.get(timeout=30) for _ in processes]
-    for process in processes:
-        process.join()
+    results = together(read, (server, secrets, str(tmp_path)), lambda: issued(server) >= before + 4)
     assert all(isinstance(result, int) for result in results), results
     assert sum(results) > 5
+    assert issued(server) >= before + 4
 
 
 def test_a_refresh_token_goes_on_in_the_next_run(server, tmp_path):

@@ -181,7 +181,7 @@ def test_no_more_than_concurrency_are_under_way_at_once(store, cancel):
             with lock:
                 under_way.pop()
 
-    threads = [threading.Thread(target=request) for _ in range(8)]
+    threads = [threading.Thread(target=request, daemon=True) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -210,7 +210,7 @@ def hold_a_place(store, held):
 def test_the_place_of_a_killed_process_is_free_again(tmp_path, cancel):
     context = get_context("spawn")
     held = context.Event()
-    process = context.Process(target=hold_a_place, args=(str(tmp_path), held))
+    process = context.Process(target=hold_a_place, args=(str(tmp_path), held), daemon=True)
     process.start()
     assert held.wait(30)
     process.kill()
@@ -231,7 +231,8 @@ def test_processes_together_keep_the_rate(tmp_path):
     context = get_context("fork")
     start, queue = context.Event(), context.Queue()
     processes = [
-        context.Process(target=take_some, args=(str(tmp_path), start, 10, queue)) for _ in range(3)
+        context.Process(target=take_some, args=(str(tmp_path), start, 10, queue), daemon=True)
+        for _ in range(3)
     ]
     for process in processes:
         process.start()

@@ -73,7 +73,7 @@ def test_no_more_than_concurrency_are_under_way(url, key, cancel):
             with lock:
                 under_way.pop()
 
-    threads = [threading.Thread(target=request) for _ in range(6)]
+    threads = [threading.Thread(target=request, daemon=True) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -102,7 +102,9 @@ def test_processes_together_keep_the_rate(url, key):
     queue = context.Queue()
     budget(key, url).take(threading.Event())  # the parent's connection must not be the child's
     began = time.time()
-    processes = [context.Process(target=take_some, args=(url, key, 10, queue)) for _ in range(3)]
+    processes = [
+        context.Process(target=take_some, args=(url, key, 10, queue), daemon=True) for _ in range(3)
+    ]
     for process in processes:
         process.start()
     went = sorted(queue.get(timeout=30) for _ in range(30))
@@ -126,7 +128,7 @@ def test_one_at_a_time_renews(url, key, cancel):
         with store.lock(key, cancel):
             order.append("other")
 
-    thread = threading.Thread(target=other)
+    thread = threading.Thread(target=other, daemon=True)
     thread.start()
     with store.lock(key, cancel):
         inside.set()
@@ -153,7 +155,7 @@ def hold(url, key, held):
 def test_a_killed_renewer_on_postgres_holds_nobody_up(postgres_url, key, cancel):  # noqa: F811
     context = get_context("spawn")
     held = context.Event()
-    process = context.Process(target=hold, args=(postgres_url, key, held))
+    process = context.Process(target=hold, args=(postgres_url, key, held), daemon=True)
     process.start()
     assert held.wait(30)
     process.kill()

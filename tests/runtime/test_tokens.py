@@ -46,7 +46,7 @@ def test_one_thread_at_a_time_renews(store, key, cancel):
             with lock:
                 inside.pop()
 
-    threads = [threading.Thread(target=renew) for _ in range(6)]
+    threads = [threading.Thread(target=renew, daemon=True) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -104,7 +104,7 @@ def hold(folder, held):
 def test_a_killed_renewer_holds_nobody_up(tmp_path, cancel):
     context = get_context("spawn")
     held = context.Event()
-    process = context.Process(target=hold, args=(str(tmp_path), held))
+    process = context.Process(target=hold, args=(str(tmp_path), held), daemon=True)
     process.start()
     assert held.wait(30)
     process.kill()
@@ -126,7 +126,7 @@ def test_a_record_is_whole_whenever_its_writer_is_killed(tmp_path):
     store, last = token_store(str(tmp_path)), 0
     for _ in range(3):
         started = context.Event()
-        process = context.Process(target=write_for_ever, args=(str(tmp_path), started))
+        process = context.Process(target=write_for_ever, args=(str(tmp_path), started), daemon=True)
         process.start()
         assert started.wait(30)
         for _ in range(50):

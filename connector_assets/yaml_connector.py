@@ -253,7 +253,9 @@ class _Reading:
             yield Batch(
                 lines,
                 count,
-                self._checkpoint(one, following, last=last and following is None),
+                None
+                if step.partial
+                else self._checkpoint(one, following, last=last and following is None),
                 complete=ended and last,
                 cursor=self._reached(one, positions, only, whole=following is None)
                 if ended

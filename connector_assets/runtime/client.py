@@ -8,16 +8,18 @@ of our own tree only. There is no cookie jar and no proxy; each request stands a
 from __future__ import annotations
 
 import re
+import tempfile
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import httpx
 
 from connector_assets.errors import AuthError, BlockedError, ConnectorError, RequestError
 from connector_assets.runtime import logs
+from connector_assets.runtime.broken import broken
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.decode import ACCEPT_ENCODING, Body
 from connector_assets.runtime.guard import Guard
@@ -33,6 +35,8 @@ _DEFAULT_HEADERS = {
 }
 _SHOWN_ORIGINS = 5
 _LONGEST_PATH = 200
+_BEGINNING = 64 << 10
+_IN_MEMORY = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ class Answer:
     """A whole answer, whatever its status. `url` is the one that answered, after redirects.
 
     `body` is decompressed; `wire_bytes` counts it as it came. `elapsed_s` is the time of the whole
-    exchange, with redirects and what the auth asked in between.
+    exchange, with redirects and what the auth asked in between. `file` has the whole body if it was
+    written to one, and `body` then its beginning.
     """
 
     status: int
@@ -49,6 +54,7 @@ class Answer:
     url: str = field(repr=False)
     wire_bytes: int = 0
     elapsed_s: float = 0.0
+    file: IO[bytes] | None = field(default=None, repr=False)
 
 
 def _at_once() -> float:
@@ -61,7 +67,8 @@ class Limits:
 
     `total_s` is wall clock over redirects, token requests and body; `read_s` is a silence's limit.
     `max_bytes` holds for the body unpacked, `max_wire_bytes` as received (None: the same).
-    `max_ratio` limits how far a body may unpack once it is over 16 MiB.
+    `max_ratio` limits how far a body may unpack once it is over 16 MiB. `to_file` writes the body
+    of a 2xx answer to a temporary file, once it has some megabytes.
     """
 
     connect_s: float = 10.0
@@ -70,6 +77,7 @@ class Limits:
     max_bytes: int = 128 << 20
     max_wire_bytes: int | None = None
     max_ratio: float = 200.0
+    to_file: bool = False
     max_header_bytes: int = 128 << 10
     max_redirects: int = 5
 
@@ -227,7 +235,7 @@ class _Exchange:
         except ConnectorError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever a library raises becomes our error
-            raise _broken(error) from None
+            raise broken(error) from None
 
     def _read(self, request: httpx.Request, response: httpx.Response) -> Answer:
         self.watch.in_head = False
@@ -235,21 +243,28 @@ class _Exchange:
         # Bytes that lay in the connection's buffer before the request was sent are no answer to it.
         if response.status_code == 101 or not getattr(stream, "answered", True):  # noqa: PLR2004
             raise RequestError("the server sent an answer nobody asked for", retryable=True)
+        file = _Temporary(_IN_MEMORY) if self.limits.to_file and response.is_success else None
         body = Body(
             response.headers,
             max_bytes=self.limits.max_bytes,
             max_wire_bytes=self.limits.max_wire_bytes or self.limits.max_bytes,
             max_ratio=self.limits.max_ratio,
+            out=file,
         )
         for chunk in response.stream:  # type: ignore[union-attr]  # a sync transport's
             body.feed(chunk)
             self.watch.check()
         if getattr(stream, "cut_off", False) and not body.delimited:
             raise RequestError("the answer broke off before its end", retryable=True)
+        content = body.finish()
+        if file is not None:
+            file.seek(0)
+            content = file.read(_BEGINNING)
         return Answer(
             status=response.status_code,
             headers=response.headers,
-            body=body.finish(),
+            body=content,
+            file=file,
             url=str(request.url),
             wire_bytes=body.wire_bytes,
             elapsed_s=self.watch.elapsed_s,
@@ -303,6 +318,13 @@ class _Exchange:
         shown = sorted(self.origins)[:_SHOWN_ORIGINS]
         more = ", …" if len(self.origins) > _SHOWN_ORIGINS else ""
         return ", ".join(shown) + more if shown else "none is declared"
+
+
+class _Temporary(tempfile.SpooledTemporaryFile[bytes]):
+    """Closed, and so deleted, when the last answer that holds it goes."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _advance(flow: Any, response: httpx.Response | None) -> httpx.Request | None:
@@ -365,23 +387,6 @@ def _timeouts(limits: Limits) -> dict[str, float]:
         "write": min(limits.read_s, limits.total_s),
         "pool": limits.total_s,
     }
-
-
-def _broken(error: Exception) -> RequestError:
-    # h11's words quote the server's bytes, so they are not repeated.
-    text = str(error)
-    # By name: h11's own, raised for a body that misses its length, passes httpcore unmapped.
-    if type(error).__name__ == "LocalProtocolError":
-        return RequestError("the request is not valid HTTP", fix="check headers and body")
-    if isinstance(error, httpx.TimeoutException):
-        return RequestError("timed out", retryable=True)
-    if text.startswith("peer closed connection"):
-        return RequestError("the answer broke off before its end", retryable=True)
-    if text.startswith("Server disconnected"):
-        return RequestError("the server closed the connection without an answer", retryable=True)
-    if isinstance(error, httpx.RemoteProtocolError):
-        return RequestError("the answer is not valid HTTP", retryable=True)
-    return RequestError(f"the exchange failed ({type(error).__name__})", retryable=True)
 
 
 def _place(request: httpx.Request) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from connector_assets.errors import RequestError, ResponseError
 
@@ -26,8 +27,18 @@ _SMALLER = "ask for smaller pages or raise maxResponseBytes"
 _RATIO_FREE = 16 << 20
 
 
+class Sink(Protocol):
+    """Where a body is written; `tell` says how much it has."""
+
+    def write(self, data: bytes, /) -> Any: ...
+
+    def tell(self) -> int: ...
+
+
 class Body:
     """Collects one answer's body; `feed` what came off the wire, then `finish`. Sizes in bytes.
+
+    It is kept in memory, or written to `out`; then it `end`s.
 
     `delimited`: the headers say where the body ends, else it ends with the connection.
     """
@@ -39,9 +50,11 @@ class Body:
         max_bytes: int,
         max_wire_bytes: int,
         max_ratio: float,
+        out: Sink | None = None,
     ) -> None:
         self.wire_bytes = 0
-        self._out = io.BytesIO()
+        self._memory = io.BytesIO()
+        self._out = out or self._memory
         self._decode = _decoder(headers.get("content-encoding", ""))
         self._max_bytes, self._max_wire, self._max_ratio = max_bytes, max_wire_bytes, max_ratio
         length = headers.get("content-length")
@@ -59,9 +72,13 @@ class Body:
 
     def finish(self) -> bytes:
         """The whole body; RequestError if the compressed stream breaks off."""
+        self.end()
+        return self._memory.getvalue()
+
+    def end(self) -> None:
+        """Nothing more comes; RequestError if the compressed stream breaks off."""
         if self._decode is not None:
             self._decode.finish(self._write)
-        return self._out.getvalue()
 
     def _write(self, data: bytes) -> None:
         size = self._out.tell() + len(data)

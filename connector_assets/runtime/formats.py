@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -32,7 +34,7 @@ def json_of(answer: Answer, endpoint: EndpointDefaults) -> bytes:
         case "csv":
             return _csv(answer, endpoint.csv)
         case "jsonl":
-            return _json_lines(json_text(answer))
+            return json_lines(json_text(answer))
         case "xml":
             return _encode(_listed(xml_tree(*_xml_source(answer)), endpoint.response_rows_path))
     return json_text(answer)
@@ -81,15 +83,16 @@ def _listed(tree: dict[str, Any], path: Path | None) -> dict[str, Any]:
     return tree
 
 
-def _json_lines(body: bytes) -> bytes:
-    """A value a line; empty lines are nothing."""
+def json_lines(body: bytes, before: int = 0) -> bytes:
+    """A value a line; empty lines are nothing. `before` is how many lines came before."""
     lines = [line.strip() for line in body.split(b"\n")]
     text = b"[%b]" % b",".join(filter(None, lines))
     if not _is_list(text, sum(map(bool, lines))):
         number = next(
             (n for n, line in enumerate(lines, 1) if line and not _is_list(b"[%b]" % line, 1)), 1
         )
-        raise ResponseError(f"line {number} is not one JSON value", fix="check responseFormat")
+        at = before + number
+        raise ResponseError(f"line {at} is not one JSON value", fix="check responseFormat")
     return text
 
 
@@ -102,20 +105,32 @@ def _is_list(text: bytes, count: int) -> bool:
 
 def _csv(answer: Answer, options: Csv) -> bytes:
     """Each line an object under the header's names, all values text, empty ones null."""
-    _refuse_other_than_csv(answer)
+    refuse_other_than_csv(answer)
     body = transcoded(answer.body, options.charset) if options.charset else json_text(answer)
     body = body.removeprefix(codecs.BOM_UTF8)
     lines = io.TextIOWrapper(io.BytesIO(body), "utf-8", newline="")
-    for _ in range(options.skip_lines):
-        lines.readline()
     # The limit is the whole process's, and meant for files without an end; ours has had its limit.
     csv.field_size_limit(max(csv.field_size_limit(), len(body)))
-    reader = csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote, strict=True)
+    return next(csv_lists(lines, options, sys.maxsize), b"[]")
+
+
+def csv_lists(lines: Iterable[str], options: Csv, size: int) -> Iterator[bytes]:
+    """The rows of CSV as JSON lists, each ended by the row with which it has `size` bytes."""
+    after = itertools.islice(lines, options.skip_lines, None)
+    reader = csv.reader(after, delimiter=options.delimiter, quotechar=options.quote, strict=True)
+    rows, left = [], size
     try:
-        return b"[%b]" % b",".join(_objects(reader, options))
+        for row in _objects(reader, options):
+            rows.append(row)
+            left -= len(row)
+            if left <= 0:
+                yield b"[%b]" % b",".join(rows)
+                rows, left = [], size
     except csv.Error as error:
         number = reader.line_num + options.skip_lines
         raise ResponseError(f"line {number} is not CSV: {error}", fix="check csv.quote") from None
+    if rows:
+        yield b"[%b]" % b",".join(rows)
 
 
 def _objects(reader: Any, options: Csv) -> Iterator[bytes]:
@@ -145,7 +160,7 @@ def _header(reader: Any) -> Sequence[str]:
     return names
 
 
-def _refuse_other_than_csv(answer: Answer) -> None:
+def refuse_other_than_csv(answer: Answer) -> None:
     """Almost anything can be read as CSV: a login page gives rows, too."""
     kind = answer.headers.get("content-type", "")
     if _MARKUP.match(answer.body):

@@ -71,12 +71,6 @@ class Page:
         page.unchanged = True
         return page
 
-    @classmethod
-    def joined(cls, pages: Sequence[Page]) -> Page:
-        """The rows of several answers as one page, that of the first."""
-        rows = b"".join(page.ndjson() for page in pages).rstrip(b"\n").replace(b"\n", b",")
-        return cls(replace(pages[0].answer, body=b"[" + rows + b"]"))
-
     @property
     def count(self) -> int:
         return len(self.rows)

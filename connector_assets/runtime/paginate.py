@@ -22,13 +22,15 @@ class Step:
     """A page and the call that follows it; None: the list is complete.
 
     `truncated` says that the list goes on, but a cap that may cut it was reached. `restarted` says
-    that the server had the list begun anew: all steps before this one are void.
+    that the server had the list begun anew: all steps before this one are void. `partial` says
+    that no run can go on after this step: what it is a part of is begun again.
     """
 
     page: Page
     following: Call | None
     truncated: bool = False
     restarted: bool = False
+    partial: bool = False
 
 
 def walk(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,15 +19,18 @@ from connector_assets.runtime.budget import Budget, budget_for
 from connector_assets.runtime.client import Client
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.conditional import Conditional
-from connector_assets.runtime.guard import Guard, Resolve, origin_of
+from connector_assets.runtime.guard import Guard, Resolve
+from connector_assets.runtime.job import capped
+from connector_assets.runtime.origins import declared_origins
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.paginate import Step, Told, restarting, walk
 from connector_assets.runtime.records import transform_of
 from connector_assets.runtime.render import first_call, request_of
-from connector_assets.runtime.session import Session, place_of
+from connector_assets.runtime.session import Session
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.tokens import token_store
-from connector_assets.spec.auth import Auth, AuthContext, choose
+from connector_assets.runtime.wording import place_of
+from connector_assets.spec.auth import AuthContext, choose
 from connector_assets.spec.call import Call
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.endpoint import Endpoint, RateLimit
@@ -268,14 +270,18 @@ class HttpRuntime:
             walk,
             pagination,
             fetch=session.fetch,
-            ahead=None if session.endpoint.job else session.ahead,
+            ahead=session.ahead,
             max_pages=cap,
             truncate=truncate,
             width=1 if truncate else session.concurrency,
         )
+        if session.endpoint.job:
+            steps = capped(session.exported(start, first or start), max_pages)
+        else:
+            steps = restarting(begin, start, first or start, may_restart=may_restart)
         told = Told(pagination, start)
         try:
-            for step in restarting(begin, start, first or start, may_restart=may_restart):
+            for step in steps:
                 if step.restarted:
                     session.stats.note("the server had the list begun anew")
                 session.stats.truncated |= step.truncated
@@ -364,23 +370,3 @@ def _rendered(value: Any, scope: Mapping[str, Any]) -> Any:
     if isinstance(value, tuple):
         return [_rendered(item, scope) for item in value]
     return value.value(scope) if isinstance(value, Template) else value
-
-
-def declared_origins(
-    spec: ConnectorSpec, endpoint: Endpoint, scope: Mapping[str, Any], call: Call, auth: Auth
-) -> frozenset[str]:
-    """The origins that credentials may go to: those of the spec, its endpoints and its tokens."""
-    origins = {origin_of(call.url), *spec.origins, *auth.origins(scope)}
-    for other in spec.endpoints:
-        head = _origin_part(other.url.source)
-        if other.id != endpoint.id and head:
-            try:
-                origins.add(origin_of(Template(head).url(scope)))
-            except ConnectorError:
-                continue  # an endpoint whose host has no value yet is not read now
-    return frozenset(origins)
-
-
-def _origin_part(source: str) -> str:
-    found = re.match(r"https?://[^/?#]+|\{\{.*?\}\}", source)
-    return found[0] if found else ""

@@ -7,13 +7,11 @@ guard, the rate limit, retries. Every error that leaves is placed and masked.
 from __future__ import annotations
 
 import itertools
-import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -23,15 +21,18 @@ from connector_assets.errors import (
     ConnectorError,
     RateLimited,
     RequestError,
+    ResponseError,
     StartOver,
 )
 from connector_assets.redact import Secrets
+from connector_assets.runtime.blocks import LINES, blocks
 from connector_assets.runtime.budget import Budget
 from connector_assets.runtime.client import Answer, Client, Limits
 from connector_assets.runtime.clock import Clock, Either
 from connector_assets.runtime.formats import json_of, response_of
 from connector_assets.runtime.job import Export
 from connector_assets.runtime.page import Page
+from connector_assets.runtime.paginate import Step
 from connector_assets.runtime.permission import may_not
 from connector_assets.runtime.quota import all_reset_in, windows_end_in
 from connector_assets.runtime.render import request_of
@@ -39,12 +40,11 @@ from connector_assets.runtime.retry import Backoff, parse_retry_after
 from connector_assets.runtime.rules import Meaning, meaning_of
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.unpack import unpacked
+from connector_assets.runtime.wording import ADVICE, duration, place_of, said
 from connector_assets.spec.call import Call
 from connector_assets.spec.endpoint import Endpoint, RateLimit
 from connector_assets.spec.formats import ACCEPT
-from connector_assets.spec.job import Job
 
-_QUOTED, _LOOKED_AT = 200, 64 << 10
 # Of a token endpoint fewer than of an API: some lock the client out.
 _TOKEN_TRIES = 4
 
@@ -85,6 +85,7 @@ class Session:
     max_attempts: int | None = None
     quotas: Sequence[RateLimit] = ()
     conditional: Mapping[str, str] = field(default_factory=dict)
+    to_file: bool = False
     _root: dict[str, str | None] = field(default_factory=dict)
     _resets: dict[str, float] = field(default_factory=dict)
     _renewals: _Renewals = field(default_factory=_Renewals)
@@ -122,31 +123,56 @@ class Session:
         if answer.status == 304 and not meaning.rule and self._conditions(call):  # noqa: PLR2004
             self._heed_quota(answer)
             return Page.as_before(answer)
-        if self.endpoint.job is None or meaning.action != "rows":
-            return self._page(call, answer, meaning)
-        return self._export(self.endpoint.job, call, answer)
+        return self._page(call, answer, meaning)
 
     def _conditions(self, call: Call) -> Mapping[str, str]:
         return self.conditional if call.page == 1 and not call.probe else {}
 
-    def _export(self, job: Job, call: Call, created: Answer) -> Page:
-        """The rows of all files of an export, as one page."""
+    def exported(self, start: Call, first: Call) -> Iterator[Step]:
+        """The pages of the endpoint's export: of the job in `start`, else of a new one."""
+        assert self.endpoint.job is not None
         export = Export(
-            job, self.endpoint, self.scope, self.origins, self._ask, self.clock, self.cancel
+            job=self.endpoint.job,
+            endpoint=self.endpoint,
+            scope=self.scope,
+            origins=self.origins,
+            create=self._create,
+            ask=self._ask,
+            download=self._download,
+            clock=self.clock,
+            cancel=self.cancel,
         )
-        answers = export.results(created)
-        if not answers:
-            return Page.empty(created)
-        pages = [self._page(call, answer, Meaning("rows")) for answer in answers]
-        return pages[0] if len(pages) == 1 else Page.joined(pages)
+        return export.steps(start, first)
 
-    def _ask(self, call: Call, own: bool) -> Answer:
+    def _create(self, call: Call) -> Answer | Page:
+        answer, meaning = self._answered(call)
+        return answer if meaning.action == "rows" else self._page(call, answer, meaning)
+
+    def _ask(self, call: Call, own: bool, *, to_file: bool = False) -> Answer:
         """The answer to a request of an export; credentials go to the API's own origin only."""
-        session = self if own else replace(self, auth=None)
+        session = replace(self, auth=self.auth if own else None, to_file=to_file)
         answer, meaning = session._answered(call)  # noqa: SLF001 - itself, without auth
         if meaning.action != "rows":
             self._fail(answer, meaning)
         return answer
+
+    def _download(self, call: Call, own: bool) -> Iterator[Page]:
+        """The pages of a file: blocks of it where it has lines, else one."""
+        try:
+            answer = self._ask(call, own, to_file=True)
+            limits = self._limits()
+            if self.endpoint.response_format in LINES:
+                for body in blocks(answer, self.endpoint, limits.max_ratio):
+                    yield Page(answer, body=body)
+                return
+            most = self.endpoint.max_response_bytes
+            whole = answer.file.read(most + 1) if answer.file else answer.body
+            if len(whole) > most:
+                raise ResponseError(f"more than {most} bytes", fix="raise maxResponseBytes")
+            whole = unpacked(whole, most, limits.max_ratio)
+            yield self._page(call, replace(answer, body=whole), Meaning("rows"))
+        except ConnectorError as error:
+            raise error.at(place_of(call)).masked(self.secrets.mask) from None
 
     def _answered(self, call: Call) -> tuple[Answer, Meaning]:
         """What the server says in the end, after retries."""
@@ -221,6 +247,8 @@ class Session:
                 turn=self._turn,
             )
         self.stats.add(bytes=answer.wire_bytes)
+        if answer.file:
+            return answer
         return replace(answer, body=unpacked(answer.body, limits.max_bytes, limits.max_ratio))
 
     def _turn(self) -> float:
@@ -238,7 +266,9 @@ class Session:
             page = Page(answer, self.endpoint.response_rows_path, self._root.get("key"), body)
             self._remember_root(page)
         elif meaning.action == "reset_pagination":
-            raise StartOver(self._said(answer, meaning), fix="run it again")
+            raise StartOver(
+                said(answer, meaning, self.secrets.mask, verbose=self.verbose), fix="run it again"
+            )
         else:
             self._fail(answer, meaning)
         self._heed_quota(answer)
@@ -299,7 +329,7 @@ class Session:
 
     def _too_long(self, what: str, seconds: float) -> RateLimited:
         return RateLimited(
-            f"{what} in {_duration(seconds)}, longer than retry.maxDelaySeconds "
+            f"{what} in {duration(seconds)}, longer than retry.maxDelaySeconds "
             f"({self.endpoint.retry.max_delay_seconds:g} s)",
             retry_after_s=seconds,
             fix="run it again then",
@@ -310,7 +340,7 @@ class Session:
         self.clock.wait(seconds, self.cancel)
 
     def _fail(self, answer: Answer, meaning: Meaning) -> NoReturn:
-        what = self._said(answer, meaning)
+        what = said(answer, meaning, self.secrets.mask, verbose=self.verbose)
         if answer.status in (401, 403) or meaning.action == "refresh_auth":
             names = ", ".join(f'"{name}"' for name in self.secret_names)
             fix = f"check secret {names}" if names else "the API wants credentials: choose an auth"
@@ -318,23 +348,12 @@ class Session:
                 fix = f"{may_not(answer.headers, self.auth, self.scopes)}; {fix}"
             part = "permission" if answer.status == 403 else ""  # noqa: PLR2004
             raise AuthError(what, fix=fix, status=answer.status, part=part)
-        raise RequestError(what, fix=_ADVICE.get(answer.status, ""), status=answer.status)
+        raise RequestError(what, fix=ADVICE.get(answer.status, ""), status=answer.status)
 
-    def _said(self, answer: Answer, meaning: Meaning) -> str:
-        # Masked before it is cut: a piece of a secret is not recognised any more.
-        message = _NOT_ONE_LINE.sub(" ", self.secrets.mask(meaning.message)).strip()
-        if message:
-            shown = message if len(message) <= _QUOTED else f"{message[: _QUOTED - 1]}…"
-            return f"{answer.status}: {shown}"
-        what = str(answer.status)
-        if meaning.rule and answer.status < 400:  # noqa: PLR2004 - the status says nothing is wrong
-            what += f": {meaning.action} by {meaning.rule} of the endpoint"
-        return f"{what} {self._quote(answer)!r}" if self.verbose else what
-
-    def _quote(self, answer: Answer) -> str:
-        # Masked before it is cut: a piece of a secret is not recognised any more.
-        text = answer.body[:_LOOKED_AT].decode("utf-8", "replace")
-        return self.secrets.mask(text)[:_QUOTED]
+    @property
+    def _most_bytes(self) -> int:
+        job = self.endpoint.job
+        return job.download.max_bytes if job and self.to_file else self.endpoint.max_response_bytes
 
     def _limits(self) -> Limits:
         end = self.endpoint
@@ -342,37 +361,6 @@ class Session:
             connect_s=end.connect_timeout_seconds,
             read_s=end.read_timeout_seconds,
             total_s=end.timeout_seconds,
-            max_bytes=end.max_response_bytes,
+            max_bytes=self._most_bytes,
+            to_file=self.to_file,
         )
-
-
-_NOT_ONE_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_ADVICE = {
-    304: "nothing was asked conditionally; leave out If-* headers",
-    400: "check the parameters",
-    404: "check the URL; if a page past the end answers so, add an errors rule with action: end",
-    405: "check the method",
-    422: "check the parameters",
-    429: "lower rateLimit.requestsPerSecond",
-}
-
-
-def place_of(call: Call) -> str:
-    """The request in an error: method, host and path, never a query.
-
-    >>> place_of(Call("GET", "https://api.example.com/v1/items?key=k"))
-    'GET api.example.com/v1/items'
-    """
-    try:
-        parts = urlsplit(call.url)
-        return f"{call.method} {(parts.netloc or '').rpartition('@')[2]}{parts.path}"
-    except ValueError:
-        return f"{call.method} an address that is not a URL"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:  # noqa: PLR2004 - two minutes
-        return f"{seconds:.0f} s"
-    if seconds < 172_800:  # noqa: PLR2004 - two days
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86_400:.0f} days" if seconds < 1e9 else "over 30 years"  # noqa: PLR2004

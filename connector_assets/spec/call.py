@@ -31,7 +31,8 @@ class Call:
     `rows_before` counts the rows of earlier pages; `page_size` is what the first page proved the
     server gives, once known. `followed` marks a URL the server gave: it is used as it stands, and
     `params` then holds nothing of the endpoint's. `probe` marks a request made only to make sure
-    that a short first page was the last.
+    that a short first page was the last. `job` is what is known of an export that was created, and
+    how much of it has been read.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Call:
     page_size: int | None = None
     followed: bool = False
     probe: bool = False
+    job: Mapping[str, Any] | None = None
 
     def get(self, name: str, place: Place = "query") -> Any:
         """The value now at `name`; in a body, `name` is a dotted path."""

@@ -41,6 +41,10 @@ class Download(Model):
     """Path of the URL, or of a list of URLs, in the last answer. Null or an empty list has no rows.
     On another origin it must be declared in `origins`, and is sent no credentials.
     """
+    max_bytes: Annotated[int, Field(ge=1, le=1 << 44)] = 16 << 30
+    """Largest file, in bytes as it is stored; default 16 GiB. It goes to a temporary file first.
+    jsonl and csv are read from there in blocks; json and xml may have `maxResponseBytes`.
+    """
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -13,6 +13,7 @@ from connector_assets.connection import Connection
 from connector_assets.connector import Connector
 from connector_assets.errors import Fault, SpecError
 from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.spec.component import attributes_of, is_component, read_component
 from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import parse_connector, read_connection, read_file
@@ -193,8 +194,19 @@ def connection_from_file(
     specs: Path | None = None,
     plugins: Mapping[str, Connector[Any]] | None = None,
 ) -> Connection:
-    """The connection a spec file or a connection document stands for; raises SpecError."""
+    """The connection of a spec, a connection document or a component; raises SpecError."""
     text = read_file(path)
+    if is_component(text):
+        attributes = attributes_of(text, source=str(path))
+        return connection_from_document(
+            read_component(attributes.data, attributes, source=str(path)),
+            path,
+            yaml=attributes,
+            runtime=runtime,
+            environ=environ,
+            specs=Path(attributes.data["specs"]) if "specs" in attributes.data else specs,
+            plugins=plugins,
+        )
     if b"connection" in text and is_connection(text):
         document = read_connection(text, source=str(path))
         return connection_from_document(

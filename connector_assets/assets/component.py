@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations`: Dagster resolves the fields' types as they stand.
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +13,9 @@ from connector_assets.assets.settings import settings
 from connector_assets.errors import SpecError
 from connector_assets.plugins.registry import connector_registry, import_plugins
 from connector_assets.project import Broken, Project, connection_from_document
-from connector_assets.spec.connection import ConnectionDocument
-from connector_assets.spec.document import parse_connection
+from connector_assets.spec.component import attributes_of, read_component
+from connector_assets.spec.document import read_file
+from connector_assets.spec.yaml_source import YamlSource
 
 
 class ScaffoldParams(BaseModel):
@@ -75,9 +75,12 @@ class ConnectorComponent(dg.Component, dg.Resolvable, dg.Model):
         import_plugins()
         path = context.path / "defs.yaml" if context.path.is_dir() else context.path
         try:
+            yaml = _attributes(path)
+            given = self.model_dump(exclude_unset=True)
             connection = connection_from_document(
-                self._document(path),
+                read_component(given, yaml, source=str(path)),
                 path,
+                yaml=yaml,
                 specs=context.project_root / self.specs,
                 plugins=connector_registry.connectors(),
             )
@@ -85,8 +88,14 @@ class ConnectorComponent(dg.Component, dg.Resolvable, dg.Model):
             return definitions_of(Project(broken=(Broken(path, error),)), settings())
         return definitions_of(Project((connection,)), settings())
 
-    def _document(self, path: Path) -> ConnectionDocument:
-        """These attributes, checked as the connection document they are."""
-        given = self.model_dump(exclude={"specs"}, exclude_unset=True)
-        head = {"kind": "connection", "version": "1.0"}
-        return parse_connection(json.dumps(head | given), source=str(path))
+
+def _attributes(path: Path) -> YamlSource | None:
+    """The attributes as they stand in the file, for the places of faults.
+
+    Dagster takes files that this package's reader refuses: several components in one, or YAML that
+    its templates only make.
+    """
+    try:
+        return attributes_of(read_file(path), source=str(path))
+    except SpecError:
+        return None

@@ -79,13 +79,18 @@ def files_of(path: Path) -> Iterator[Path]:
 def _check(file: Path) -> None:
     """As what the file says it is; raises SpecError."""
     from connector_assets.project import is_connection
+    from connector_assets.spec.component import attributes_of, is_component, read_component
     from connector_assets.spec.document import read_connection, read_connector, read_file
 
     text = read_file(file)
-    if not is_connection(text):
+    if is_component(text):
+        attributes = attributes_of(text, source=str(file))
+        read_component(attributes.data, attributes, source=str(file))
+    elif not is_connection(text):
         read_connector(text, source=str(file))
         return
-    read_connection(text, source=str(file))
+    else:
+        read_connection(text, source=str(file))
     faults = _unfit(file)
     if faults:
         raise SpecError(faults, source=str(file))

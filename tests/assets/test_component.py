@@ -99,6 +99,46 @@ def test_a_component_with_faults_is_in_sight_and_stops_no_other(dg_project):
     )  # fmt: skip - one assertion
 
 
+@pytest.mark.parametrize(
+    ("attributes", "fault"),
+    [
+        (
+            "  id: us\n  connector: shop\n  streams: [itmes]\n",
+            "5:13: streams.itmes: is not a stream",
+        ),
+        ("  id: us\n  connector: shop\n  schedule: daily\n", "5:13: schedule: must be a cron"),
+        ("  id: us\n  connector: nothing\n", '4:14: connector: "nothing" is not a connector'),
+    ],
+)  # fmt: skip - a table
+def test_a_fault_of_a_component_stands_at_its_line_in_defs_yaml(dg_project, attributes, fault):
+    path = component(dg_project, "us", attributes)
+    (broken,) = specs_of(load(dg_project)).values()
+    assert f"us/defs.yaml:{fault}" in broken.description
+    checked = dg_project.tool("connector-assets", "validate", path)
+    assert checked.returncode == 1
+    assert f"us/defs.yaml:{fault}" in checked.stderr
+
+
+def test_several_components_may_share_a_file(dg_project):
+    head = "type: connector_assets.ConnectorComponent\nattributes: "
+    both = [f"{head}{{id: {name}, connector: shop, streams: [items]}}" for name in ("eu", "us")]
+    dg_project.write("orders_project/defs/all/defs.yaml", "\n---\n".join(both))
+    assert keys_of(load(dg_project)) == ["eu/items", "us/items"]
+
+
+def test_the_command_line_reads_a_component_as_the_connection_it_is(dg_project, api):
+    path = component(
+        dg_project,
+        "eu",
+        "  id: eu\n  connector: shop\n  streams: [items]\n"
+        f"  config: {{base_url: {api.origin}}}\n  secrets: {{token: {{env: SHOP__TOKEN}}}}\n"
+        "  vars: {unused: '{% raw %}{{stream}}{% endraw %}'}\n",
+    )
+    done = dg_project.tool("connector-assets", "load", path)
+    assert done.returncode == 0, done.stderr
+    assert len(dg_project.rows("eu.items")) == 12
+
+
 def test_dg_scaffolds_a_component_and_finds_it_good(dg_project):
     component_type = "connector_assets.ConnectorComponent"
     made = dg_project.tool(

@@ -40,7 +40,7 @@ class Source:
 
 
 class Insert:
-    """Puts all staged rows into `target`, in their order."""
+    """Puts all staged rows into `target`; `ordered` keeps their order, at nearly twice the time."""
 
     def __init__(
         self,
@@ -48,9 +48,11 @@ class Insert:
         table: Table,
         planned: Sequence[Planned],
         found: Profile,
+        *,
+        ordered: bool,
     ) -> None:
         self._connection, self._table = connection, table
-        self._planned, self._found = planned, found
+        self._planned, self._found, self._ordered = planned, found, ordered
 
     def run(self, target: str, segments: Sequence[Segment], constants: Mapping[str, str]) -> None:
         """Insert, with the same value of each of `constants` in every row."""
@@ -70,11 +72,25 @@ class Insert:
         selected = ", ".join([*values, *map(literal, constants.values())])
         try:
             sql = f"insert into {target} ({names}) select {selected} from {source.rows}"
-            return int(self._execute(sql)[0][0])
+            with self._order():
+                return int(self._execute(sql)[0][0])
         except Exception:
             self._execute("rollback")
             self._explain(source)
             raise
+
+    @contextmanager
+    def _order(self) -> Iterator[None]:
+        """Let DuckDB's threads write blocks of rows as they come, where nobody asks for order."""
+        setting = "preserve_insertion_order"
+        # A setting is the database's, and a connection whose statement failed could not reset it.
+        with self._connection.cursor() as beside:
+            before = beside.execute(f"select current_setting('{setting}')").fetchall()[0][0]
+            beside.execute(f"set {setting} = {self._ordered}")
+            try:
+                yield
+            finally:
+                beside.execute(f"set {setting} = {before}")
 
     @contextmanager
     def _json(self, segments: Sequence[Segment], before: int) -> Iterator[Source]:

@@ -380,3 +380,31 @@ def test_a_partitioned_stream_is_not_in_its_connections_job(partitioned, project
     assert {one.name for one in definitions.schedules} == {"eu_schedule", "eu__orders_schedule"}
     job = definitions.resolve_job_def("eu_job")
     assert job.asset_layer.executable_asset_keys == {dg.AssetKey(["eu", "stock"])}
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "partition"),
+    [
+        (f"{{partitions: {DAILY}}}", "", None),
+        (f"{{partitions: {DAILY}}}", "{partitions: {type: each, of: region}}", "us"),
+        ("", "{partitions: {type: each, of: region}}", "us"),
+    ],
+)
+def test_a_child_reads_its_parents_table_however_both_are_partitioned(
+    partitioned, project, parent, child, partition
+):
+    partitioned()
+    lines = """
+    - name: lines
+      endpoint: stock
+      forEach: [{parent: {stream: orders, field: id}}, {values: [eu, us], as: region}]
+"""
+    project.write("specs/shop.yaml", SPEC.rstrip() + lines)
+    streams = f"streams:\n  orders: {parent}\n  lines: {child}\n"
+    project.write("connections/eu.yaml", connection(f"id: eu\nconnector: shop\n{streams}"))
+    graph = project.definitions().resolve_asset_graph()
+    assert graph.get(dg.AssetKey(["eu", "lines"])).parent_keys == {ORDERS}
+    assert run(project, None, "2024-01-02" if parent else None).success
+    assert run(project, None, partition, stream="lines").success
+    regions = {row[0] for row in project.rows("eu.lines")}
+    assert regions == ({"us"} if partition else {"eu", "us"})

@@ -79,18 +79,13 @@ class Page:
         """The rows, one object a line; a row that is not an object becomes `{"value": …}`."""
         if not self.rows:
             return b""
+        # Not one search in the joined text: that is six times slower.
+        lines = [bytes(row) for row in self.rows]
         if b"\n" in self._body or b"\r" in self._body:
             # Raw line ends are white space between tokens: inside a JSON string they are escaped.
-            rows = [bytes(row).replace(b"\n", b" ").replace(b"\r", b" ") for row in self.rows]
-            text = b"\n".join(rows) + b"\n"
-        else:
-            text = b"\n".join(self.rows) + b"\n"
-        if text[0] == _OBJECT and text.count(b"\n{") == len(self.rows) - 1:
-            return text
-        lines = text[:-1].split(b"\n")
-        return b"".join(
-            line + b"\n" if line[0] == _OBJECT else b'{"value":%b}\n' % line for line in lines
-        )
+            lines = [line.replace(b"\n", b" ").replace(b"\r", b" ") for line in lines]
+        lines = [line if line[0] == _OBJECT else b'{"value":%b}' % line for line in lines]
+        return b"\n".join(lines) + b"\n"
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as Python objects, for people and for streams that compute on records."""
@@ -229,8 +224,9 @@ def _members(body: bytes) -> dict[str, msgspec.Raw]:
 def _check_once(body: bytes, members: dict[str, msgspec.Raw], key: str) -> None:
     """Refuse an object that has `key` twice: the rows of the first would be lost in silence."""
     name = msgspec.json.encode(key)
-    found = body.count(name)
-    if found > 1 and found - sum(bytes(raw).count(name) for raw in members.values()) > 1:
+    if body.find(name) == body.rfind(name):
+        return
+    if body.count(name) - sum(bytes(raw).count(name) for raw in members.values()) > 1:
         shown = f'"{key}"' if len(key) <= _LONGEST_KEY else "a key"
         raise ResponseError(f"{shown} comes twice in one object", fix="tell the vendor")
 

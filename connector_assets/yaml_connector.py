@@ -317,6 +317,8 @@ class _Reading:
         """What to keep for the slice's item; `only` is the page that held all of it, if one did."""
         if one.window.closed:
             return None  # a partition leaves the stored position alone
+        if positions and whole:
+            positions.settle(one.window, dt.datetime.fromisoformat(self.mark.now))
         entry = (positions.stored() if positions else None) or {}
         if self._conditional:
             entry |= self._conditional.entry(only)

@@ -283,6 +283,39 @@ def test_a_run_that_dies_between_windows_loses_and_doubles_nothing(tmp_path, fee
     assert again.loaded.rows == 20
 
 
+QUIET = (
+    "incremental: {cursorField: updated, startParam: since, endParam: until, format: iso, "
+    'window: P1D, start: "2024-01-01"%s}'
+)
+
+
+@pytest.mark.parametrize(("lookback", "asked"), [(", lookback: PT6H", 2), ("", 31)])
+def test_windows_that_are_over_are_asked_again_only_where_rows_may_be_late(
+    tmp_path, feed, lookback, asked
+):
+    project = Project(tmp_path, spec(QUIET % lookback), feed)
+    project.clock.now = at(days=30)
+    project.load("orders")
+    project.clock.now = at(days=30, hours=12)
+    project.asked.clear()
+    project.load("orders")
+    assert len(project.asked) == asked
+    feed.change(1, at(days=30, hours=9), 1)  # within what lookback allows, or later than anything
+    project.clock.now = at(days=30, hours=14)
+    assert project.load("orders").loaded.rows == 1
+    assert project.cursor("orders")[""]["value"] >= "2024-01-31T09:00:00Z"
+
+
+def test_a_window_that_fails_moves_no_cursor(tmp_path, feed):
+    project = Project(tmp_path, spec(QUIET % ", lookback: PT6H"), lambda *_: (500, {}))
+    project.clock.now = at(days=3)
+    with pytest.raises(ConnectorError, match="500"):
+        project.load("orders")
+    project.answer = feed
+    feed.change(1, at(hours=1), 1)
+    assert project.load("orders").loaded.rows == 1
+
+
 def test_rows_without_the_cursor_are_an_error(tmp_path):
     project = Project(
         tmp_path,

@@ -8,6 +8,7 @@ inclusive server sends those again. Beside it may stand claims, `{"validator": {
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -84,6 +85,16 @@ class Positions:
         if self._key_paths:
             kept["keys"] = sorted(self._keys)
         return kept
+
+    def settle(self, window: Window, now: dt.datetime) -> None:
+        """`window` was read in full: go on from its end, if no row can come before that."""
+        raw = self._incremental.settled(window, now)
+        if raw is None:
+            return
+        position = self._incremental.position(raw)
+        if self._highest is None or higher(position, self._highest):
+            self._highest, self.raw = position, raw
+            self._keys.clear()
 
     def take(self, lines: Sequence[bytes], window: Window) -> list[bytes]:
         """The rows of a page that belong to the run, in order; notes their positions."""

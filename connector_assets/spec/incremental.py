@@ -91,7 +91,8 @@ class Incremental(Model):
     """
     window: DurationText | None = None
     """Reads one such stretch after the other, as P30D, from the start to the time the run
-    began. Needs `start` and a `format`. An empty window does not move the stored cursor.
+    began. Needs `start` and a `format`. With `lookback`, windows that are over move the stored
+    cursor to their end, also where they are empty.
     """
     granularity: DurationText | None = None
     """For a server whose end is inclusive: what to take off each window's end but the
@@ -197,6 +198,14 @@ class Incremental(Model):
                 return
             start = end
         raise ConfigError(f"more than {_MAX_WINDOWS} windows", where="incremental.window")
+
+    def settled(self, window: Window, now: dt.datetime) -> Any:
+        """The end of `window`, as a cursor, if it is over and rows may be late only so much."""
+        # Without `lookback` a late row is found as long as no later one has been read.
+        if not (self.window and self.lookback) or window.closed:
+            return None
+        over = isinstance(window.end, dt.datetime) and window.end < now
+        return self.sent(window.end) if over and window.end is not None else None
 
     def _start(self, stored: Any, first: Any) -> Position | None:
         if stored is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from connector_assets.errors import Busy, LoadError
 from connector_assets.load.dlt_package import Package
-from connector_assets.load.dlt_pipeline import Road, TableState, stored_name
+from connector_assets.load.dlt_pipeline import Road, TableState, stored_name, takes_nul
 from connector_assets.load.dlt_read import columns_of, count_of, key_rows, query_rows
 from connector_assets.load.dlt_typed import Names, typed_parquet
 from connector_assets.load.duckdb_load import Order, require_key
@@ -55,7 +55,9 @@ class DltDestination:
                 return self._loaded(order, pipeline, done["received"], done["rejected"])
             _expect(order, state.cursor(table))
             names = Names(state.names, lambda name: stored_name(pipeline, name))
-            typed = typed_parquet(order, state.columns, Path(folder), names)
+            typed = typed_parquet(
+                order, state.columns, Path(folder), names, has_nul=takes_nul(pipeline)
+            )
             after = replace(state, columns=typed.columns, names=names.by_column)
             if cursor is not None:
                 after.cursors[part] = json.dumps(cursor.value)

@@ -9,7 +9,7 @@ from typing import Any
 import dlt
 
 from connector_assets.errors import LoadError
-from connector_assets.load.dlt_pipeline import TableState, capabilities, stored_name
+from connector_assets.load.dlt_pipeline import TableState, capabilities, stored_name, takes_parquet
 from connector_assets.load.dlt_read import columns_of
 from connector_assets.load.dlt_typed import (
     LOAD,
@@ -89,10 +89,15 @@ class Package:
         )
 
     def _format(self) -> Any:
-        """How files reach the destination: never as CSV, where dlt makes "" a NULL."""
+        """Parquet where the destination takes it, and never CSV, where dlt makes "" a NULL."""
         able = capabilities(self.pipeline)
         formats = able.supported_loader_file_formats or []
-        if able.preferred_loader_file_format == "parquet":
+        types = self.typed.rows.types.values()
+        # BigQuery reads no JSON from Parquet.
+        has_json = any(hint(type_)["data_type"] == "json" for type_ in types)
+        if able.sqlglot_dialect == "bigquery" and has_json:
+            return "jsonl"
+        if takes_parquet(self.pipeline):
             return "parquet"
         return "insert_values" if "insert_values" in formats else None
 

@@ -33,6 +33,9 @@ _LONGEST_TEXT = 300
 # In order of what a reader sees meanwhile: the old rows, or none.
 _REPLACE = ("insert-from-staging", "staging-optimized", "truncate-and-insert")
 
+# They read Parquet through a further driver only; without it dlt turns to CSV in silence.
+_PARQUET_BY_DRIVER = {"postgres", "tsql", "fabric"}
+
 
 @dataclass(frozen=True, slots=True)
 class Road:
@@ -68,7 +71,10 @@ class Road:
     def _destination(self) -> Any:
         destination = DltDestination.from_reference(self.name)
         assert destination is not None  # as it is only for no name
-        supported = destination.capabilities().supported_replace_strategies or ()
+        able = destination.capabilities()
+        if able.replace_strategies_selector is not None:
+            return destination  # files: what it can do depends on the table's format
+        supported = able.supported_replace_strategies or ()
         strategy = next((one for one in _REPLACE if one in supported), None)
         if strategy is None:
             return destination
@@ -124,6 +130,20 @@ class TableState:
 
 def capabilities(pipeline: dlt.Pipeline) -> DestinationCapabilitiesContext:
     return pipeline.destination.capabilities()
+
+
+def takes_parquet(pipeline: dlt.Pipeline) -> bool:
+    """Whether it reads Parquet, itself or from a staging destination."""
+    able = capabilities(pipeline)
+    if able.sqlglot_dialect in _PARQUET_BY_DRIVER:
+        return False
+    return "parquet" in (able.supported_loader_file_formats or []) or bool(pipeline.staging)
+
+
+def takes_nul(pipeline: dlt.Pipeline) -> bool:
+    """Whether a text with U+0000 arrives as it is."""
+    dialect = capabilities(pipeline).sqlglot_dialect
+    return takes_parquet(pipeline) and dialect != "redshift"
 
 
 def stored_name(pipeline: dlt.Pipeline, name: str) -> str:

@@ -75,15 +75,20 @@ class Names:
             return self._normalized("column")
 
 
-def typed_parquet(order: Order, columns: list[dict[str, Any]], folder: Path, names: Names) -> Typed:
-    """The rows in files, under the destination's names; SchemaError where a type has changed."""
+def typed_parquet(
+    order: Order, columns: list[dict[str, Any]], folder: Path, names: Names, *, has_nul: bool
+) -> Typed:
+    """The rows in files, under the destination's names; SchemaError where a type has changed.
+
+    Without `has_nul` a text with U+0000 is an error: dlt would leave it out in silence.
+    """
     stored = [_remembered(row) for row in columns]
     typed = type_rows(
         order,
         stored,
         columns,
         folder,
-        select=lambda types: _select(types, names, _own_values(order, types)),
+        select=lambda types: _select(types, names, _own_values(order, types), has_nul=has_nul),
         options="format parquet, compression zstd",
     )
     _forbid_changes(order.table, stored, typed.rows.types)
@@ -116,8 +121,13 @@ def _forbid_changes(table: Table, stored: Sequence[KeyColumn], now: Mapping[str,
             )
 
 
-def _select(types: Mapping[str, str], names: Names, more: Mapping[str, str]) -> str:
-    values = [f"{_value(name, type_)} AS {quoted(names[name])}" for name, type_ in types.items()]
+def _select(
+    types: Mapping[str, str], names: Names, more: Mapping[str, str], *, has_nul: bool
+) -> str:
+    values = [
+        f"{_value(name, type_, has_nul=has_nul)} AS {quoted(names[name])}"
+        for name, type_ in types.items()
+    ]
     return ", ".join([*values, *(f"{value} AS {name}" for name, value in more.items())])
 
 
@@ -144,15 +154,23 @@ def _own_values(order: Order, types: Mapping[str, str]) -> dict[str, str]:
     return {**own, VERSION: version}
 
 
-def _value(name: str, type_: str) -> str:
+def _value(name: str, type_: str, *, has_nul: bool) -> str:
     column = quoted(name)
     found = hint(type_)["data_type"]
-    if found == "json" and type_ != "JSON":
-        return f"CAST(to_json({column}) AS VARCHAR)"
     if found in {"text", "json"}:
-        return f"CAST({column} AS VARCHAR)"
+        is_nested = found == "json" and type_ != "JSON"
+        text = f"CAST({f'to_json({column})' if is_nested else column} AS VARCHAR)"
+        return text if has_nul else _without_nul(text, found)
     if type_ == "TIMESTAMP_NS":
         return without_nanoseconds(name)
     if found == "bigint":
         return f"CAST({column} AS BIGINT)"
     return f"CAST({column} AS DOUBLE)" if found == "double" else column
+
+
+def _without_nul(text: str, type_: str) -> str:
+    looked_at, nul = text, "chr(0)"
+    if type_ == "json":  # where it is escaped, but not behind an escaped backslash
+        looked_at, nul = f"replace({text}, '\\\\', '')", "'\\u0000'"
+    message = literal("a text has a NUL character (U+0000), which this destination cannot hold")
+    return f"CASE WHEN contains({looked_at}, {nul}) THEN error({message}) ELSE {text} END"

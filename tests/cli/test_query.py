@@ -71,8 +71,9 @@ def test_a_file_called_like_a_schema_hurts_nobody(cli, shop_project):
     assert len(done.out.splitlines()) == 12
 
 
-@pytest.mark.parametrize("to", ["parquet:///lake", "postgresql"])
-def test_other_stores_are_looked_at_alike(cli, shop_project, to):
+@pytest.mark.parametrize("to", ["parquet:///lake", "postgresql", "dlt:///duckdb"])
+def test_other_stores_are_looked_at_alike(cli, shop_project, monkeypatch, to):
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", f"duckdb:///{shop_project}/w.duckdb")
     if to == "postgresql":
         with serving_postgres() as url:
             check_store(cli, url)

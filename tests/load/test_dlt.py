@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
-from connector_assets.errors import LoadError
+from connector_assets.errors import ConfigError, LoadError, SchemaError
 from connector_assets.load.table import Cursor, Destination, Table
 from connector_assets.load.urls import destination_from_url
-from tests.load.contract import KEYED, DestinationContract, Store
+from tests.load.contract import KEYED, TABLE, DestinationContract, Store
 from tests.postgres import emptied, serving_postgres
 
 pytest.importorskip("dlt")
@@ -96,15 +100,109 @@ class TestDltToDuckDB(DestinationContract):
         assert got == [(1, None, True), (2, None, False), (2, "x", True)]
 
 
-SOME = [
-    "merge_replaces_whole", "replace_leaves", "append_adds", "scd2_keeps", "rows_and_cursor", "deletes_its_key",
-    "a_fence", "was_done", "quarantine_sets", "a_query_gives", "keys_may_be", "partition", "not_there",
-]  # fmt: skip
-
-
+@pytest.mark.slow  # the same again: two minutes
 class TestDltToPostgres(TestDltToDuckDB):
     has_nul = False
+
+    def test_a_nul_is_kept_or_refused_in_words(self, store: Store) -> None:
+        for number, value in enumerate(("a\0b", {"w": "\0"})):
+            with pytest.raises(LoadError, match="NUL"):
+                store.load({"v": value}, table=Table("crm", f"t{number}"))
+        store.load({"v": "\\u0000"}, {"v": {"w": "\\u0000"}})
+        assert store.values("v") == ["\\u0000", {"w": "\\u0000"}]
 
     @pytest.fixture
     def destination(self, postgres_road: Destination) -> Destination:
         return postgres_road
+
+
+@pytest.fixture
+def store(duckdb_road: Destination, tmp_path: Path) -> Store:
+    return Store(duckdb_road, tmp_path / "staged")
+
+
+def test_files_are_replaced_and_added_to_but_never_merged_by_halves(
+    files_road: Destination, tmp_path: Path
+) -> None:
+    store = Store(files_road, tmp_path / "staged")
+    store.load({"id": 1, "name": "a"}, {"id": 2, "name": ""}, cursor=Cursor({"at": 1}))
+    store.load(
+        {"id": 3, "name": None}, mode="append", cursor=Cursor({"at": 2}, {"at": 1}), load_id="x"
+    )
+    assert sorted(store.rows("id", "name")) == [[1, "a"], [2, ""], [3, None]]
+    assert store.destination.read_cursor(TABLE) == {"at": 2}
+    with pytest.raises(LoadError, match="dlt cannot merge there"):
+        store.load({"id": 1}, table=KEYED, mode="merge")
+    with pytest.raises(LoadError, match="dlt cannot replace a partition there"):
+        store.load({"id": 1}, table=Table("crm", "people", partition="a"))
+    assert store.load({"id": 9, "name": "z"}).rows == 1
+
+
+def test_a_type_that_would_change_is_refused_with_what_to_do(store: Store) -> None:
+    store.load({"v": 1})
+    with pytest.raises(SchemaError) as refused:
+        store.load({"v": "x"})
+    assert str(refused.value) == (
+        'crm.people: column "v" is bigint and would have to become json, which dlt does not change; '
+        "declare the column's type, drop the table with its dlt state, and load anew"
+    )
+
+
+@pytest.mark.parametrize("mode", ["append", "merge", "replace"])
+def test_a_load_that_died_before_its_package_was_complete_is_not_doubled(
+    store: Store, project: Path, mode: Any
+) -> None:
+    store.load({"id": 1}, table=KEYED, mode=mode, load_id="one", cursor=Cursor(1))
+    store.load({"id": 2}, table=KEYED, mode=mode, load_id="two", cursor=Cursor(2, 1))
+    # As a kill leaves it that comes after the rows and before dlt's mark of completion.
+    with duckdb.connect("w.duckdb") as connection:
+        connection.execute(
+            "delete from crm._dlt_loads where load_id = (select max(load_id) from crm._dlt_loads)"
+        )
+    assert store.destination.read_cursor(KEYED) == 1
+    store.load({"id": 2}, table=KEYED, mode=mode, load_id="two", cursor=Cursor(2, 1))
+    assert sorted(store.values("id", KEYED)) == ([2] if mode == "replace" else [1, 2])
+    assert store.destination.read_cursor(KEYED) == 2
+
+
+def test_names_follow_dlt_s_convention_and_stay_apart(store: Store) -> None:
+    keys = ["createdAt", "created_at", "CreatedAt", "_dlt_id", "_load_id", "a b", ""]
+    for mode in ("replace", "append"):
+        store.load({key: number for number, key in enumerate(keys)}, mode=mode, load_id=mode)
+    assert store.rows(*keys) == [list(range(len(keys)))] * 2
+    assert store.columns()[:2] == ["created_at", "created_at_1"]
+
+
+def test_missing_credentials_are_named_and_given_ones_are_not(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    road = destination_from_url("dlt:///postgres")
+    with pytest.raises(LoadError, match="credentials") as missing:
+        road.read_cursor(TABLE)
+    assert str(missing.value).startswith("dlt:///postgres: ConfigFieldMissingException")
+    monkeypatch.setenv(
+        "DESTINATION__POSTGRES__CREDENTIALS", "postgresql://me:s3cret@127.0.0.1:1/db"
+    )
+    with pytest.raises(LoadError) as refused:
+        road.read_cursor(TABLE)
+    assert "s3cret" not in "".join(traceback.format_exception(refused.value)) + repr(road)
+
+
+@pytest.mark.parametrize(
+    "url", ["dlt+snowflake://me:s3cret@account/db", "dlt:///", "dlt://snowflake", "dlt:///a?b=c"]
+)
+def test_a_dlt_url_names_a_destination_only(url: str) -> None:
+    with pytest.raises(ConfigError, match="use dlt:///snowflake, or a name") as refused:
+        destination_from_url(url)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_name_that_dlt_does_not_know_is_an_error(project: Path) -> None:
+    with pytest.raises(LoadError, match="dlt:///nowhere: UnknownDestinationModule"):
+        destination_from_url("dlt:///nowhere").read_cursor(TABLE)
+
+
+def test_dlt_tells_nobody_and_keeps_nothing_here(store: Store, project: Path) -> None:
+    store.load({"id": 1})
+    assert os.environ["RUNTIME__DLTHUB_TELEMETRY"] == "false"
+    assert {path.name for path in project.iterdir()} <= {"w.duckdb", "staged"}

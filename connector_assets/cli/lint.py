@@ -38,7 +38,7 @@ LevelOption = Annotated[
 def lint(
     paths: PathsArgument, *, level: LevelOption = Level.WARNING, as_json: JsonOption = False
 ) -> None:
-    """Look for what is valid in specs and still likely to be wrong, and suggest a fix.
+    """Look for what is valid in documents and still likely to be wrong, and suggest a fix.
 
     With --json, the output is a list of {file, rule, level, path, message, fix, line, column}; a
     fault that validate finds has the rule "invalid".
@@ -62,20 +62,19 @@ def lint(
 
 
 def _found(file: Path) -> list[Lint]:
-    """The findings in one file: its faults; if it has none, what a connector's rules find."""
+    """The findings in one file: its faults; if it has none, what the rules find."""
     from connector_assets.project import is_connection
     from connector_assets.spec.document import read_connection, read_connector, read_file
-    from connector_assets.spec.lint import invalid
+    from connector_assets.spec.lint import invalid, lint_connection
     from connector_assets.spec.lint import lint as find
 
     try:
         text = read_file(file)
         if not is_connection(text):
             return find(read_connector(text, source=str(file)))
-        read_connection(text, source=str(file))
+        return lint_connection(read_connection(text, source=str(file)))
     except SpecError as error:
         return [invalid(fault) for fault in error.faults]
-    return []
 
 
 def _tell(file: Path, found: list[Lint]) -> None:

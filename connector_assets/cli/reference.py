@@ -51,16 +51,16 @@ def _about(param: Any) -> str:
 
 def of_lint() -> str:
     """Every rule of `lint` with its level, and how one is allowed."""
-    from connector_assets.spec.lint import RULES
+    from connector_assets.spec.lint import CONNECTION_RULES, RULES
 
     lines = [_GENERATED.format("lint"), "# Lint", "", _ABOUT_LINT, ""]
-    for rule in RULES:
+    for rule in (*RULES, *CONNECTION_RULES):
         lines += [f"## {rule.id}", "", f"Level: {rule.level}.", "", rule.about, ""]
     return "\n".join(lines)
 
 
 _ABOUT_LINT = """\
-`connector-assets lint` shows what is valid in a spec and still likely to be wrong, each
+`connector-assets lint` shows what is valid in a document and still likely to be wrong, each
 with a suggested fix. It fails if a finding is at least as grave as `--level` (default: warning).
 
 A comment allows a finding: on its line, on the line above, or before the first key for the whole

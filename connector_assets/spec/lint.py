@@ -1,4 +1,4 @@
-"""What is valid in a connector and still likely to be wrong: rules, places, and suggested fixes.
+"""What is valid in a document and still likely to be wrong: rules, places, and suggested fixes.
 
 A spec that knows better says so in a comment, on the line, on the line above it, or before the
 first key for the whole document:
@@ -9,10 +9,13 @@ first key for the whole document:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from connector_assets.errors import Fault
+from connector_assets.spec import lint_connections
+from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import Document
 from connector_assets.spec.faults import Finding
@@ -22,7 +25,10 @@ from connector_assets.spec.lint_streams import RULES as STREAM_RULES
 from connector_assets.spec.lint_text import RULES as TEXT_RULES
 
 RULES: tuple[Rule, ...] = (*STREAM_RULES, *REQUEST_RULES, *TEXT_RULES)
-"""Every rule, in the order of the reference."""
+"""Every rule for connectors, in the order of the reference."""
+
+CONNECTION_RULES = lint_connections.RULES
+"""Every rule for connections."""
 
 _ALLOWED = re.compile(r"(?P<before>.*?)#\s*lint:\s*allow\s+(?P<rules>[a-z][a-z, -]*)")
 
@@ -49,10 +55,19 @@ class Lint:
 
 def lint(document: Document[ConnectorSpec]) -> list[Lint]:
     """All that the rules find in a valid connector, in document order."""
+    return _found(document, RULES)
+
+
+def lint_connection(document: Document[ConnectionDocument]) -> list[Lint]:
+    """All that the rules find in a valid connection, in document order."""
+    return _found(document, CONNECTION_RULES)
+
+
+def _found(document: Document[Any], rules: Sequence[Rule]) -> list[Lint]:
     allowed = _Allowed(document.yaml.lines)
     found = [
         _placed(rule, remark, document)
-        for rule in RULES
+        for rule in rules
         for remark in rule.find(document.spec, document.yaml)
     ]
     kept = [one for one in dict.fromkeys(found) if one.rule not in allowed.at(one.line)]
@@ -69,7 +84,7 @@ def at_or_above(found: list[Lint], level: Level) -> list[Lint]:
     return [one for one in found if LEVELS.index(one.level) >= LEVELS.index(level)]
 
 
-def _placed(rule: Rule, remark: Remark, document: Document[ConnectorSpec]) -> Lint:
+def _placed(rule: Rule, remark: Remark, document: Document[Any]) -> Lint:
     fault = Finding(remark.path, remark.what, remark.on_key).placed(document.yaml)
     return Lint(rule.id, rule.level, fault.path, remark.what, remark.fix, fault.line, fault.column)
 

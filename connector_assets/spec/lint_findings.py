@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from connector_assets.spec.bindings import at, items
-from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.yaml_source import Path, YamlSource
 
 Level = Literal["info", "warning", "error"]
@@ -26,7 +25,8 @@ class Remark:
     on_key: bool = False
 
 
-Find = Callable[[ConnectorSpec, YamlSource], Iterator[Remark]]
+Find = Callable[[Any, YamlSource], Iterator[Remark]]
+"""Looks at a valid model, a connector or a connection, and at where its parts stand."""
 
 
 @dataclass(frozen=True, slots=True)

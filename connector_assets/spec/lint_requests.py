@@ -50,7 +50,7 @@ def literal_secret(_: ConnectorSpec, document: YamlSource) -> Iterator[Remark]:
     for path, part in requests(document.data):
         for key in ("params", "headers"):
             for name, value in _mapping(at(part, key)).items():
-                if _SECRET_NAME.search(name) and _SECRET_VALUE.fullmatch(text(value)):
+                if looks_secret(name, text(value)):
                     yield Remark(
                         (*path, key, name),
                         "looks like a secret, and anyone with this file has it",
@@ -64,10 +64,10 @@ def plain_http(_: ConnectorSpec, document: YamlSource) -> Iterator[Remark]:
     data = document.data
     for path, part in requests(data):
         for key in ("url", "baseUrl"):
-            if _is_public_http(text(at(part, key))):
+            if is_public_http(text(at(part, key))):
                 yield Remark((*path, key), "is read without encryption", "write https://")
     for number, origin in enumerate(items(data.get("origins"))):
-        if _is_public_http(text(origin)):
+        if is_public_http(text(origin)):
             yield Remark(("origins", number), "is read without encryption", "write https://")
 
 
@@ -132,7 +132,13 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_public_http(url: str) -> bool:
+def looks_secret(name: str, value: str) -> bool:
+    """Whether a value has the name and the looks of a secret."""
+    return bool(_SECRET_NAME.search(name) and _SECRET_VALUE.fullmatch(value))
+
+
+def is_public_http(url: str) -> bool:
+    """Whether an address is out on the network, and asked without encryption."""
     found = _HOST.match(url)
     if not found or "{{" in found[0]:
         return False

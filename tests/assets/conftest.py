@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import os
 import subprocess
 import sys
@@ -58,6 +60,16 @@ def shop(pages=4, size=3):
 def api():
     with serving(shop()) as server:
         yield server
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Runs each test in a context of its own, for Dagster keeps its current instance in one.
+
+    What is left to the garbage collector there, as a schedule's context is, would put an instance
+    that is gone back in place for whichever test runs then.
+    """
+    pyfuncitem.obj = functools.partial(contextvars.copy_context().run, pyfuncitem.obj)
 
 
 @dataclass(frozen=True)

@@ -346,21 +346,26 @@ def test_partitions_that_do_not_fit_are_faults_at_their_line(partitioned, stream
 def ticks(project, name, *moments):
     """The partitions that a schedule asks for at each moment."""
     definitions = project.definitions()
-    schedule = definitions.resolve_schedule_def(name)
-    for moment in moments:
-        with dg.DagsterInstance.ephemeral() as instance:
-            context = dg.build_schedule_context(
-                instance,
-                scheduled_execution_time=dt.datetime.fromisoformat(moment),
-                repository_def=definitions.get_repository_def(),
-            )
-            yield [one.partition_key for one in schedule.evaluate_tick(context).run_requests]
+    schedule, repository = definitions.resolve_schedule_def(name), definitions.get_repository_def()
+
+    def asked(moment):
+        tick = dt.datetime.fromisoformat(moment)
+        with (
+            dg.DagsterInstance.ephemeral() as instance,
+            dg.build_schedule_context(
+                instance, scheduled_execution_time=tick, repository_def=repository
+            ) as context,
+        ):
+            requests = schedule.evaluate_tick(context).run_requests
+        return [one.partition_key for one in requests]
+
+    return [asked(moment) for moment in moments]
 
 
 def test_a_schedule_asks_for_the_partitions_that_ended_since_the_last_tick(partitioned):
     project = partitioned(more=", schedule: '0 6 * * 1,4'")
     mondays = ("2024-01-01T06:00+00:00", "2024-01-04T06:00+00:00", "2024-01-08T06:00+00:00")
-    assert list(ticks(project, "eu__orders_schedule", *mondays)) == [
+    assert ticks(project, "eu__orders_schedule", *mondays) == [
         [],
         ["2024-01-01", "2024-01-02", "2024-01-03"],
         ["2024-01-04"],
@@ -369,7 +374,7 @@ def test_a_schedule_asks_for_the_partitions_that_ended_since_the_last_tick(parti
 
 def test_a_schedule_asks_for_every_value_of_a_list(partitioned):
     project = partitioned("{type: each, of: region}", "stock", ", schedule: '@daily'")
-    assert list(ticks(project, "eu__stock_schedule", "2024-01-04T00:00+00:00")) == [["eu", "us"]]
+    assert ticks(project, "eu__stock_schedule", "2024-01-04T00:00+00:00") == [["eu", "us"]]
 
 
 def test_a_partitioned_stream_is_not_in_its_connections_job(partitioned, project):

@@ -124,10 +124,11 @@ def test_a_schedule_launches_a_run_that_loads(shop_project):
     shop_project.write("connections/shop.yaml", text)
     definitions = shop_project.definitions()
     schedule = definitions.resolve_schedule_def("shop_schedule")
-    with DagsterInstance.get() as instance:
-        context = dg.build_schedule_context(
-            instance, repository_def=definitions.get_repository_def()
-        )
+    repository = definitions.get_repository_def()
+    with (
+        DagsterInstance.get() as instance,
+        dg.build_schedule_context(instance, repository_def=repository) as context,
+    ):
         (request,) = schedule.evaluate_tick(context).run_requests
     done = shop_project.tool(
         "dagster", "job", "execute", *MODULE, "-j", schedule.job_name, timeout=ENOUGH_S

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +20,12 @@ def scratch(path: Path, *, where: str) -> Iterator[DuckDBPyConnection]:
     """A transaction in the file at `path`, which is made if it is not there."""
     import duckdb
 
-    connection = duckdb.connect(path)
     try:
-        tune(connection)
-        connection.execute("begin")
-        yield connection
-        connection.execute("commit")
+        # Opening it writes, so a full disk may show here already.
+        with closing(duckdb.connect(path)) as connection:
+            tune(connection)
+            connection.execute("begin")
+            yield connection
+            connection.execute("commit")
     except duckdb.Error as error:
         raise LoadError(first_line(error), where=where) from error
-    finally:
-        connection.close()

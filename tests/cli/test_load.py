@@ -181,6 +181,28 @@ def test_control_c_is_130_and_the_next_load_goes_on(process, shop_project, api):
     assert [request.query.get("cursor") for request in api.seen] in (["2", "3"], ["1", "2", "3"])
 
 
+def test_two_loads_of_one_stream_at_once_do_not_mix(process, cli, shop_project, api):
+    arrived, release = threading.Event(), threading.Event()
+    good = shop(pages=4)
+
+    def slow(request):
+        if request.query.get("cursor") == "2":
+            arrived.set()
+            release.wait(30)
+        return good(request)
+
+    api.answer = slow
+    first = process("load", "shop", "items")
+    assert arrived.wait(30)
+    second = cli("load", "shop", "items")
+    assert second.code == 1
+    assert f"shop/items: held by process {first.pid} on " in second.err
+    assert "wait for it to end, or end it" in second.err
+    release.set()
+    assert "now has 12 rows" in first.communicate(timeout=30)[0]
+    assert rows("data.duckdb", "shop.items") == list(range(12))
+
+
 def test_a_terminal_sees_progress(process, shop_project, api):
     good = shop(pages=4)
 

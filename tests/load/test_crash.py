@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from connector_assets.load.duckdb import DuckDBDestination
 from connector_assets.load.table import Cursor
+from connector_assets.load.urls import destination_from_url
 from tests.load.contract import TABLE, Store
+from tests.load.crash import store_of
 
 KILLS = [pytest.param(15, id="some"), pytest.param(250, id="many", marks=pytest.mark.slow)]
 
@@ -61,3 +64,47 @@ def test_a_full_disk_leaves_the_old_table(tmp_path: Path, room: int) -> None:
     assert store.destination.read_cursor(TABLE) == 1
     loaded = store.destination.load(TABLE, [segment], "append", Cursor(2, 1))
     assert loaded.rows == 30_100
+
+
+FULL_LAKE = """
+from connector_assets.errors import LoadError
+import resource, sys
+from pathlib import Path
+from connector_assets.load.table import Cursor, Segment
+from connector_assets.load.urls import destination_from_url
+from tests.load.contract import TABLE
+url, rows = sys.argv[1], Path(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+try:
+    segment = Segment(rows, 30_000, rows.stat().st_size)
+    destination_from_url(url).load(TABLE, [segment], "append", Cursor(2, 1))
+except LoadError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("room", [1 << 10, 1 << 16, 1 << 19])
+@pytest.mark.parametrize("kind", ["parquet", "postgresql"])
+def test_a_full_disk_leaves_the_old_table_in_other_stores(
+    tmp_path: Path, kind: str, room: int
+) -> None:
+    # Of PostgreSQL it is this machine's disk that is full, where rows are typed on their way.
+    with (
+        store_of(kind)
+        if kind == "postgresql"
+        else nullcontext(f"parquet:///{tmp_path}/lake") as url
+    ):
+        store = Store(destination_from_url(url), tmp_path / "staged")
+        store.load(*({"id": i} for i in range(100)), cursor=Cursor(1))
+        (segment,) = store.segments(
+            *({"id": i, "text": f"{i * 7919 % 99991} " * 20} for i in range(30_000))
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", FULL_LAKE, url, str(segment.path), str(room)],
+            capture_output=True, text=True, cwd=Path(__file__).parents[2],
+        )  # fmt: skip
+        assert ": " in done.stdout, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        assert store.values("id") == list(range(100))
+        assert store.destination.read_cursor(TABLE) == 1
+        assert store.destination.load(TABLE, [segment], "append", Cursor(2, 1)).rows == 30_100

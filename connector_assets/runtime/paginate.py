@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+
+import msgspec
 
 from connector_assets.errors import PageLimit, PaginationLoop, StartOver
 from connector_assets.runtime.page import Page
@@ -138,12 +139,13 @@ class Told:
 
 
 class _Proof:
-    """Remembers every request, every non-empty body and its rows as eight bytes each."""
+    """Remembers every request and every non-empty body as eight bytes each, and the last rows."""
 
     def __init__(self) -> None:
         self._calls: set[int] = set()
         self._bodies: set[int] = set()
-        self._rows: Counter[int] = Counter()
+        self._rows: Sequence[msgspec.Raw | bytes] = ()
+        self._times = 1
 
     def of_call(self, call: Call) -> None:
         key = hash(call.place.dumps())
@@ -163,16 +165,17 @@ class _Proof:
                 fix="check that the API knows the pagination's parameters",
             )
         self._bodies.add(page.digest)
-        self._of_rows([bytes(row) for row in page.rows])
+        self._of_rows(page.rows)
 
-    def _of_rows(self, rows: list[bytes]) -> None:
+    def _of_rows(self, rows: Sequence[msgspec.Raw | bytes]) -> None:
         """A body may hold the time, or a fresh cursor, beside rows that are always the same."""
-        # Rows may be alike, and a page of them too; not three pages of rows that differ.
-        if rows[0] == rows[-1]:
-            return
-        key = hash(b"\n".join(rows))
-        self._rows[key] += 1
-        if self._rows[key] >= _SAME_ROWS:
+        before, self._rows = self._rows, rows
+        same = len(rows) == len(before) and all(
+            bytes(one) == bytes(other) for one, other in zip(rows, before, strict=True)
+        )
+        self._times = self._times + 1 if same else 1
+        # Rows may be alike, and a page of them too; not three pages in a row whose rows differ.
+        if self._times >= _SAME_ROWS and bytes(rows[0]) != bytes(rows[-1]):
             raise PaginationLoop(
                 f"the server sends the same rows {_SAME_ROWS} times",
                 fix="check that the API knows the pagination's parameters",

@@ -95,3 +95,16 @@ def test_pages_of_rows_that_are_alike_are_no_loop():
     (got, error), _ = read(spec_of("{type: offset, pageSize: 2}", 4), answer)
     assert error is None
     assert sum(len(rows) for rows, _ in got) == 20
+
+
+def test_rows_that_come_again_later_are_no_loop():
+    import httpx
+
+    def answer(request):
+        number = int(request.url.params["offset"]) // 2
+        rows = [{"up": number % 3 > 0}, {"up": number % 3 == 0}] if number < 30 else []
+        return httpx.Response(200, json={"rows": rows, "at": number})
+
+    (got, error), _ = read(spec_of("{type: offset, pageSize: 2}", 4), answer)
+    assert error is None
+    assert sum(len(rows) for rows, _ in got) == 60

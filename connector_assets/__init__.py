@@ -82,7 +82,9 @@ _HOMES = {
     "runtime.guard": ("Verdict", "judge_url"),
     "runtime.runtime": ("EndpointResult", "HttpRuntime"),
     "runtime.stats": ("Stats",),
-    "spec.connector": ("ConnectorSpec", "Endpoint", "Stream"),
+    "spec.connector": ("ConnectorSpec",),
+    "spec.endpoint": ("Endpoint",),
+    "spec.stream": ("Stream",),
     "spec.document": ("load_connector", "parse_connection", "parse_connector"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

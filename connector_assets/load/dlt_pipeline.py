@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -163,4 +164,5 @@ def _words(error: BaseException) -> str:
     while isinstance(inner := getattr(error, "exception", None) or error.__cause__, DltException):
         error = inner
     text = str(getattr(error, "failed_message", "") or inner or error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0] if text else ''}"[:_LONGEST_TEXT]
+    line = re.sub(r': ".*"', "", text.splitlines()[0]) if text else ""
+    return f"{type(error).__name__}: {line}"[:_LONGEST_TEXT]

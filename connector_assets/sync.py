@@ -71,12 +71,12 @@ def sync(
     reading = connection.open(stream, config=config, secrets=secrets, auth=auth, cancel=cancel)
     reading = narrowed(connection, reading, partition)
     table = replace(table_of(connection, reading.stream, schema), partition=partition)
-    target = _Target(destination, table, full=full)
-    stored, believed = target.positions()
+    target = _Target(destination, table, full, fence, run_id)
+    stored = target.stored()
     reading = replace(
         reading,
         fingerprint=connection.fingerprint(reading),
-        cursor=believed,
+        cursor=target.believed(stored),
         parent_rows=_parent_rows(connection, destination, schema),
     )
     with _staging(connection, reading, staging, run_id) as staged:
@@ -86,19 +86,11 @@ def sync(
             reading.stats.note(staged.note)
         resumed = staged.rows
         unchanged = not staged.complete and _read(connection, reading, staged, on_progress)
-        if unchanged:
-            loaded = target.as_it_is()
-        else:
-            mode = "replace" if full else reading.mode
-            cursor = target.cursor(believed, staged.cursor, stored)
-            loaded = destination.load(
-                target.table, staged.segments(), mode, cursor, fence=fence, run_id=run_id
-            )
-        after = {**(believed or {}), **(staged.cursor or {})}
+        loaded = target.as_it_is() if unchanged else target.load(staged, reading, stored)
+        after = _after(reading, staged)
         staged.clear()
-    return Synced(
-        target.table, loaded, reading.stats, shown(believed), shown(after), resumed, unchanged
-    )
+    told = shown(reading.cursor), shown(after)
+    return Synced(table, loaded, reading.stats, *told, resumed_rows=resumed, unchanged=unchanged)
 
 
 def _staging(
@@ -114,6 +106,11 @@ def _staging(
     )
 
 
+def _after(reading: ReadContext[Any], staged: Staging) -> dict[str, Any]:
+    """The positions after a run: those of before, with what it reached."""
+    return {**(reading.cursor or {}), **(staged.cursor or {})}
+
+
 @dataclass(frozen=True, slots=True)
 class _Target:
     """The table a stream goes into; `full` is about to replace it, whatever is stored with it."""
@@ -121,20 +118,33 @@ class _Target:
     destination: Destination
     table: Table
     full: bool
+    fence: Callable[[], None] | None
+    run_id: str
 
-    def positions(self) -> tuple[Any, Any]:
-        """The positions stored with the table, and what of them a run may go by."""
-        stored = None if self.full else self.destination.read_cursor(self.table)
+    def stored(self) -> Any:
+        """The positions stored with the table, None where a run is not to go by them."""
+        return None if self.full else self.destination.read_cursor(self.table)
+
+    def believed(self, stored: Any) -> Any:
+        """`stored` without what is no longer so where someone emptied or dropped the table."""
         if stored and claims(stored) and not self.destination.count(self.table):
-            return stored, unclaimed(stored)  # someone emptied or dropped the table
-        return stored, stored
+            return unclaimed(stored)
+        return stored
 
-    def cursor(self, before: Any, reached: Any, stored: Any) -> Cursor | None:
-        """The positions to store: those of before, with what this run reached."""
-        if not reached:
-            return None
-        expected = self.destination.read_cursor(self.table) if self.full else stored
-        return Cursor({**(before or {}), **reached}, expected, is_all=are_all(reached))
+    def load(self, staged: Staging, reading: ReadContext[Any], stored: Any) -> Loaded:
+        """Load what is staged, with its positions if these are still as they were `stored`."""
+        cursor = None
+        if staged.cursor:
+            expected = self.destination.read_cursor(self.table) if self.full else stored
+            cursor = Cursor(_after(reading, staged), expected, is_all=are_all(staged.cursor))
+        return self.destination.load(
+            self.table,
+            staged.segments(),
+            "replace" if self.full else reading.mode,
+            cursor,
+            fence=self.fence,
+            run_id=self.run_id,
+        )
 
     def as_it_is(self) -> Loaded:
         """What to say of a table that is kept."""

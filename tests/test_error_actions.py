@@ -183,7 +183,7 @@ def test_a_refused_token_is_renewed_by_rule(shop, refusal, rule):
 
 def test_a_token_is_renewed_once_for_a_request_then_the_request_fails(shop):
     shop.api.answer = Sessions((403, {"error": "expired"}), good=0)
-    with pytest.raises(AuthError, match='403; .*check secret "user"'):
+    with pytest.raises(AuthError, match=r'403; .*check secret "user"'):
         shop.load("[{status: 403, action: refresh_auth}]", auth=SESSION)
     assert shop.api.answer.tokens == 2
 

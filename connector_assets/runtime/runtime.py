@@ -275,7 +275,9 @@ class HttpRuntime:
             truncate=truncate,
             width=1 if truncate else session.concurrency,
         )
-        if session.endpoint.job:
+        if session.reads_blocks:
+            steps = session.in_blocks(start)
+        elif session.endpoint.job:
             steps = capped(session.exported(start, first or start), max_pages)
         else:
             steps = restarting(begin, start, first or start, may_restart=may_restart)

@@ -39,11 +39,12 @@ from connector_assets.runtime.render import request_of
 from connector_assets.runtime.retry import Backoff, parse_retry_after
 from connector_assets.runtime.rules import Meaning, meaning_of
 from connector_assets.runtime.stats import Stats
-from connector_assets.runtime.unpack import unpacked
+from connector_assets.runtime.unpack import check, unpacked
 from connector_assets.runtime.wording import ADVICE, duration, place_of, said
 from connector_assets.spec.call import Call
 from connector_assets.spec.endpoint import Endpoint, RateLimit
 from connector_assets.spec.formats import ACCEPT
+from connector_assets.spec.pagination import NonePagination
 
 # Of a token endpoint fewer than of an API: some lock the client out.
 _TOKEN_TRIES = 4
@@ -119,7 +120,9 @@ class Session:
         return self._page(call, answer, meaning)
 
     def _fetch(self, call: Call) -> Page:
-        answer, meaning = self._answered(call)
+        return self._paged(call, *self._answered(call))
+
+    def _paged(self, call: Call, answer: Answer, meaning: Meaning) -> Page:
         if answer.status == 304 and not meaning.rule and self._conditions(call):  # noqa: PLR2004
             self._heed_quota(answer)
             return Page.as_before(answer)
@@ -127,6 +130,36 @@ class Session:
 
     def _conditions(self, call: Call) -> Mapping[str, str]:
         return self.conditional if call.page == 1 and not call.probe else {}
+
+    @property
+    def reads_blocks(self) -> bool:
+        """Whether an answer is lines that nothing must see as a whole."""
+        end = self.endpoint
+        looks_in = any(
+            rule.contains or rule.when or rule.action == "reset_pagination" for rule in end.errors
+        )
+        is_all = isinstance(end.pagination, NonePagination) and not end.job
+        is_lines = end.response_format in LINES and end.response_rows_path is None
+        return is_lines and is_all and not looks_in
+
+    def in_blocks(self, call: Call) -> Iterator[Step]:
+        """The pages of one answer, block by block: memory does not grow with it."""
+        pages = self._blocks(call)
+        held = next(pages)
+        for page in pages:
+            yield Step(held, call, partial=True)
+            held = page
+        yield Step(held, None)
+
+    def _blocks(self, call: Call) -> Iterator[Page]:
+        session = replace(self, to_file=True)
+        answer, meaning = session._answered(call)  # noqa: SLF001 - itself, into a file
+        if answer.file is None or meaning.action != "rows":
+            yield self._paged(call, answer, meaning)
+            return
+        self._heed_quota(answer)
+        for body in blocks(answer, self.endpoint, self._limits().max_ratio):
+            yield Page(answer, body=body)
 
     def exported(self, start: Call, first: Call) -> Iterator[Step]:
         """The pages of the endpoint's export: of the job in `start`, else of a new one."""
@@ -248,6 +281,7 @@ class Session:
             )
         self.stats.add(bytes=answer.wire_bytes)
         if answer.file:
+            check(answer.file, limits.max_bytes, limits.max_ratio)
             return answer
         return replace(answer, body=unpacked(answer.body, limits.max_bytes, limits.max_ratio))
 

@@ -67,6 +67,21 @@ def opened(file: IO[bytes], max_ratio: float) -> io.BufferedReader[_Pieces]:
     return reader
 
 
+def check(file: IO[bytes], max_bytes: int, max_ratio: float) -> None:
+    """Read a packed file to its end, while it may still be asked for again.
+
+    Raises as `unpacked` does.
+    """
+    file.seek(0)
+    if not file.read(len(_ZIP[0])).startswith((_GZIP, *_ZIP)):
+        return
+    plain, left = opened(file, max_ratio), max_bytes
+    while step := plain.read(_STEP):
+        left -= len(step)
+        if left < 0:
+            raise ResponseError(f"more than {max_bytes} bytes", fix="raise maxResponseBytes")
+
+
 class _Pieces(io.RawIOBase):
     """Pieces of bytes as a file that is read once."""
 

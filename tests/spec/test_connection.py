@@ -7,6 +7,7 @@ import pytest
 from connector_assets.errors import SpecError
 from connector_assets.spec.cron import check_cron
 from connector_assets.spec.document import parse_connection
+from connector_assets.spec.stream import Stream
 from tests.spec.documents import SEED
 
 MINIMAL = 'kind: connection\nversion: "1.0"\nid: crm\nconnector: salesforce_rest\n'
@@ -35,6 +36,8 @@ tags: {domain: sales}
 """
 )
 
+ACCOUNT, CONTACT = Stream(name="Account"), Stream(name="Contact")
+
 
 def lines(text):
     try:
@@ -47,15 +50,15 @@ def lines(text):
 def test_a_minimal_connection_reads_every_stream():
     connection = parse_connection(MINIMAL)
     assert connection.stream_names == ()
-    assert connection.override("any") == {}
+    assert connection.overridden(ACCOUNT) == ACCOUNT
     assert connection.vars_of("any") == {}
 
 
 def test_a_connection_says_what_changes_in_a_stream():
     connection = parse_connection(FULL)
     assert connection.stream_names == ("Account", "Contact")
-    assert connection.override("Account") == {"write_mode": "append"}
-    assert connection.override("Contact") == {}
+    assert connection.overridden(ACCOUNT).mode == "append"
+    assert connection.overridden(CONTACT) == CONTACT
     assert connection.vars_of("Account")["soql"].source == "x"
     assert connection.vars_of("Contact")["soql"].names == {"resourceType"}
     assert connection.group_of("Account") == "sales"
@@ -70,7 +73,7 @@ def test_a_connection_says_what_changes_in_a_stream():
 def test_streams_may_be_a_list_of_names():
     connection = parse_connection(MINIMAL + "streams: [Account]")
     assert connection.stream_names == ("Account",)
-    assert connection.override("Account") == {}
+    assert connection.overridden(ACCOUNT) == ACCOUNT
 
 
 FAULTS = [

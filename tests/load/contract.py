@@ -190,7 +190,7 @@ class DestinationContract:
                     store.load(row, table=table)
 
     @settings(
-        max_examples=25,
+        max_examples=8,
         deadline=None,
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,

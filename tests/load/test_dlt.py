@@ -55,6 +55,7 @@ def files_road(project: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
     return destination_from_url("dlt:///filesystem")
 
 
+@pytest.mark.slow  # a package for each load: a minute and a half
 class TestDltToDuckDB(DestinationContract):
     widens = False
 

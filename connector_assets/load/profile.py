@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -36,6 +37,8 @@ _MOST_FIELDS = 300
 # Keys that msgspec does not take as a field's name.
 _UNNAMEABLE = re.compile(r"[\\\x00-\x1f\"]")
 _DIGITS = 60
+# Surely of 128 bits; what has a digit more is looked at in full.
+_HUGE = re.compile(rb"-?[0-9]{1,38}|null")
 
 
 @dataclass(slots=True)
@@ -56,19 +59,16 @@ class Profile:
 def profile(segments: Sequence[Segment], *, where: str) -> Profile:
     """Read all rows once; raise LoadError naming the row that is not a JSON object."""
     found = Profile()
-    decoder: msgspec.json.Decoder[list[Any]] | None = None
+    known: _Known | None = None
     _learn_parquet(found, [segment for segment in segments if segment.format == "parquet"])
     for segment in segments:
         for chunk in _chunks(segment) if segment.format == "ndjson" else ():
             found.longest = max(found.longest, len(chunk))
-            try:
-                if decoder is not None:
-                    found.rows += len(decoder.decode_lines(chunk))
-                    continue
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                pass
+            if known is not None and (rows := known.count(chunk)) is not None:
+                found.rows += rows
+                continue
             _learn(found, chunk, where)
-            decoder = _decoder(found)
+            known = _Known.of(found)
     return found
 
 
@@ -138,33 +138,61 @@ def _not_json(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _decoder(found: Profile) -> msgspec.json.Decoder[Any] | None:
-    """Return a decoder of rows that hold nothing new, or None where there is none."""
-    if len(found.kinds) > _MOST_FIELDS or any(_UNNAMEABLE.search(key) for key in found.kinds):
-        return None
-    fields = [
-        (
-            f"f{number}",
-            _accepted(kinds, found.shapes.get(key)),
-            msgspec.field(default=None, name=key),
-        )
-        for number, (key, kinds) in enumerate(found.kinds.items())
-    ]
-    row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
-    return msgspec.json.Decoder(row)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What rows hold that hold nothing new; `huge` reads the columns to be looked at besides."""
+
+    decoder: msgspec.json.Decoder[Any]
+    huge: Sequence[Callable[[Any], Any]]
+
+    @classmethod
+    def of(cls, found: Profile) -> _Known | None:
+        """All that was found so far, None where a Struct cannot say it."""
+        if len(found.kinds) > _MOST_FIELDS or any(_UNNAMEABLE.search(key) for key in found.kinds):
+            return None
+        fields = [
+            (
+                f"f{number}",
+                _accepted(kinds, found.shapes.get(key)),
+                msgspec.field(default=None, name=key),
+            )
+            for number, (key, kinds) in enumerate(found.kinds.items())
+        ]
+        huge = [
+            attrgetter(f"f{number}")
+            for number, kinds in enumerate(found.kinds.values())
+            if _is_huge(kinds)
+        ]
+        row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
+        return cls(msgspec.json.Decoder(row), huge)
+
+    def count(self, chunk: bytes) -> int | None:
+        """The rows of `chunk`, None if there is something new in one."""
+        try:
+            rows = self.decoder.decode_lines(chunk)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+        for column in self.huge:
+            if not all(_HUGE.fullmatch(raw) for raw in map(column, rows) if raw is not None):
+                return None
+        return len(rows)
 
 
 def _accepted(kinds: Kind, shape: str | None) -> Any:
-    if is_settled(kinds):
+    if is_settled(kinds) or _is_huge(kinds):
         return msgspec.Raw
     if shape and kinds == Kind.TEXT:
         # The length is free to test here; the rest of the shape the destination tests.
         return Annotated[str, Meta(min_length=len(shape), max_length=len(shape))] | None
     if kinds & WHOLE:
-        # Larger ones always go the slow way: msgspec cannot test for 128 bits.
         type_: Any = _EXACT if kinds & WHOLE == Kind.INTEGER else _INTEGER_64
         return type_ | float | None if kinds & Kind.FLOAT else type_ | None
     return _ACCEPTED[kinds]
+
+
+def _is_huge(kinds: Kind) -> bool:
+    """Whether a column has integers that msgspec cannot test: it knows bounds of 64 bits only."""
+    return bool(kinds & Kind.INTEGER_128) and not is_settled(kinds)
 
 
 _EXACT = Annotated[int, Meta(ge=-EXACT_IN_DOUBLE, le=EXACT_IN_DOUBLE)]

@@ -46,12 +46,15 @@ def contenders(rows: int) -> dict[str, list[Contender]]:
         "peers": [
             Contender("httpx + orjson, nothing stored", "contenders/limit.py", rows, is_peer=True),
             Contender("connector_assets", ours, rows),
+            Contender("connector_assets, one at a time", ours, rows, more=("1",)),
             Contender("dlt, default", dlt, rows // 10, more=("default",), is_peer=True),
             Contender("dlt, best setting", dlt, rows // 5, more=("best",), is_peer=True),
         ],
         "pages": [
             Contender("pages of 1000", ours, rows),
             Contender("pages of 100", ours, rows, size=100),
+            Contender("pages of 1000, one at a time", ours, rows, more=("1",)),
+            Contender("pages of 100, one at a time", ours, rows, size=100, more=("1",)),
         ],
         "dirty": [
             Contender("clean rows", ours, rows),

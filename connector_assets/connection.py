@@ -19,6 +19,7 @@ from typing import Any
 
 from connector_assets.connector import Connector, Needs, ReadContext
 from connector_assets.errors import ConfigError
+from connector_assets.load.items import ItemPositions
 from connector_assets.redact import Secrets
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connection import ConnectionDocument
@@ -135,12 +136,13 @@ class Connection:
 
     def fingerprint(self, reading: ReadContext[Any]) -> str:
         """A digest of what decides the rows: staging of another fingerprint is not resumed."""
+        cursor = reading.cursor
         values = [
             self.connector.fingerprint(reading.stream),
             reading.auth,
             _plain(reading.config),
             _plain(reading.vars),
-            reading.cursor,
+            cursor.digest() if isinstance(cursor, ItemPositions) else cursor,
             reading.partition,
         ]
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()

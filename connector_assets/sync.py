@@ -10,12 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from connector_assets.connection import Connection
 from connector_assets.connector import ReadContext
 from connector_assets.errors import ConfigError, ResponseError
+from connector_assets.load.items import collected
 from connector_assets.load.names import table_name
 from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Loaded, Table
@@ -87,9 +89,8 @@ def sync(
         resumed = staged.rows
         unchanged = not staged.complete and _read(connection, reading, staged, on_progress)
         loaded = target.as_it_is() if unchanged else target.load(staged, reading, stored)
-        after = _after(reading, staged)
+        told = shown(reading.cursor), _shown_after(reading, staged)
         staged.clear()
-    told = shown(reading.cursor), shown(after)
     return Synced(table, loaded, reading.stats, *told, resumed_rows=resumed, unchanged=unchanged)
 
 
@@ -104,11 +105,6 @@ def _staging(
         fingerprint=connection.fingerprint(reading),
         run_id=run_id,
     )
-
-
-def _after(reading: ReadContext[Any], staged: Staging) -> dict[str, Any]:
-    """The positions after a run: those of before, with what it reached."""
-    return {**(reading.cursor or {}), **(staged.cursor or {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +124,12 @@ class _Target:
     def believed(self, stored: Any) -> Any:
         """`stored` without what is no longer so where someone emptied or dropped the table."""
         if stored and claims(stored) and not self.destination.count(self.table):
-            return unclaimed(stored)
+            return collected(unclaimed(stored))
         return stored
 
     def load(self, staged: Staging, reading: ReadContext[Any], stored: Any) -> Loaded:
         """Load what is staged, with its positions if these are still as they were `stored`."""
-        cursor = None
-        if staged.cursor:
-            expected = self.destination.read_cursor(self.table) if self.full else stored
-            cursor = Cursor(_after(reading, staged), expected, is_all=are_all(staged.cursor))
+        cursor = self._moves(staged.cursor, reading.cursor, stored) if staged.cursor else None
         return self.destination.load(
             self.table,
             staged.segments(),
@@ -146,10 +139,28 @@ class _Target:
             run_id=self.run_id,
         )
 
+    def _moves(self, reached: Mapping[str, Any], before: Any, stored: Any) -> Cursor:
+        """The cursor of a load that `reached` these positions, from those of `before`."""
+        is_all = are_all(reached)
+        if self.full:
+            return Cursor(reached, self.destination.read_cursor(self.table), is_all)
+        if before is stored:
+            return Cursor(reached, stored, is_all, adds=True)
+        return Cursor(collected(chain(before.items(), reached.items())), stored, is_all)
+
     def as_it_is(self) -> Loaded:
         """What to say of a table that is kept."""
         columns = self.destination.describe(self.table) or ()
         return Loaded(0, self.destination.count(self.table) or 0, columns, self.destination.uri)
+
+
+def _shown_after(reading: ReadContext[Any], staged: Staging) -> Any:
+    """`shown` of the positions of before, with what the run reached."""
+    before, reached = reading.cursor or {}, staged.cursor or {}
+    if "" in before or "" in reached:
+        return shown({"": reached.get("") or before[""]})
+    count = len(before) + sum(item not in before for item in reached)
+    return f"{count} items" if count else None
 
 
 def shown(positions: Mapping[str, Any] | None) -> Any:
@@ -204,7 +215,9 @@ def _read(
     on_progress: Callable[[Stats], None] | None,
 ) -> bool:
     """Stage all that is still to be read; whether the source is unchanged instead."""
-    reading = replace(reading, resume=staged.resume, reached=dict(staged.cursor or {}))
+    reading = replace(
+        reading, resume=staged.resume, reached=collected((staged.cursor or {}).items())
+    )
     if on_progress:
         on_progress(reading.stats)  # who watches sees retries and waits before the first batch
     for batch in connection.connector.read(reading):
@@ -212,8 +225,9 @@ def _read(
             return True
         if batch.void_after is not None:
             staged.rewind(batch.void_after)
+        cursor = None if batch.cursor is None else dict(batch.cursor)
         staged.append(
-            batch.rows, batch.count, batch.checkpoint, complete=batch.complete, cursor=batch.cursor
+            batch.rows, batch.count, batch.checkpoint, complete=batch.complete, cursor=cursor
         )
         if on_progress:
             on_progress(reading.stats)

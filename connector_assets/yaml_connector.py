@@ -35,6 +35,7 @@ from connector_assets.spec.values import endpoint_templates, templates
 
 COMPLETE = "complete"
 """The checkpoint after the last page."""
+_ITEMS_AT_ONCE = 1_000
 
 
 class YamlConnector:
@@ -127,7 +128,9 @@ class _Reading:
         outdated = CLAIMS - {PARENT} if self._by_change else CLAIMS
         if not self.ctx.resume and claims(self.ctx.cursor or {}, outdated):
             # Renewed below, or void: what this run loads may not be what they speak of.
-            yield Batch(b"", 0, cursor=unclaimed(self.ctx.cursor or {}, outdated))
+            left = unclaimed(self.ctx.cursor or {}, outdated)
+            while some := dict(itertools.islice(left, _ITEMS_AT_ONCE)):
+                yield Batch(b"", 0, cursor=some)
         todo = _with_last(self._slices())
         width = 1 if self._stops_early() else self._concurrency()
         read_any = False
@@ -176,11 +179,12 @@ class _Reading:
 
     def _changed(self, found: Iterator[Slice]) -> Iterator[Slice]:
         """The slices of items that were not read, or not as their parents are now."""
-        known = {**(self.ctx.cursor or {}), **(self.ctx.reached or {})}
+        stored, reached = self.ctx.cursor or {}, self.ctx.reached or {}
         numbers = itertools.count(self.mark.number)
         for one in found:
             parent = self._parent_of(one)
-            if not parent or known.get(one.item.key, {}).get(PARENT) != parent:
+            known = reached.get(one.item.key) or stored.get(one.item.key, {})
+            if not parent or known.get(PARENT) != parent:
                 yield replace(one, number=next(numbers))
 
     def _compared(self, parent: Parent) -> Sequence[str]:

@@ -19,6 +19,7 @@ from connector_assets.load.dlt_pipeline import Road, TableState, stored_name, ta
 from connector_assets.load.dlt_read import columns_of, count_of, key_rows, query_rows
 from connector_assets.load.dlt_typed import Names, typed_parquet
 from connector_assets.load.duckdb_load import Order, require_key
+from connector_assets.load.items import plain, whole
 from connector_assets.load.table import Column, Cursor, Loaded, Segment, Table, WriteMode
 
 
@@ -60,7 +61,7 @@ class DltDestination:
             )
             after = replace(state, columns=typed.columns, names=names.by_column)
             if cursor is not None:
-                after.cursors[part] = json.dumps(cursor.value)
+                after.cursors[part] = json.dumps(plain(whole(cursor)))
             if order.load_id:
                 after.loads[part] = {
                     "load_id": order.load_id,

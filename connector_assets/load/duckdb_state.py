@@ -1,17 +1,22 @@
 """What the database remembers about loads: schema `_connector_assets`, in their transactions.
 
 `state` holds one cursor per table and partition, `loads` one row per load done, `columns` the row
-key and the kinds of value behind each column.
+key and the kinds of value behind each column. The positions of many items are rows of `items`, and
+`state` then has no cursor.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import Busy
+from connector_assets.load.duckdb_sql import literal
+from connector_assets.load.items import ItemPositions, whole, write_lines
 from connector_assets.load.kinds import Kind
 from connector_assets.load.plan import KeyColumn
 from connector_assets.load.table import Cursor, Loaded, Table
@@ -31,7 +36,11 @@ create table if not exists _connector_assets.columns (
     schema_name varchar, table_name varchar, position integer,
     key varchar, column_name varchar, column_type varchar, kinds integer,
     shape varchar, fixed boolean);
+create table if not exists _connector_assets.items (
+    schema_name varchar, table_name varchar, partition varchar, item varchar, position json);
 """
+_OF_PART = "schema_name = ? and table_name = ? and partition = ?"
+_ROWS_AT_ONCE = 10_000
 
 _NAMES = ("state", "loads", "columns")
 _COLUMNS_JSON = (
@@ -57,31 +66,68 @@ class State:
         )
 
     def cursor(self) -> Any:
-        """The stored position, or None."""
-        rows = self._all(
-            "select cursor from _connector_assets.state "
-            "where schema_name = ? and table_name = ? and partition = ?",
+        """The stored position, or None; the positions of many items are a mapping on disk."""
+        rows = self._all(f"select cursor from _connector_assets.state where {_OF_PART}", self._part)
+        if not rows:
+            return None
+        # A manifest has JSON's null as SQL's, so that only rows tell that there are many items.
+        return json.loads(rows[0][0]) if rows[0][0] else ItemPositions(self._items()) or None
+
+    def _items(self) -> Iterator[tuple[str, str]]:
+        found = self._connection.execute(
+            f"select item, position from _connector_assets.items where {_OF_PART} order by item",
             self._part,
         )
-        return json.loads(rows[0][0]) if rows and rows[0][0] is not None else None
+        while rows := found.fetchmany(_ROWS_AT_ONCE):
+            yield from rows
 
     def move(self, cursor: Cursor, *, load_id: str, run_id: str) -> None:
         """Store the cursor; raise Busy if it is not where this run found it."""
-        if self.cursor() != cursor.expected:
+        found = self.cursor()
+        if found != cursor.expected:
             raise Busy(
                 "its position moved while this run was reading: another run loaded it",
                 where=f"{self._table.schema}.{self._table.name}",
                 fix="run it again: it goes on from the new position",
             )
-        self._all(
-            "delete from _connector_assets.state "
-            "where schema_name = ? and table_name = ? and partition = ?",
-            self._part,
-        )
+        text = self._keep_items(cursor, are_rows=isinstance(found, ItemPositions))
+        self._all(f"delete from _connector_assets.state where {_OF_PART}", self._part)
         self._all(
             "insert into _connector_assets.state values (?, ?, ?, ?, ?, ?, now())",
-            [*self._part, json.dumps(cursor.value), load_id, run_id],
+            [*self._part, text, load_id, run_id],
         )
+
+    def _keep_items(self, cursor: Cursor, *, are_rows: bool) -> str | None:
+        """Write what is kept in rows; return the cursor that is kept in `state`."""
+        if cursor.adds and are_rows:
+            self._put(cursor.value)
+            return None
+        self._all(f"delete from _connector_assets.items where {_OF_PART}", self._part)
+        value = whole(cursor)
+        if not isinstance(value, ItemPositions):
+            return json.dumps(value)
+        self._put(value)
+        return None
+
+    def _put(self, positions: Mapping[str, Any]) -> None:
+        """Put rows in, over those of the same items."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "items.ndjson")
+            write_lines(positions, path)
+            rows = (
+                f"read_json({literal(str(path))}, format = 'newline_delimited', "
+                "columns = {item: 'VARCHAR', position: 'VARCHAR'})"
+            )
+            self._all(
+                f"delete from _connector_assets.items where {_OF_PART} "
+                f"and item in (select item from {rows})",
+                self._part,
+            )
+            self._all(
+                "insert into _connector_assets.items "
+                f"select ?, ?, ?, item, position::json from {rows}",
+                self._part,
+            )
 
     def columns(self) -> list[KeyColumn]:
         rows = self._all(

@@ -41,7 +41,8 @@ class Manifest:
     """A table now: `parts` by suffix ("" itself, "__rejected"), and the remembered facts.
 
     `before` are the files of the manifest before this one, which readers may still be in; `state`
-    is the content of DuckDB's `_connector_assets` for this table.
+    is the content of DuckDB's `_connector_assets` for this table, but for the positions of many
+    items, which are a Parquet file of their own: `items`.
     """
 
     schema: str
@@ -51,6 +52,7 @@ class Manifest:
     before: list[str] = field(default_factory=list)
     state: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     version: int = 1
+    items: DataFile | None = None
 
     @property
     def folder(self) -> str:
@@ -60,7 +62,8 @@ class Manifest:
         return self.parts.get(suffix, Part())
 
     def file_names(self) -> list[str]:
-        return [file.name for part in self.parts.values() for file in part.files]
+        files = [file for part in self.parts.values() for file in part.files]
+        return [file.name for file in [*files, *([self.items] if self.items else [])]]
 
     def write(self, folder: Folder) -> None:
         """Make it the one that counts; then sweep files that neither it nor the last one names."""
@@ -91,6 +94,8 @@ def _parse(content: bytes, where: str) -> Manifest:
             suffix: Part(part["types"], [DataFile(**file) for file in part["files"]])
             for suffix, part in data["parts"].items()
         }
+        if items := data.get("items"):
+            data["items"] = DataFile(**items)
         return Manifest(**data)
     except (ValueError, TypeError, KeyError) as error:
         raise LoadError(

@@ -28,9 +28,11 @@ from connector_assets.load.manifest import DataFile, Manifest, Part, all_manifes
 from connector_assets.load.names import file_name
 from connector_assets.load.parquet_files import (
     export,
+    export_items,
     fetch,
     partitions_of,
     restore,
+    restore_items,
     show,
     types_of,
 )
@@ -105,13 +107,21 @@ class ParquetDestination(Reads):
             path = Path(folder, "views.duckdb")
             with duckdb.connect(path) as connection:
                 for manifest in manifests:
-                    restore_state(connection, manifest.state)
+                    _restore_state(connection, manifest, self._folder, path.parent)
                     for suffix, part in manifest.parts.items():
                         table = Table(manifest.schema, manifest.name + suffix)
                         show(connection, table, part, fetch(self._folder, part.files, path.parent))
             with duckdb.connect(path, read_only=True) as connection:
                 connection.execute("set TimeZone = 'UTC'")
                 yield connection
+
+
+def _restore_state(
+    connection: DuckDBPyConnection, manifest: Manifest, folder: Folder, scratch: Path
+) -> None:
+    """Add what a manifest remembers to a file that may have some already."""
+    restore_state(connection, manifest.state)
+    restore_items(connection, fetch(folder, [manifest.items] if manifest.items else [], scratch))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +152,14 @@ class _Step:
             main = self._export(connection, "", kept or [])
             stays = self.before.part(_REJECTED).files if kept and self._adds() else []
             parts = {"": main, _REJECTED: self._export(connection, _REJECTED, stays)}
-            state = dump_state(connection)
+            state, items = dump_state(connection), self._export_items(connection)
         after = replace(
             self.before,
             number=self.before.number + 1,
             parts={suffix: part for suffix, part in parts.items() if part.types},
             before=self.before.file_names(),
             state=state,
+            items=items,
         )
         return self._loaded(after, received, rejected), after
 
@@ -169,7 +180,7 @@ class _Step:
     def _run(self, *, with_rows: bool) -> tuple[Path, int, int]:
         path = self.scratch / f"{uuid.uuid4().hex}.duckdb"
         with scratch(path, where=self.before.folder) as connection:
-            restore_state(connection, self.before.state)
+            _restore_state(connection, self.before, self.folder, self.scratch)
             for suffix, part in self.before.parts.items():
                 files = fetch(self.folder, part.files if with_rows else [], self.scratch)
                 restore(connection, self._table(suffix), part, files)
@@ -190,12 +201,27 @@ class _Step:
             folder = [self.before.folder, suffix.strip("_")]
             if partition is not None:
                 folder.append(f"_partition={file_name(partition)}")
-            path = self.scratch / f"{self.before.number + 1:06d}-{uuid.uuid4().hex[:8]}.parquet"
+            path = self.scratch / self._file_name()
             rows = export(connection, table, types, path, partition)
             name = "/".join([*filter(None, folder), path.name])
             self.folder.put(name, path)
             files.append(DataFile(name, rows, partition))
         return Part(types, files)
+
+    def _export_items(self, connection: DuckDBPyConnection) -> DataFile | None:
+        """Put the positions of items into a file, if there are any and they have moved."""
+        if self.order.cursor is None:
+            return self.before.items
+        path = self.scratch / self._file_name()
+        rows = export_items(connection, path)
+        if not rows:
+            return None
+        name = f"{self.before.folder}/_items/{path.name}"
+        self.folder.put(name, path)
+        return DataFile(name, rows)
+
+    def _file_name(self) -> str:
+        return f"{self.before.number + 1:06d}-{uuid.uuid4().hex[:8]}.parquet"
 
     def _table(self, suffix: str = "") -> Table:
         return replace(self.order.table, name=self.order.table.name + suffix)

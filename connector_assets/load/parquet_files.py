@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Parquet has no 128-bit integers, and DuckDB would write doubles. As text all their digits stay.
 _IN_FILES = {"HUGEINT": "VARCHAR", "UHUGEINT": "VARCHAR"}
 
+_ITEMS = Table("_connector_assets", "items")
+
 
 def types_of(connection: DuckDBPyConnection, table: Table) -> dict[str, str]:
     """The table's columns and their types; none where there is no table."""
@@ -60,6 +62,19 @@ def export(
 
 def fetch(folder: Folder, files: Sequence[DataFile], scratch: Path) -> list[Path]:
     return [folder.fetch(file.name, scratch) for file in files]
+
+
+def export_items(connection: DuckDBPyConnection, path: Path) -> int:
+    """Write the positions of items to a file; return how many."""
+    return export(connection, _ITEMS, types_of(connection, _ITEMS), path, None)
+
+
+def restore_items(connection: DuckDBPyConnection, paths: Sequence[Path]) -> None:
+    """Add the positions of items in these files."""
+    for path in paths:
+        connection.execute(
+            f"insert into {name_of(connection, _ITEMS)} from read_parquet({literal(str(path))})"
+        )
 
 
 def restore(

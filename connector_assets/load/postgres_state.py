@@ -1,13 +1,18 @@
-"""What the database remembers about loads, in schema `_connector_assets`, as in a DuckDB file."""
+"""What the database remembers about loads, in schema `_connector_assets`, as in a DuckDB file.
+
+`items` is made when it is first needed, so that a role without the right to may go on without.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from psycopg import Connection
 
 from connector_assets.errors import Busy
+from connector_assets.load.items import ItemPositions, texts_of, whole
 from connector_assets.load.table import Cursor, Loaded, Table
 
 _TABLES = """
@@ -23,6 +28,15 @@ create table if not exists _connector_assets.columns (
     schema_name text, table_name text, position integer, key text, column_name text,
     column_type text, kinds integer, shape text, fixed boolean);
 """
+_ITEMS = """
+create table if not exists _connector_assets.items (
+    schema_name text, table_name text, partition text, item text, position jsonb);
+create index if not exists items_of_part
+    on _connector_assets.items (schema_name, table_name, partition);
+"""
+_OF_PART = "(schema_name, table_name, partition) = (%s, %s, %s)"
+_INCOMING = "connector_assets_items"
+_ROWS_AT_ONCE = 10_000
 # "if not exists" is not safe against another who is just creating, as those who share budgets do.
 _CREATING = "select pg_advisory_xact_lock(hashtext('_connector_assets'))"
 
@@ -43,31 +57,87 @@ class State:
                 self._connection.execute(_TABLES)
 
     def exists(self) -> bool:
-        found = self._connection.execute("select to_regclass('_connector_assets.columns')")
+        return self._has("columns")
+
+    def _has(self, name: str) -> bool:
+        found = self._connection.execute("select to_regclass(%s)", [f"_connector_assets.{name}"])
         return (found.fetchone() or (None,))[0] is not None
 
     def cursor(self) -> Any:
+        """The stored position, or None; the positions of many items are a mapping on disk."""
         found = self._connection.execute(
-            "select cursor::text from _connector_assets.state "
-            "where (schema_name, table_name, partition) = (%s, %s, %s)",
-            self._part,
+            f"select cursor::text from _connector_assets.state where {_OF_PART}", self._part
         ).fetchone()
-        return json.loads(found[0]) if found and found[0] is not None else None
+        if found is None:
+            return None
+        return json.loads(found[0]) if found[0] else ItemPositions(self._items())
+
+    def _items(self) -> Iterator[tuple[str, str]]:
+        with self._connection.cursor(name="items") as cursor:
+            cursor.itersize = _ROWS_AT_ONCE
+            yield from cursor.execute(
+                f"select item, position::text from _connector_assets.items where {_OF_PART} "
+                'order by item collate "C"',
+                self._part,
+            )
 
     def move(self, cursor: Cursor, *, load_id: str, run_id: str) -> None:
         """Store the cursor; raise Busy if it is not where this run found it."""
-        if self.cursor() != cursor.expected:
+        found = self.cursor()
+        if found != cursor.expected:
             raise Busy(
                 "its position moved while this run was reading: another run loaded it",
                 where=f"{self._table.schema}.{self._table.name}",
                 fix="run it again: it goes on from the new position",
             )
+        text = self._keep_items(cursor, are_rows=isinstance(found, ItemPositions))
         self._connection.execute(
             "insert into _connector_assets.state values (%s, %s, %s, %s, %s, %s, now()) "
             "on conflict (schema_name, table_name, partition) do update set "
             "cursor = excluded.cursor, load_id = excluded.load_id, run_id = excluded.run_id, "
             "updated_at = excluded.updated_at",
-            (*self._part, json.dumps(cursor.value), load_id, run_id),
+            (*self._part, text, load_id, run_id),
+        )
+
+    def _keep_items(self, cursor: Cursor, *, are_rows: bool) -> str | None:
+        """Write what is kept in rows; return the cursor that is kept in `state`."""
+        if cursor.adds and are_rows:
+            self._put(cursor.value)
+            return None
+        has_table = self._has("items")
+        if has_table:
+            self._connection.execute(
+                f"delete from _connector_assets.items where {_OF_PART}", self._part
+            )
+        value = whole(cursor)
+        if not isinstance(value, ItemPositions):
+            return json.dumps(value)
+        if not has_table:
+            self._connection.execute(_CREATING)
+            self._connection.execute(_ITEMS)
+        self._put(value)
+        return None
+
+    def _put(self, positions: Mapping[str, Any]) -> None:
+        """Put rows in, over those of the same items."""
+        self._connection.execute(
+            f"create temp table {_INCOMING} (item text, position jsonb) on commit drop"
+        )
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(f"copy {_INCOMING} from stdin") as copy,
+        ):
+            for row in texts_of(positions):
+                copy.write_row(row)
+        self._connection.execute(
+            f"delete from _connector_assets.items where {_OF_PART} "
+            f"and item in (select item from {_INCOMING})",
+            self._part,
+        )
+        self._connection.execute(
+            "insert into _connector_assets.items "
+            f"select %s, %s, %s, item, position from {_INCOMING}",
+            self._part,
         )
 
     def columns(self) -> list[dict[str, Any]]:

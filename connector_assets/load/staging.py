@@ -14,14 +14,15 @@ import uuid
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from copy import copy
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from connector_assets.errors import LoadError
 from connector_assets.load import journal
+from connector_assets.load.items import ItemPositions
 from connector_assets.load.lock import Lock
 from connector_assets.load.names import file_name
 from connector_assets.load.rows import Encoded, encode
@@ -160,16 +161,17 @@ class Staging:
         if not checkpoint:
             self.clear()
             return
-        entries = list(journal.read_entries(self._folder / _JOURNAL))
-        while entries and entries[-1].checkpoint != checkpoint:
-            entries.pop()
-        if not entries:
+        path, end = self._folder / _JOURNAL, 0
+        for entry in journal.read_entries(path):
+            if entry.checkpoint == checkpoint:
+                end = entry.journal_end
+        if not end:
             raise LoadError("staging: there is no batch to go back to", where=self.name)
         self._files.close()
         self._reset()
-        for entry in entries:
+        for entry in takewhile(lambda entry: entry.journal_end <= end, journal.read_entries(path)):
             self._take(entry)
-        self._cut(entries[-1].journal_end)
+        self._cut(end)
 
     def clear(self) -> None:
         """Forget everything: the load is done, or the caller wants to start over."""
@@ -222,11 +224,12 @@ class Staging:
         self._batches.setdefault(entry.file, []).append(entry.rows)
         self.rows += entry.rows
         self.resume, self.complete = entry.checkpoint, entry.complete
-        if isinstance(entry.cursor, dict) and isinstance(self.cursor, dict):
-            self.cursor.update(entry.cursor)
+        if isinstance(entry.cursor, dict):
+            if not isinstance(self.cursor, ItemPositions):
+                self.cursor = ItemPositions()
+            self.cursor.update(entry.cursor.items())
         elif entry.cursor is not None:
-            # A copy: a mapping is added to above, and the batch's own is not ours.
-            self.cursor = copy(entry.cursor)
+            self.cursor = entry.cursor
 
     def _cut(self, journal_end: int) -> None:
         """Drop what lies behind the last safe batch, and files that no batch names."""

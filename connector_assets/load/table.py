@@ -52,13 +52,16 @@ class Segment:
 class Cursor:
     """A stored position: the load writes `value` only if the table's position is still `expected`.
 
-    Both are JSON values; None means that no position is stored. `is_all` says that the rows are
-    all that the source has, as without a cursor, and not only those after a position.
+    Both are JSON values, or mappings of them; None means that no position is stored. `is_all` says
+    that the rows are all that the source has, as without a cursor, and not only those after a
+    position. With `adds` both are mappings: the entries of `value` are put over those of
+    `expected`, and others stay.
     """
 
     value: Any
     expected: Any = None
     is_all: bool = False
+    adds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class Destination(Protocol):
         ...
 
     def read_cursor(self, table: Table) -> Any:
-        """The stored position of `table`, or None."""
+        """The stored position of `table`, or None; many items' are a mapping on disk."""
         ...
 
     def describe(self, table: Table) -> Sequence[Column] | None:

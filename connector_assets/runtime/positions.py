@@ -32,14 +32,15 @@ def claims(positions: Mapping[str, Any], names: frozenset[str] = CLAIMS) -> bool
     return any(not names.isdisjoint(entry) for entry in _entries(positions))
 
 
-def unclaimed(positions: Mapping[str, Any], names: frozenset[str] = CLAIMS) -> dict[str, Any]:
+def unclaimed(
+    positions: Mapping[str, Any], names: frozenset[str] = CLAIMS
+) -> Iterator[tuple[str, Any]]:
     """Stored positions without their claims, as for a table that was emptied."""
-    return {
-        key: {name: value for name, value in entry.items() if name not in names}
-        if isinstance(entry, Mapping)
-        else entry
-        for key, entry in positions.items()
-    }
+    for key, entry in positions.items():
+        if isinstance(entry, Mapping):
+            yield key, {name: value for name, value in entry.items() if name not in names}
+        else:
+            yield key, entry
 
 
 def are_all(reached: Mapping[str, Any]) -> bool:

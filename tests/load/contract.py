@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector_assets.errors import Busy, LoadError, SchemaError
+from connector_assets.load.items import FEW
 from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Loaded, Segment, Table, WriteMode
 
 TABLE = Table("crm", "people")
 KEYED = Table("crm", "people", ("id",))
+MANY = 2 * FEW + 1
+
+
+def many_of(position: Any) -> dict[str, Any]:
+    """The positions of more items than are one value."""
+    return {f"[{n}]": position for n in range(MANY)}
 
 
 def ndjson(*rows: dict[str, Any] | str | bytes) -> bytes:
@@ -562,6 +570,58 @@ class DestinationContract:
         store.load({"id": 3}, mode="append", cursor=Cursor(10**30, expected={"at": "2024"}))
         assert store.destination.read_cursor(TABLE) == 10**30
         assert store.values("id") == [1, 3]
+
+    def test_positions_of_many_items_are_stored_with_the_rows(self, store: Store) -> None:
+        before = {f"[{n}]": {"value": f"{n} é'"} for n in range(MANY)}
+        before["big"] = {"value": 10**30, "keys": []}
+        store.load({"id": 1}, mode="append", cursor=Cursor(before))
+        found = store.destination.read_cursor(TABLE)
+        assert (found, len(found), found["[7]"]) == (before, MANY + 1, {"value": "7 é'"})
+        moved = {"[7]": {"value": "later"}, "new": {}}
+        store.load({"id": 2}, mode="append", cursor=Cursor(moved, found, adds=True))
+        assert store.destination.read_cursor(TABLE) == {**before, **moved}
+        with pytest.raises(Busy, match="position moved"):
+            store.load({"id": 3}, mode="append", cursor=Cursor({"x": 1}, found, adds=True))
+        assert store.destination.read_cursor(TABLE) == {**before, **moved}
+        assert store.values("id") == [1, 2]
+
+    def test_positions_become_many_and_few_again(self, store: Store) -> None:
+        few = {"": {"value": 1}}
+        store.load({"id": 1}, cursor=Cursor(few))
+        many = {f"[{n}]": n for n in range(MANY)}
+        for _ in range(2):
+            store.load({"id": 2}, cursor=Cursor(many, few, adds=True))
+            both = store.destination.read_cursor(TABLE)
+            assert both == {**few, **many}
+            store.load({"id": 3}, cursor=Cursor(few, both))
+            assert store.destination.read_cursor(TABLE) == few
+        assert type(store.destination.read_cursor(TABLE)) is dict
+
+    def test_items_of_partitions_and_tables_stay_apart(self, store: Store) -> None:
+        tables = [TABLE, *(replace(TABLE, partition=name) for name in "ab"), Table("crm", "b")]
+        for number, table in enumerate(tables):
+            cursor = Cursor(many_of(number))
+            store.load({"id": number}, table=table, mode="append", cursor=cursor)
+        store.load({"id": 1}, table=tables[1], mode="append", cursor=Cursor(None, many_of(1)))
+        assert [store.destination.read_cursor(table) for table in tables] == [
+            many_of(0),
+            None,
+            many_of(2),
+            many_of(3),
+        ]
+
+    def test_a_fence_that_raises_undoes_positions_of_items(self, store: Store) -> None:
+        def fence() -> None:
+            raise RuntimeError("the run is over")
+
+        store.load({"id": 1}, cursor=Cursor(many_of(0)))
+        for cursor in (
+            Cursor({"[3]": 5}, many_of(0), adds=True),
+            Cursor({"": 1}, many_of(0)),
+        ):
+            with pytest.raises(RuntimeError):
+                store.load({"id": 2}, cursor=cursor, fence=fence)
+        assert store.destination.read_cursor(TABLE) == many_of(0)
 
     def test_partitions_have_cursors_of_their_own(self, store: Store) -> None:
         parts = [Table("crm", "people", partition=name) for name in ("eu", "us")]

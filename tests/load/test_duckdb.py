@@ -17,8 +17,8 @@ import pytest
 from connector_assets.errors import Busy, LoadError
 from connector_assets.load.duckdb import DuckDBDestination
 from connector_assets.load.staging import Staging
-from connector_assets.load.table import Destination, Table
-from tests.load.contract import TABLE, DestinationContract, Store
+from connector_assets.load.table import Cursor, Destination, Table
+from tests.load.contract import MANY, TABLE, DestinationContract, Store, many_of
 
 
 class TestDuckDB(DestinationContract):
@@ -266,3 +266,33 @@ def test_arrow_tables_keep_their_types(store: Store, tmp_path: Path) -> None:
     assert [row[0] for row in rows] == [0, 1, 2, 1, 2**60]
     store.load({"id": 5, "price": 2.5}, mode="append")
     assert store.rows("id", "price")[-1] == [5, 2.5]
+
+
+def test_positions_that_an_earlier_version_stored_are_read_on(store: Store, path: Path) -> None:
+    """They were one value, however many the items, and there was no table of items."""
+    store.load({"id": 1}, cursor=Cursor({"": 1}))
+    with duckdb.connect(path) as database:
+        database.execute("drop table _connector_assets.items")
+        database.execute("update _connector_assets.state set cursor = ?", [json.dumps(many_of(4))])
+    found = store.destination.read_cursor(TABLE)
+    assert found == many_of(4)
+    store.load({"id": 2}, cursor=Cursor({"[3]": 5}, found, adds=True))
+    assert store.destination.read_cursor(TABLE) == {**many_of(4), "[3]": 5}
+    with duckdb.connect(path, read_only=True) as database:
+        rows = (
+            "select count(*), count(cursor) from _connector_assets.items, _connector_assets.state"
+        )
+        assert database.sql(rows).fetchall() == [(MANY, 0)]
+
+
+def test_rows_of_items_that_an_earlier_version_left_behind_do_not_count(
+    store: Store, path: Path
+) -> None:
+    """It stores one value over them, and knows nothing of the rows."""
+    store.load({"id": 1}, cursor=Cursor(many_of(1)))
+    with duckdb.connect(path) as database:
+        database.execute("update _connector_assets.state set cursor = ?", ['{"": 2}'])
+    assert store.destination.read_cursor(TABLE) == {"": 2}
+    later = {f"later {n}": 3 for n in range(MANY)}
+    store.load({"id": 2}, cursor=Cursor(later, {"": 2}, adds=True))
+    assert store.destination.read_cursor(TABLE) == {"": 2, **later}

@@ -14,7 +14,7 @@ from connector_assets.errors import ConfigError, LoadError
 from connector_assets.load.folders import LocalFolder, ObjectFolder
 from connector_assets.load.parquet import ParquetDestination
 from connector_assets.load.table import Cursor, Destination, Table
-from tests.load.contract import KEYED, TABLE, DestinationContract, Store
+from tests.load.contract import KEYED, TABLE, DestinationContract, Store, many_of
 
 
 class TestLocalParquet(DestinationContract):
@@ -114,3 +114,32 @@ def test_a_manifest_that_cannot_be_read_is_an_error(store: Store, root: Path) ->
 def test_an_unknown_store_says_what_to_install() -> None:
     with pytest.raises(ConfigError, match="fsspec"):
         ObjectFolder("nonsense://bucket")
+
+
+def test_positions_that_an_earlier_version_stored_are_read_on(store: Store, root: Path) -> None:
+    """They were one value in the manifest, however many the items."""
+    store.load({"id": 1}, cursor=Cursor({"": 1}))
+    path, before = root / "crm" / "people" / "manifest.json", manifest(root)
+    assert before.pop("items") is None
+    before["state"]["state"][0]["cursor"] = many_of(4)
+    path.write_text(json.dumps(before))
+    found = store.destination.read_cursor(TABLE)
+    assert found == many_of(4)
+    store.load({"id": 2}, cursor=Cursor({"[3]": 5}, found, adds=True))
+    assert store.destination.read_cursor(TABLE) == {**many_of(4), "[3]": 5}
+    assert path.stat().st_size < 4_000
+
+
+def test_files_of_positions_stay_until_the_load_after_next(store: Store, root: Path) -> None:
+    def files() -> list[str]:
+        return sorted(name for name in data_files(root) if "_items" in name)
+
+    store.load({"id": 1}, cursor=Cursor(many_of(1)))
+    (first,) = files()
+    store.load({"id": 2})
+    assert files() == [first]
+    store.load({"id": 3}, cursor=Cursor({"[1]": 2}, many_of(1), adds=True))
+    assert len(files()) == 2
+    store.load({"id": 4})
+    assert len(files()) == 1
+    assert store.destination.read_cursor(TABLE) == {**many_of(1), "[1]": 2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from connector_assets.load.postgres import PostgresDestination
 from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Table
 from connector_assets.load.urls import destination_from_url
-from tests.load.contract import KEYED, TABLE, DestinationContract, Store
+from tests.load.contract import KEYED, MANY, TABLE, DestinationContract, Store, many_of
 from tests.postgres import emptied, run, serving_postgres
 
 
@@ -291,3 +292,19 @@ def test_a_query_is_one_statement_and_takes_no_more_rows_than_asked(store: Store
     columns, rows = store.destination.query("select id, j from crm.people where false")
     assert ([column.name for column in columns], rows) == (["id", "j"], [])
     assert store.destination.query("select j from crm.people")[1] == [('{"a": 1}',)]
+
+
+def test_positions_that_an_earlier_version_stored_are_read_on(store: Store, url: str) -> None:
+    """They were one value, however many the items, and there was no table of items."""
+    store.load({"id": 1}, cursor=Cursor({"": 1}))
+    value = json.dumps(many_of(4))
+    run(url, f"update _connector_assets.state set cursor = '{value}'")
+    found = store.destination.read_cursor(TABLE)
+    assert found == many_of(4)
+    store.load({"id": 2}, cursor=Cursor({"[3]": 5}, found, adds=True))
+    assert store.destination.read_cursor(TABLE) == {**many_of(4), "[3]": 5}
+    assert run(url, "select count(*) from _connector_assets.items") == [(MANY,)]
+    run(url, "update _connector_assets.state set cursor = '{}'")
+    later = {f"later {n}": 3 for n in range(MANY)}
+    store.load({"id": 2}, cursor=Cursor(later, {}, adds=True))
+    assert store.destination.read_cursor(TABLE) == later

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from connector_assets.connector import Batch, Check, Needs, ReadContext, lasting
+from connector_assets.connector import COMPLETE, Batch, Check, Needs, ReadContext, lasting
 from connector_assets.errors import BlockedError, Cancelled, ConnectorError
 from connector_assets.runtime.conditional import Conditional
 from connector_assets.runtime.in_order import in_order
@@ -33,9 +33,9 @@ from connector_assets.spec.paths import Path
 from connector_assets.spec.stream import Stream
 from connector_assets.spec.values import endpoint_templates, templates
 
-COMPLETE = "complete"
-"""The checkpoint after the last page."""
 _ITEMS_AT_ONCE = 1_000
+# Of hundreds of thousands no one reads each; their number is among the figures.
+_SKIPS_TOLD = 100
 
 
 class YamlConnector:
@@ -203,7 +203,7 @@ class _Reading:
     def _resumes(self, one: Slice) -> bool:
         """Whether an earlier run was interrupted in this slice."""
         if self._by_change:
-            return (one.item.key, self._parent_of(one)) == (self.mark.item, self.mark.parent)
+            return one.item.key == self.mark.item and self._parent_of(one) == self.mark.parent
         return one.number == self.mark.number
 
     def _steps(self, one: Slice) -> Iterator[Step]:
@@ -366,7 +366,8 @@ class _Reading:
 
     def _skip(self, one: Slice, error: ConnectorError) -> None:
         self.ctx.stats.failed_items += 1
-        self.ctx.stats.note(f"skipped {one.item.label}: {error}")
+        if self.ctx.stats.failed_items <= _SKIPS_TOLD:
+            self.ctx.stats.note(f"skipped {one.item.label}: {error}")
 
     def _labelled(self, error: ConnectorError, item: Item) -> ConnectorError:
         if item.label:

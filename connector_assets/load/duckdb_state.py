@@ -75,7 +75,7 @@ class State:
 
     def _items(self) -> Iterator[tuple[str, str]]:
         found = self._connection.execute(
-            f"select item, position from _connector_assets.items where {_OF_PART} order by item",
+            f"select item, position from _connector_assets.items where {_OF_PART}",
             self._part,
         )
         while rows := found.fetchmany(_ROWS_AT_ONCE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from connector_assets.spec.paths import MISSING, Path
 _whole = msgspec.json.Decoder(float_hook=Decimal)
 
 
+@lru_cache(maxsize=256)  # a class is made for each path, and asked for once an item
 def peek(path: Path) -> Callable[[bytes], Any]:
     """A function from a row's JSON to the value at `path`, MISSING where there is none.
 

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from typing import Any
 
 import duckdb  # noqa: F401 # imported once, here, not again in each of hundreds of forks
 
+from connector_assets.load.items import FEW
 from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Table, WriteMode
 from connector_assets.load.urls import destination_from_url
@@ -37,6 +38,7 @@ from tests.postgres import serving_postgres
 
 PHASES = ("start", "fetch", "stage", "load", "commit", "clean", "done")
 PAGE, PAGES = 400, 12
+ITEMS = FEW + 200
 # About what each phase takes in this harness, seconds: how long to wait in it before killing.
 LENGTHS = {"start": 0.02, "fetch": 0.05, "stage": 0.02, "load": 0.15, "commit": 0.06, "clean": 0.01}
 
@@ -92,11 +94,28 @@ class Trial:
                 rows.update((item["id"], item["version"]) for item in page)
         return (len(rows), sum(rows), sum(rows.values()), version)
 
+    def moves(self, version: int, expected: Any) -> Cursor:
+        """How run `version` moves the cursor: a number for replace, else a third of many items."""
+        if self.mode == "replace":
+            return Cursor(version, expected)
+        return Cursor(moved(version), expected, adds=version > 1)
+
+    def version_at(self, cursor: Any) -> Any:
+        """The version of a stored cursor, which must be all of that run's."""
+        if isinstance(cursor, Mapping):
+            version = max(cursor.values())
+            expected: dict[str, int] = {}
+            for past in range(1, version + 1):
+                expected |= moved(past)
+            assert cursor == expected, f"positions of several runs, up to {version}"
+            return version
+        return cursor
+
     def found(self) -> State:
         """What is there now; a server may still commit for a client that was killed."""
-        cursor = self.destination().read_cursor(self.table)
+        cursor = self.version_at(self.destination().read_cursor(self.table))
         held = self.held()
-        again = self.destination().read_cursor(self.table)
+        again = self.version_at(self.destination().read_cursor(self.table))
         return (*held, cursor) if again == cursor else self.found()
 
     def held(self) -> tuple[int, int, int]:
@@ -110,6 +129,12 @@ class Trial:
         return (rows, int(ids or 0), int(versions or 0))
 
 
+def moved(version: int) -> dict[str, int]:
+    """The positions that run `version` reaches: of all items first, then of every third."""
+    items = (n for n in range(ITEMS) if version == 1 or (n + version) % 3 == 0)
+    return {f"[{n}]": version for n in items}
+
+
 def drop(url: str, mode: str) -> None:
     import psycopg
 
@@ -120,6 +145,8 @@ def drop(url: str, mode: str) -> None:
                 connection.execute(
                     f"delete from _connector_assets.{name} where table_name = %s", [mode]
                 )
+        if connection.execute("select to_regclass('_connector_assets.items')").fetchall()[0][0]:
+            connection.execute("delete from _connector_assets.items where table_name = %s", [mode])
 
 
 def row(number: int, version: int) -> dict[str, Any]:
@@ -134,7 +161,7 @@ def run(trial: Trial, version: int, enter: Callable[[str], None]) -> None:
         trial.folder / "staging", connection="crash", stream=trial.mode, fingerprint=str(version)
     ) as staged:
         expected = destination.read_cursor(table)
-        if expected == version and not staged.rows:
+        if trial.version_at(expected) == version and not staged.rows:
             return enter("done")  # the last one died cleaning up: the vendor has nothing new
         if not staged.complete:
             done = int(staged.resume or 0)
@@ -153,7 +180,7 @@ def run(trial: Trial, version: int, enter: Callable[[str], None]) -> None:
             table,
             staged.segments(),
             trial.mode,
-            Cursor(version, expected),
+            trial.moves(version, expected),
             fence=lambda: enter("commit"),
         )
         enter("clean")

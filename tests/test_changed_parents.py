@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector_assets.errors import ConnectorError
+from connector_assets.load import items
+from connector_assets.load.items import FEW
 from tests.spec.documents import faults
 from tests.timeline import Project
 
@@ -95,6 +99,33 @@ def test_unchanged_parents_are_not_asked_for_again(shop):
     assert (asked, loaded.loaded.received, loaded.loaded.rows) == ([], 0, 9)
 
 
+@pytest.fixture(params=[FEW, 1], ids=["few", "many"])
+def some(request, monkeypatch):
+    """Items are few, and a dict; or as if they were many, on disk and in rows of their own."""
+    monkeypatch.setattr(items, "FEW", request.param)
+
+
+@pytest.mark.usefixtures("some")
+def test_what_was_known_is_void_where_the_table_was_emptied(shop):
+    shop.load("orders", full=True)
+    shop.answer.took()
+    with duckdb.connect(str(shop.folder / "data.duckdb")) as db:
+        db.execute("delete from shop.orders")
+    asked, loaded = again(shop)
+    assert (asked, loaded.cursor_before, loaded.cursor_after) == ([0, 1, 2], "3 items", "3 items")
+    assert again(shop)[0] == []
+
+
+@pytest.mark.usefixtures("some")
+def test_a_spec_that_no_longer_goes_by_changes_makes_them_void(shop):
+    shop.load("orders", full=True)
+    shop.use(SPEC.replace(", changed: version", ""))
+    again(shop)
+    assert not any("parent" in entry for entry in shop.cursor("orders").values())
+    shop.use(SPEC)
+    assert again(shop)[0] == [0, 1, 2]
+
+
 def test_a_parent_that_changed_or_is_new_is_read(shop):
     shop.answer.versions |= {1: 2, 3: 1}
     asked, _ = again(shop)
@@ -141,8 +172,6 @@ def _with_null(self, path, query):
 def test_full_and_a_dropped_table_read_every_parent(shop):
     assert again(shop, full=True)[0] == [0, 1, 2]
     assert again(shop)[0] == []
-    import duckdb
-
     with duckdb.connect(str(shop.folder / "data.duckdb")) as db:
         db.execute("drop table shop.orders")
     assert again(shop)[0] == [0, 1, 2]
@@ -217,10 +246,13 @@ STEP = st.one_of(
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.lists(STEP, max_size=14), st.sampled_from([SPEC, CURSOR]))
-def test_over_any_timeline_the_table_ends_as_a_full_reading(timeline, text):
-    """Parents change, are loaded, and children are read, in any order; reads break off anywhere."""
-    with tempfile.TemporaryDirectory() as folder:
+@given(st.lists(STEP, max_size=14), st.sampled_from([SPEC, CURSOR]), st.sampled_from([FEW, 1]))
+def test_over_any_timeline_the_table_ends_as_a_full_reading(timeline, text, few):
+    """Parents change, are loaded, and children are read, in any order; reads break off anywhere.
+
+    Positions are one value, or as of many items, on disk and in rows of their own.
+    """
+    with tempfile.TemporaryDirectory() as folder, patch.object(items, "FEW", few):
         shop = Project(Path(folder), text, Shop())
         shop.load("accounts")
         for what, *how in timeline:

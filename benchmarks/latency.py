@@ -57,7 +57,7 @@ def main():
     parser.add_argument("--delay-ms", type=float, default=50)
     given = parser.parse_args()
     server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).parent / "contenders/server.py"), "1000"],
+        [sys.executable, str(Path(__file__).parent / "contenders/server.py"), "20000"],
         stdout=subprocess.PIPE,
         text=True,
     )

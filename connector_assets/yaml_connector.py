@@ -25,7 +25,7 @@ from connector_assets.runtime.slices import Item, Slice, slices
 from connector_assets.runtime.tombstones import marked
 from connector_assets.spec.auth import alternatives
 from connector_assets.spec.bindings import RESERVED
-from connector_assets.spec.call import Call
+from connector_assets.spec.call import Call, dumps
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.fingerprint import fingerprint
 from connector_assets.spec.for_each import Parent
@@ -339,14 +339,14 @@ class _Reading:
         return self._checkpoint_at(
             one.number,
             item=one.item.key,
-            call=json.loads(following.dumps()),
+            call=following,
             position=positions.stored() if positions else None,
             parent=self._parent_of(one),
         )
 
     def _checkpoint_at(self, number: int, **more: Any) -> str:
         mark = {"now": self.mark.now, "number": number, **more}
-        return self.ctx.secrets.seal(json.dumps(mark))
+        return self.ctx.secrets.seal(dumps(mark))
 
     def _parents_from_server(self, name: str, keys: Sequence[str]) -> Iterator[list[Any]]:
         """Without a table the parents are read from the API itself."""

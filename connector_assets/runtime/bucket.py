@@ -38,7 +38,8 @@ class Bucket:
         """This bucket as the clock says `now`."""
         back = self.seen - now
         if back <= 0:
-            return replace(self, seen=now)
+            # Not `replace`: it takes five times as long, and this runs for every request.
+            return Bucket(self.due, self.stopped, self.until, now, self.freed)
         if back <= _STEP_BACK_S:
             return self
         return replace(self, seen=now, stopped=self.stopped - back, until=self.until - back)

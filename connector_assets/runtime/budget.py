@@ -16,7 +16,7 @@ import os
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -115,20 +115,21 @@ class SharedBudget:
 
     @contextmanager
     def slot(self, cancel: threading.Event) -> Iterator[None]:
-        with ExitStack() as held:
-            while not self._enter_any(held):
-                self._clock.wait(_LOOK_AGAIN_S, cancel)
+        while (free := self._place()) is None:
+            self._clock.wait(_LOOK_AGAIN_S, cancel)
+        try:
             yield
+        finally:
+            free()
 
-    def _enter_any(self, held: ExitStack) -> bool:
+    def _place(self) -> Callable[[], None] | None:
         # From a random start, or every process would queue for the first place.
         first = random.randrange(self._places)  # noqa: S311 - spreads load, guards nothing
         for offset in range(self._places):
             free = self._ledger.place((first + offset) % self._places)
             if free is not None:
-                held.callback(free)
-                return True
-        return False
+                return free
+        return None
 
 
 class MemoryLedger:

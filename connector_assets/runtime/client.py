@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -358,7 +359,11 @@ def _target_of(request: httpx.Request) -> Target:
     # Read from httpx's own parts, not from the text: they are what will be dialled.
     if request.url.userinfo:
         raise BlockedError("the URL holds a user name; credentials belong in auth")
-    return locate(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}/")
+    return _located(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}/")
+
+
+# The same few origins, for every request.
+_located = lru_cache(maxsize=1024)(locate)
 
 
 def _location(answer: Answer) -> str:

@@ -80,6 +80,7 @@ class Guard:
     def __init__(self, allow_private: Sequence[str] = (), resolver: Resolve | None = None) -> None:
         self.resolver = resolver
         self._entries = tuple(_Entry.parse(text) for text in allow_private)
+        self._admitted: set[Target] = set()
 
     def judge(self, url: str) -> Verdict:
         """The verdict on a URL, its host resolved."""
@@ -91,10 +92,13 @@ class Guard:
 
     def admit(self, target: Target) -> None:
         """Refuse what needs no resolution to be refused: a port, a literal, an inside name."""
+        if target in self._admitted:
+            return
         if target.address is not None:
             self.addresses(target.host, target.port)
         else:
             self._check_name(target.host, target.port)
+        self._admitted.add(target)
 
     def addresses(self, host: str, port: int) -> tuple[str, ...]:
         """The addresses that may be dialled for `host`, all judged; one bad address refuses all.

@@ -24,14 +24,17 @@ def in_order(
     """Each task with its results, `width` tasks under way at a time.
 
     Every iterator of results must be exhausted before the next task is asked for. An error in
-    `read` is raised where its results are consumed.
+    `read` is raised where its results are consumed. A task that is the only one is read by the
+    caller's own thread: it goes no further than what the caller has kept.
     """
-    if width <= 1:
-        for task in tasks:
+    source = iter(tasks)
+    first = list(itertools.islice(source, 2 if width > 1 else 0))
+    source = itertools.chain(first, source)
+    if len(first) <= 1:
+        for task in source:
             yield task, read(task)
         return
     stop = threading.Event()
-    source = iter(tasks)
     with ThreadPoolExecutor(width, thread_name_prefix="slices") as pool:
         try:
             running: deque[_Reader[Task, Result]] = deque()

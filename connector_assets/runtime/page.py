@@ -155,8 +155,11 @@ def json_text(answer: Answer) -> bytes:
     body = answer.body
     if body.startswith(codecs.BOM_UTF8):
         body = body[3:]
+    is_wide = b"\0" in body[:4]
+    if not is_wide and body.isascii():
+        return body
     declared = charset_of(answer)
-    if b"\0" in body[:4] and declared and not body.startswith(_BOMS):
+    if is_wide and declared and not body.startswith(_BOMS):
         return transcoded(body, declared)
     if body.isascii():
         return body

@@ -8,12 +8,14 @@ the rows are those of the walk done one by one, and a page past the end cannot f
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from connector_assets.runtime.pace import Pace
 from connector_assets.runtime.page import Page
 from connector_assets.spec.call import Call
 
@@ -36,13 +38,21 @@ class Prefetch:
     """A `fetch` with up to `width` requests under way; use it in a `with` block.
 
     Calls that are certain are asked for at once. Of others there are few under way at first, and
-    one more for each that came true. Requests in vain are `width` and an eighth of the pages read
-    at most, and then those beyond the list's end.
+    one more for each that came true; fewer where they only keep each other waiting (`pace.py`).
+    Requests in vain are `width` and an eighth of the pages read at most, and then those beyond the
+    list's end.
     """
 
-    def __init__(self, fetch: Callable[[Call], Page], ahead: Try | None, width: int) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[Call], Page],
+        ahead: Try | None,
+        width: int,
+        pace: Pace | None = None,
+    ) -> None:
         self._fetch, self._try = fetch, ahead
         self._most = width - 1 if ahead else 0
+        self._pace = pace or Pace(self._most)
         self._window = self._in_vain = self._read = 0
         self._foreseen: Iterator[Call] = iter(())
         self._ahead: deque[tuple[Call, Future[Page | None]]] = deque()
@@ -52,6 +62,9 @@ class Prefetch:
     def __call__(self, call: Call, foresee: Callable[[], Foreseen | None]) -> Page:
         """The page of `call`; `foresee` tells what may come from `call` on, if it is needed."""
         if not self._most:
+            return self._fetch(call)
+        self._pace.turn()
+        if not (self._ahead or self._pace.width):
             return self._fetch(call)
         found: Future[Page | None] | None = None
         if self._ahead and _same(self._ahead[0][0], call):
@@ -79,14 +92,23 @@ class Prefetch:
 
     def _fill(self) -> None:
         patient = self._in_vain <= self._most + self._read // _READ
-        while patient and len(self._ahead) < self._window:
+        window = min(self._window, self._pace.width)
+        while patient and len(self._ahead) < window:
             call = next(self._foreseen, None)
             if call is None or self._try is None:
                 return
             self._pool = self._pool or ThreadPoolExecutor(
                 self._most + 1, thread_name_prefix="pages"
             )
-            self._ahead.append((call, self._pool.submit(self._try, call, self._stop)))
+            self._ahead.append((call, self._pool.submit(self._timed, call, self._stop)))
+
+    def _timed(self, call: Call, stop: threading.Event) -> Page | None:
+        assert self._try is not None
+        began_s = time.thread_time()
+        try:
+            return self._try(call, stop)
+        finally:
+            self._pace.spent(time.thread_time() - began_s)
 
     def _forget(self) -> None:
         self._stop.set()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -75,28 +74,19 @@ def request_of(call: Call, scope: Scope, accept: str = "application/json") -> ht
 
     `accept` is what it asks for unless the call says otherwise.
     """
-    call = replace(
-        call,
-        params=_reveal(call.params, scope),
-        headers={
-            name: Template(value.source).header(scope) if isinstance(value, Deferred) else value
-            for name, value in call.headers.items()
-        },
-        body=_reveal(call.body, scope),
-    )
-    content = _content(call)
+    content = _content(call, _reveal(call.body, scope))
     headers: dict[str, bytes] = {"accept": accept.encode(), "user-agent": USER_AGENT}
     if content is not None:
         headers["content-type"] = _CONTENT_TYPES[call.encoding]
     # httpx would encode a header as ASCII; a field value is octets (RFC 9110, section 5.5).
     given = {
         name.lower(): check_header(plain(value, name), name).encode("latin-1")
-        for name, value in call.headers.items()
+        for name, value in _headers(call, scope)
         if value is not None
     }
     return httpx.Request(
         call.method,
-        _with_query(call),
+        _with_query(call.url, _reveal(call.params, scope)),
         headers=[(k.encode(), v) for k, v in {**headers, **given}.items()],
         content=content,
     )
@@ -137,6 +127,11 @@ def _header(value: Template, scope: Scope) -> Any:
     return Deferred(value.source) if value.uses_secrets else value.header(scope)
 
 
+def _headers(call: Call, scope: Scope) -> Iterator[tuple[str, Any]]:
+    for name, value in call.headers.items():
+        yield name, Template(value.source).header(scope) if isinstance(value, Deferred) else value
+
+
 def _reveal(value: Any, scope: Scope) -> Any:
     if isinstance(value, Deferred):
         return Template(value.source).value(scope)
@@ -145,33 +140,35 @@ def _reveal(value: Any, scope: Scope) -> Any:
     return [_reveal(item, scope) for item in value] if isinstance(value, list) else value
 
 
-def _content(call: Call) -> bytes | None:
-    if call.body is None:
+def _content(call: Call, body: Any) -> bytes | None:
+    if body is None:
         return None
     try:
         if call.encoding == "form":
-            return urlencode(_pairs(call.body), quote_via=quote).encode()
+            return urlencode(_pairs(body), quote_via=quote).encode()
         if call.encoding == "text":
-            return str(call.body).encode()
-        return _ENCODER.encode(call.body)
+            return str(body).encode()
+        return _ENCODER.encode(body)
     except (UnicodeError, TypeError):
         raise ConfigError("the body holds a value that cannot be sent", where=call.url) from None
 
 
-def _with_query(call: Call) -> str:
+def _with_query(url: str, params: Mapping[str, Any]) -> str:
     """The URL with `params`; one of them replaces a parameter of its name in the URL."""
-    if not call.params:
-        return call.url
-    parts = urlsplit(call.url)
-    kept = [pair for pair in parts.query.split("&") if pair and _name(pair) not in call.params]
+    if not params:
+        return url
+    parts = urlsplit(url)
+    kept = [pair for pair in parts.query.split("&") if pair and _name(pair) not in params]
     try:
-        added = [urlencode(_pairs(call.params), quote_via=quote)]
+        added = [urlencode(_pairs(params), quote_via=quote)]
     except UnicodeError:
         raise ConfigError("a parameter holds a lone surrogate", where=parts.path) from None
     return urlunsplit(parts._replace(query="&".join([*kept, *filter(None, added)])))
 
 
 def _name(pair: str) -> str:
+    if "%" not in pair and "+" not in pair:
+        return pair.partition("=")[0]
     parsed = parse_qsl(pair, keep_blank_values=True)
     return parsed[0][0] if parsed else pair
 

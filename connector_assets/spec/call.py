@@ -65,6 +65,8 @@ class Call:
         >>> Call("POST", "u").put("variables.after", "c1", "body").body
         {'variables': {'after': 'c1'}}
         """
+        if value is not None and self.get(name, place) is value:
+            return self
         if place == "query":
             return replace(self, params={**self.params, name: value})
         if place == "header":
@@ -75,9 +77,15 @@ class Call:
         """This call at a URL the server gave, without the endpoint's own parameters."""
         return replace(self, url=url, params={}, followed=True)
 
-    def after(self, rows: int) -> Call:
+    def after(self, rows: int, page_size: int | None = None, *, probe: bool = False) -> Call:
         """The bookkeeping of one page passed, whatever is then changed for the next."""
-        return replace(self, page=self.page + 1, rows_before=self.rows_before + rows, probe=False)
+        return replace(
+            self,
+            page=self.page + 1,
+            rows_before=self.rows_before + rows,
+            page_size=page_size or self.page_size,
+            probe=probe,
+        )
 
     @property
     def place(self) -> Call:
@@ -85,9 +93,7 @@ class Call:
         return replace(self, page=1, rows_before=0, page_size=None, probe=False)
 
     def dumps(self) -> str:
-        # Not asdict: it copies every value, and this runs for every page.
-        tree = {name: getattr(self, name) for name in _FIELDS}
-        return json.dumps(tree, separators=(",", ":"), default=_special)
+        return dumps(self)
 
     @classmethod
     def loads(cls, text: str) -> Call:
@@ -132,8 +138,16 @@ _DEFERRED = "$deferred"
 _DECIMAL = "$decimal"
 
 
+def dumps(value: Any) -> str:
+    """JSON of anything that holds calls; `Call.loads` reads one from its JSON."""
+    return _encoder.encode(value)
+
+
 def _special(value: Any) -> dict[str, Any]:
-    """What JSON lacks: templates, and numbers whose digits a float may lose, as some cursors."""
+    """What JSON lacks: calls, templates, and numbers whose digits a float may lose (cursors)."""
+    if isinstance(value, Call):
+        # Not asdict: it copies every value, and this runs for every page.
+        return {name: getattr(value, name) for name in _FIELDS}
     if isinstance(value, Deferred):
         return {_DEFERRED: value.source}
     if isinstance(value, Decimal):
@@ -141,6 +155,9 @@ def _special(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"a call cannot hold a {type(value).__name__}")
+
+
+_encoder = json.JSONEncoder(separators=(",", ":"), default=_special)
 
 
 def _revive(value: Any) -> Any:

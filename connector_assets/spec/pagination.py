@@ -8,7 +8,6 @@ Caps, loops and origins are the driver's (`runtime.paginate`): a pagination cann
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from itertools import takewhile
 from typing import Annotated, Any, Literal, Protocol, Self, runtime_checkable
 
@@ -233,7 +232,7 @@ class _Counted(_Pagination):
             return None
         probe = total is None and first and page.count < size
         size = page.count if first else size
-        return replace(call.after(page.count), page_size=size, probe=probe)
+        return call.after(page.count, size, probe=probe)
 
     def guess(self, call: Call) -> Iterator[Call] | None:
         # Most lists are short, and of those each guess would be in vain.
@@ -277,7 +276,7 @@ class OffsetPagination(_Counted):
         total = self.total(page)
         if total is None or page.count == 0:
             return None
-        following = self._at(replace(call.after(page.count), page_size=page.count))
+        following = self._at(call.after(page.count, page.count))
         return takewhile(lambda one: one.rows_before < total, self._onward(following))
 
 
@@ -332,7 +331,7 @@ class PagePagination(_Counted):
             pages = -(-total // page.count)
         if pages is None:
             return None
-        following = self._at(replace(call.after(page.count), page_size=page.count))
+        following = self._at(call.after(page.count, page.count))
         return takewhile(lambda one: one.page <= pages, self._onward(following))
 
 

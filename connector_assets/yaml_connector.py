@@ -34,8 +34,7 @@ from connector_assets.spec.stream import Stream
 from connector_assets.spec.values import endpoint_templates, templates
 
 _ITEMS_AT_ONCE = 1_000
-# Of hundreds of thousands no one reads each; their number is among the figures.
-_SKIPS_TOLD = 100
+_SKIPS_TOLD = 100  # no one reads more, and all are counted
 
 
 class YamlConnector:

@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
+from threading import get_ident
 
 import duckdb
 import pytest
@@ -141,6 +143,44 @@ def interrupted(shop, at):
     with pytest.raises(ConnectorError):
         shop.load()
     shop.api.answer.on = lambda _what: None
+
+
+def test_no_request_of_an_export_is_ahead_of_what_is_staged(shop, exports):
+    """A run that is killed in any of them has staged the job that they ask for."""
+    asked = []
+    with HttpRuntime([exports.host]) as runtime:
+        connector = YamlConnector(parse_connector(SPEC), runtime)
+        connection = Connection("shop", connector, environ={"SHOP__BASE_URL": exports.origin})
+        reading = connection.open("orders")
+        told = replace(reading, on_request=lambda line: asked.append((line, get_ident())))
+        before = [len(asked) for _ in connector.read(told)]
+    assert before == [1, 5, 6, 7]  # the creation; three questions and a file; two more files
+    assert {thread for _, thread in asked} == {get_ident()}
+
+
+EACH = SPEC.replace("{name: orders}", "{name: orders, forEach: [{values: [a, b, c], as: shop}]}")
+
+
+@pytest.mark.parametrize(("concurrency", "most_jobs"), [(1, 3), (4, 5)])
+@pytest.mark.parametrize("fails_at", [2, 5, 8])
+def test_of_several_exports_only_those_ahead_are_created_again(
+    shop, exports, concurrency, most_jobs, fails_at
+):
+    shelf = exports.answer
+    shelf.answered = 0
+
+    def fail(_what):
+        shelf.answered += 1
+        return (404, {}) if shelf.answered >= fails_at else None
+
+    text = EACH.replace("retry:", f"rateLimit: {{concurrency: {concurrency}}}\n    retry:")
+    shelf.on = fail
+    with pytest.raises(ConnectorError):
+        shop.load(text)
+    shelf.on = lambda _what: None
+    shop.load(text)
+    assert shelf.jobs <= most_jobs
+    assert shop.ids() == sorted(3 * list(range(6)))
 
 
 def test_files_that_are_staged_are_not_downloaded_again(shop, exports):

@@ -147,6 +147,14 @@ def test_an_item_that_fails_may_be_skipped_and_is_reported(tmp_path):
     assert any(note.startswith("skipped account_id=1: ") for note in result.stats.notes)
 
 
+def test_of_many_skipped_items_some_are_told_and_all_counted(tmp_path):
+    shop = project(tmp_path, "onItemError: skip", shop=Shop(accounts=120))
+    shop.answer.broken.update(range(120))
+    result = shop.load("orders")
+    assert result.stats.failed_items == 120
+    assert sum(note.startswith("skipped ") for note in result.stats.notes) == 100
+
+
 def test_a_run_that_dies_goes_on_with_the_item_and_page_it_was_at(tmp_path):
     shop = project(tmp_path)
     shop.answer.broken.add(2)

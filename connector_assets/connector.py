@@ -61,10 +61,10 @@ class ReadContext(Generic[Config]):
 
     `connection` is the connection's id. `resume` is the checkpoint of the last batch that is safely
     staged, `reached` the positions of those batches; `cursor` are the positions stored with the
-    table; of many items both are mappings on disk. `fingerprint` stands for all that decides the rows, but for secrets. `vars` are the
-    connection's. `parent_rows(stream, keys)` gives values of a parent's rows from its table; None:
-    there is no table. `partition` is the part of the stream that is read, None for all of it;
-    `stream` is narrowed to it. `on_request` is told each request's line.
+    table; of many items both are mappings on disk. `fingerprint` stands for all that decides the
+    rows, but for secrets. `vars` are the connection's. `parent_rows(stream, keys)` gives values of
+    a parent's rows from its table; None: there is no table. `partition` is the part of the stream
+    that is read, None for all of it; `stream` is narrowed to it. `on_request` is told each request's line.
     """
 
     connection: str

@@ -64,7 +64,8 @@ class ReadContext(Generic[Config]):
     table; of many items both are mappings on disk. `fingerprint` stands for all that decides the
     rows, but for secrets. `vars` are the connection's. `parent_rows(stream, keys)` gives values of
     a parent's rows from its table; None: there is no table. `partition` is the part of the stream
-    that is read, None for all of it; `stream` is narrowed to it. `on_request` is told each request's line.
+    that is read, None for all of it; `stream` is narrowed to it. `on_request` is told each
+    request's line.
     """
 
     connection: str

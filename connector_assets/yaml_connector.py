@@ -182,7 +182,7 @@ class _Reading:
         numbers = itertools.count(self.mark.number)
         for one in found:
             parent = self._parent_of(one)
-            known = reached.get(one.item.key) or stored.get(one.item.key, {})
+            known = reached.get(one.item.key, stored.get(one.item.key, {}))
             if not parent or known.get(PARENT) != parent:
                 yield replace(one, number=next(numbers))
 

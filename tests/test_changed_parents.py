@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector_assets import yaml_connector
 from connector_assets.errors import ConnectorError
 from connector_assets.load import items
 from connector_assets.load.items import FEW
@@ -103,6 +105,7 @@ def test_unchanged_parents_are_not_asked_for_again(shop):
 def some(request, monkeypatch):
     """Items are few, and a dict; or as if they were many, on disk and in rows of their own."""
     monkeypatch.setattr(items, "FEW", request.param)
+    monkeypatch.setattr(yaml_connector, "_ITEMS_AT_ONCE", request.param)
 
 
 @pytest.mark.usefixtures("some")
@@ -114,6 +117,41 @@ def test_what_was_known_is_void_where_the_table_was_emptied(shop):
     asked, loaded = again(shop)
     assert (asked, loaded.cursor_before, loaded.cursor_after) == ([0, 1, 2], "3 items", "3 items")
     assert again(shop)[0] == []
+
+
+@pytest.mark.usefixtures("some")
+def test_what_was_known_of_a_parent_that_was_gone_meanwhile_is_void_too(shop):
+    with duckdb.connect(str(shop.folder / "data.duckdb")) as db:
+        db.execute("delete from shop.orders")
+    version = shop.answer.versions.pop(2)
+    assert again(shop)[0] == [0, 1]
+    shop.answer.versions[2] = version
+    assert again(shop)[0] == [2]
+
+
+@pytest.mark.usefixtures("some")
+def test_a_run_that_goes_on_leaves_out_what_it_has_staged(shop):
+    shop.answer.versions = dict.fromkeys(range(3), 2)
+    shop.load("accounts")
+    shop.answer.fails_at = 3  # in the second account
+    with pytest.raises(ConnectorError, match="404"):
+        shop.load("orders")
+    shop.answer.fails_at = None
+    assert shop.answer.took()[0] == 0
+    shop.load("orders")
+    assert shop.answer.took() == [1, 2]
+    assert shop.table(ROWS) == shop.answer.rows(range(3))
+
+
+@pytest.mark.parametrize("count", [3, 2 * FEW])
+def test_what_was_staged_after_other_positions_is_of_another_run(shop, count):
+    reading = shop.connection.open("orders")
+    both = [
+        replace(reading, cursor=items.collected((f"[{n}]", last) for n in range(count)))
+        for last in (1, 1, 2)
+    ]
+    prints = [shop.connection.fingerprint(one) for one in both]
+    assert prints[0] == prints[1] != prints[2]
 
 
 @pytest.mark.usefixtures("some")

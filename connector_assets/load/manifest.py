@@ -68,7 +68,10 @@ class Manifest:
     def write(self, folder: Folder) -> None:
         """Make it the one that counts; then sweep files that neither it nor the last one names."""
         self.state["loads"] = self.state.get("loads", [])[-_LOADS_KEPT:]
-        folder.replace(f"{self.folder}/{_FILE}", json.dumps(asdict(self), indent=1).encode())
+        content = asdict(self)
+        if self.items is None:  # as before there were any: who reads those can read this
+            del content["items"]
+        folder.replace(f"{self.folder}/{_FILE}", json.dumps(content, indent=1).encode())
         keep = {*self.file_names(), *self.before}
         for name in folder.names(f"{self.folder}/**/*.parquet"):
             if name not in keep:

@@ -6,12 +6,17 @@ An editor with yaml-language-server checks a file that begins with
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import ModelSchema
 
 from connector_assets.spec.paths import Path
 from connector_assets.spec.template import Template
@@ -20,7 +25,15 @@ _Schema = Mapping[str, Any]
 
 
 class _Generator(GenerateJsonSchema):
-    """Templates and paths as the texts they are written as."""
+    """Templates and paths as the texts they are written as; attributes with their docstrings."""
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        fields = schema["cls"].model_fields
+        for name, text in _attribute_docs(schema["cls"]).items():
+            if name in fields:
+                made["properties"][fields[name].alias or name]["description"] = text
+        return made
 
     def encode_default(self, dft: Any) -> Any:
         if isinstance(dft, Template | Path):
@@ -28,6 +41,32 @@ class _Generator(GenerateJsonSchema):
         if isinstance(dft, BaseModel):
             return dft.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return super().encode_default(dft)
+
+
+def _attribute_docs(model: type[BaseModel]) -> dict[str, str]:
+    """The text below each attribute, its bases' included.
+
+    Read here and not by pydantic's `use_attribute_docstrings`: that reads the source of every model
+    when it is imported, a tenth of a second for each process that starts.
+    """
+    found: dict[str, str] = {}
+    for cls in reversed(model.__mro__):
+        if not issubclass(cls, BaseModel) or cls is BaseModel:
+            continue
+        try:
+            source = inspect.getsource(cls)
+        except OSError:  # installed without its sources
+            continue
+        definition = ast.parse(textwrap.dedent(source)).body[0]
+        assert isinstance(definition, ast.ClassDef)
+        for attribute, text in pairwise(definition.body):
+            match attribute, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(words))),
+                ):
+                    found[name] = inspect.cleandoc(words)
+    return found
 
 
 @cache

@@ -85,8 +85,11 @@ class YamlConnector:
         """Ask for one page of the stream."""
         try:
             reading = _Reading(self, replace(ctx, max_pages=1, preview=True))
+            count = 0
             for batch in reading.batches():
-                return Check(ok=True, message=f"{batch.count} rows on the first page")
+                count += batch.count
+                if batch.checkpoint is not None:
+                    return Check(ok=True, message=f"{count} rows on the first page")
         except ConnectorError as error:
             return Check.of(error)
         return Check(ok=True)
@@ -227,12 +230,13 @@ class _Reading:
         before = positions.stored() if positions and not resumed else None
         deleted_when = self.stream.deleted_when
         scope = self._scope_of(one) if self._transform or deleted_when else {}
-        pages = 1 if self._resumes(one) and self.mark.call else 0
+        pages, is_new = 1 if self._resumes(one) and self.mark.call else 0, True
         for step in steps:
             if step.page.unchanged:
                 yield Batch(b"", 0, COMPLETE, complete=True, unchanged=True)
                 return
-            pages = 1 if step.restarted else pages + 1
+            pages = 1 if step.restarted else pages + is_new
+            is_new = not step.partial
             if step.restarted:
                 self._positions.clear()
                 positions = self._positions_of(one, before, resume=False)
@@ -254,7 +258,7 @@ class _Reading:
                 lines,
                 count,
                 None
-                if step.partial
+                if step.partial and following
                 else self._checkpoint(one, following, last=last and following is None),
                 complete=ended and last,
                 cursor=self._reached(one, positions, only, whole=following is None)

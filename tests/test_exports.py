@@ -225,7 +225,7 @@ def test_a_wait_beyond_the_jobs_time_ends_with_it(exports, tmp_path):
 
 @pytest.mark.parametrize("cut", ["gzip", "length"])
 def test_nothing_is_loaded_of_a_file_that_breaks_off(shop, exports, cut, monkeypatch):
-    monkeypatch.setattr("connector_assets.runtime.blocks._BLOCK", 1_000)
+    monkeypatch.setattr("connector_assets.runtime.stored_rows.BLOCK", 1_000)
     good = b"".join(b'{"id":%d}\n' % n for n in range(20_000))
     body = gzip.compress(good)[:-4_000] if cut == "gzip" else good + b'{"id":'
     exports.answer.files = 1

@@ -20,6 +20,9 @@ Action = Literal[
 ]
 
 
+_STEP = 1 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """`action` is what to do; `message` is the rule's own words, if it has some.
@@ -97,7 +100,7 @@ class _Said:
     def _contains(self, text: str) -> bool:
         # JSON may write any character as \uXXXX, in either case.
         forms = {text, *(escape(json.dumps(text)[1:-1]) for escape in (str, _upper_escapes))}
-        return any(form.encode() in self._answer.body for form in forms)
+        return _is_in(self._answer, [form.encode() for form in forms])
 
     @cached_property
     def _response(self) -> Any:
@@ -108,3 +111,17 @@ class _Said:
         headers = {name.lower(): value for name, value in self._answer.headers.items()}
         own = {"response": self._response, "headers": headers, "status": self._answer.status}
         return {**self._outer, **own}
+
+
+def _is_in(answer: Answer, texts: Sequence[bytes]) -> bool:
+    """Whether the body has one of `texts`, none of which is longer than a step."""
+    if answer.file is None:
+        return any(text in answer.body for text in texts)
+    answer.file.seek(0)
+    longest, before = max(map(len, texts)), b""
+    while step := answer.file.read(_STEP):
+        searched = before + step
+        if any(text in searched for text in texts):
+            return True
+        before = searched[-longest:]
+    return False

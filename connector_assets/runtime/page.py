@@ -220,6 +220,15 @@ def row_list(text: bytes, place: Where = int) -> list[msgspec.Raw]:
     return rows
 
 
+def is_list(text: bytes) -> bool:
+    """Whether `text` is a JSON list."""
+    try:
+        _rows.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
 def refuse_other_than_json(text: bytes, place: Where) -> None:
     """Raise ResponseError if a JSON list or object is none; `place` as for `row_list`."""
     _decode(_envelope if _first(text) == _OBJECT else _rows, text, place)

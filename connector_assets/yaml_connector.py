@@ -254,17 +254,15 @@ class _Reading:
                 lines, count = self._transform(lines, scope)
             ended = following is None or step.truncated
             only = step.page if pages == 1 and following is None else None
+            goes_on = step.partial and following is not None
             yield Batch(
                 lines,
                 count,
-                None
-                if step.partial and following
-                else self._checkpoint(one, following, last=last and following is None),
+                None if goes_on else self._checkpoint(one, following, last=last and not following),
                 complete=ended and last,
-                cursor=self._reached(one, positions, only, whole=following is None)
-                if ended
-                else None,
+                cursor=self._reached(one, positions, only, whole=not following) if ended else None,
                 void_after=self._beginning_of(one) if step.restarted else None,
+                partial=goes_on,
             )
             if following is None:
                 return

@@ -151,13 +151,15 @@ class _Lines:
         read = self.connection.connector.read(self.reading)
         # At once, so that pages fetched ahead are given up before the client is closed.
         with closing_if_closable(read):
-            for number, batch in enumerate(lasting(read), 1):
+            number = 0
+            for batch in lasting(read):
+                number += not batch.partial
                 lines = _lines(batch, self.connection.id)
                 kept = lines if self.limit is None else lines[: self.limit - self.count]
                 self.count += len(kept)
                 yield kept
                 cut = len(kept) < len(lines)
-                if self.count == self.limit or number == self.pages:
+                if self.count == self.limit or (number == self.pages and not batch.partial):
                     self.more = cut or not batch.complete or self.reading.stats.truncated
                     return
             self.more = self.reading.stats.truncated

@@ -81,7 +81,7 @@ class _Said:
         if rule.when is None:
             return True
         try:
-            return bool(rule.when.value(self._scope))
+            return bool(rule.when.value(self._scope(rule.when)))
         except ConnectorError:
             # A name that this answer does not have: the rule speaks of another kind of answer.
             return False
@@ -89,7 +89,7 @@ class _Said:
     def message(self, template: Template | None) -> str:
         """A rule's words; nothing where they quote what is not there."""
         try:
-            return (template.text(self._scope) if template else None) or ""
+            return (template.text(self._scope(template)) if template else None) or ""
         except ConnectorError:
             return ""
 
@@ -107,9 +107,14 @@ class _Said:
         return self._read()
 
     @cached_property
-    def _scope(self) -> Mapping[str, Any]:
-        headers = {name.lower(): value for name, value in self._answer.headers.items()}
-        own = {"response": self._response, "headers": headers, "status": self._answer.status}
+    def _headers(self) -> Mapping[str, str]:
+        return {name.lower(): value for name, value in self._answer.headers.items()}
+
+    def _scope(self, template: Template) -> Mapping[str, Any]:
+        """The names `template` may read; a large body is read into memory for `response` alone."""
+        own = {"headers": self._headers, "status": self._answer.status}
+        if any(name.startswith("response") for name in template.names):
+            own["response"] = self._response
         return {**self._outer, **own}
 
 

@@ -9,10 +9,12 @@ import sys
 
 import pytest
 
+from connector_assets.connection import Connection
 from connector_assets.errors import ConnectorError
-from connector_assets.runtime import client, json_blocks, stored_rows, unpack
+from connector_assets.runtime import client, json_blocks, rules, stored_rows, unpack
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
+from connector_assets.yaml_connector import YamlConnector
 from tests.loopback import serving
 from tests.runtime import wire
 from tests.runtime.test_job import Ticking
@@ -98,6 +100,7 @@ def small(monkeypatch):
         monkeypatch.setattr(module, "IN_MEMORY", 100)
     monkeypatch.setattr(stored_rows, "BLOCK", 200)
     monkeypatch.setattr(json_blocks, "_READ", 64)
+    monkeypatch.setattr(rules, "_STEP", 3)
 
 
 @pytest.fixture
@@ -239,18 +242,47 @@ def test_a_load_killed_within_a_page_goes_on_with_that_page(shop):
 
 
 @pytest.mark.parametrize("form", BODY)
-def test_a_preview_stops_within_a_page(shop, form):
+def test_a_preview_stops_within_a_page(shop, cli_of, form):
     shop.api.answer = Orders(form)
     (shop.folder / "shop.yaml").write_text(spec(form, "page"))
-    small = KILLED.replace("b'\"o060\"' in one", "False")
-    done = subprocess.run(
-        [sys.executable, "-c", small, "read", "shop.yaml", "--limit", "13", "--format", "jsonl",
-         "--config", f"base_url={shop.api.origin}", "--allow-private", shop.api.host],
-        cwd=shop.folder, check=True, capture_output=True, text=True,
-    )  # fmt: skip
+    done = cli_of("read", "shop.yaml", "--limit", "13", "--format", "jsonl")
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [
         f"o{n:03}" for n in range(13)
     ]
+    assert len(shop.api.seen) == 1
+
+
+def test_a_page_in_parts_is_one_page(shop, cli_of, small):
+    (shop.folder / "shop.yaml").write_text(spec("json", "field"))
+    rows = cli_of("read", "shop.yaml", "--pages", "2", "--format", "jsonl").stdout.splitlines()
+    assert len(rows) == 2 * SIZE
+    with HttpRuntime([shop.api.host]) as runtime:
+        connector = YamlConnector(parse_connector(spec("json", "field")), runtime)
+        connection = Connection("shop", connector, environ={"SHOP__BASE_URL": shop.api.origin})
+        check = connector.check(connection.open("orders"))
+    assert check.message == f"{SIZE} rows on the first page"
+
+
+@pytest.fixture
+def cli_of(shop):
+    code = KILLED.replace("bo060 in one", "False")
+    given = ["--config", f"base_url={shop.api.origin}", "--allow-private", shop.api.host]
+    return lambda *options: subprocess.run(
+        [sys.executable, "-c", code, *options, *given],
+        cwd=shop.folder, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_no_room_for_a_large_answer_is_an_error_that_says_so(shop):
+    shop.api.answer = lambda _: (200, b"[%b]" % (b" " * (6 << 20)))
+    (shop.folder / "shop.yaml").write_text(spec("json").replace(BODY["json"], "description: x"))
+    command = f"ulimit -f 5000; {sys.executable} -m connector_assets.cli read shop.yaml"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} --config base_url={shop.api.origin} --allow-private {shop.api.host}"],
+        cwd=shop.folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "cannot be kept in a temporary file (file too large)" in done.stderr
     assert len(shop.api.seen) == 1
 
 

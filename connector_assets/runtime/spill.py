@@ -21,12 +21,14 @@ class Temporary(tempfile.SpooledTemporaryFile[bytes]):
     def write(self, data: Any) -> int:
         """As a file does; RequestError where there is no room."""
         try:
-            return super().write(data)
+            count = super().write(data)
+            self.flush()  # here, and not in a later seek
         except OSError as error:
             raise RequestError(
                 f"a large answer cannot be kept in a temporary file ({error.strerror})".lower(),
                 fix="make room there, or point TMPDIR to another folder",
             ) from None
+        return count
 
     def __del__(self) -> None:
         self.close()

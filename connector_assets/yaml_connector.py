@@ -88,7 +88,7 @@ class YamlConnector:
             count = 0
             for batch in reading.batches():
                 count += batch.count
-                if batch.checkpoint is not None:
+                if not batch.partial:
                     return Check(ok=True, message=f"{count} rows on the first page")
         except ConnectorError as error:
             return Check.of(error)

@@ -11,7 +11,7 @@ import pytest
 
 from connector_assets.connection import Connection
 from connector_assets.errors import ConnectorError
-from connector_assets.runtime import client, json_blocks, rules, stored_rows, unpack
+from connector_assets.runtime import client, json_blocks, rules, spill, stored_rows, unpack
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
 from connector_assets.yaml_connector import YamlConnector
@@ -101,6 +101,7 @@ def small(monkeypatch):
     monkeypatch.setattr(stored_rows, "BLOCK", 200)
     monkeypatch.setattr(json_blocks, "_READ", 64)
     monkeypatch.setattr(rules, "_STEP", 3)
+    monkeypatch.setattr(spill, "BEGINNING", 50)
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ class _Lines:
                 self.count += len(kept)
                 yield kept
                 cut = len(kept) < len(lines)
-                if self.count == self.limit or (number == self.pages and not batch.partial):
+                if self.count == self.limit or number == self.pages:
                     self.more = cut or not batch.complete or self.reading.stats.truncated
                     return
             self.more = self.reading.stats.truncated

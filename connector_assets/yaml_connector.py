@@ -251,7 +251,7 @@ class _Reading:
             if deleted_when:
                 lines = marked(lines, deleted_when, scope)
             if self._transform:
-                lines, count = self._transform(lines, scope)
+                lines, count = self._transform(lines, scope, step.page.rows_before)
             ended = following is None or step.truncated
             only = step.page if pages == 1 and following is None else None
             goes_on = step.partial and following is not None

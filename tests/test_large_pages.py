@@ -173,6 +173,13 @@ def test_rules_look_into_the_whole_of_a_large_body(shop, small, rule, loads):
     assert shop.load(spec("json", "none", f"errors: [{rule}]")).stats.rows == loads
 
 
+def test_a_row_of_a_large_page_is_named_by_its_place_in_the_page(shop, small):
+    shop.api.answer = lambda _: {"data": {"rows": [*({"id": n} for n in range(30)), {"id": "x"}]}}
+    text = spec("json").replace("[{name: orders}]", "[{name: orders, fields: {cast: {id: integer}}}]")
+    with pytest.raises(ConnectorError, match="row 31 of a page"):
+        shop.load(text)
+
+
 def test_the_same_large_rows_again_and_again_are_a_loop(shop, small):
     times = iter(range(100))
 

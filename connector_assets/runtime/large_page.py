@@ -45,12 +45,13 @@ class LargePage(Page):
 
     def parts(self) -> Iterator[Page]:
         """Pages of some megabytes that together have the rows of this one."""
-        found = False
-        for block in self._stored.lists():
-            found = True
-            yield _Part(self, block)
-        if not found:
-            yield _Part(self, b"[]")
+        before = 0
+        for rows in self._stored.lists():
+            part = _Part(self, rows, before)
+            before += part.count
+            yield part
+        if not before:
+            yield _Part(self, b"[]", before)
 
     def ndjson(self) -> bytes:
         return b"".join(part.ndjson() for part in self.parts())
@@ -92,9 +93,9 @@ class LargePage(Page):
 class _Part(Page):
     """Some rows of a large page, which answers for all of it."""
 
-    def __init__(self, whole: LargePage, block: bytes) -> None:
-        super().__init__(whole.answer, body=block)
-        self._whole = whole
+    def __init__(self, whole: LargePage, rows: bytes, before: int) -> None:
+        super().__init__(whole.answer, body=rows)
+        self._whole, self.rows_before = whole, before
 
     def field(self, path: str) -> Any:
         return self._whole.field(path)

@@ -47,6 +47,8 @@ class Page:
 
     unchanged = False
     """The server says that the list is as it was when it was last loaded."""
+    rows_before = 0
+    """How many rows of the answer come in parts before this one."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from connector_assets.runtime.large_body import page_of
 from connector_assets.runtime.large_page import LargePage
 from connector_assets.spec.endpoint import EndpointDefaults
 
-FIELDS = ["next", "a", "a.b", "a.b.c", "a[-1].b", "a.b[-1].c", "[-1].a", "b[0]", "a[].b | [0]", "a[1].b", "*.a", "x", 'x."#text"']  # fmt: skip
+FIELDS = ["next", "a", "a.b", "a.b.c", "a[-1].b", "a.b[-1].c", "[-1].a", "b[0]", "a[].b | [0]", "a[1].b", "*.a", "x", "a[-1].zz || next", 'x."#text"']  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -175,7 +175,9 @@ def test_rules_look_into_the_whole_of_a_large_body(shop, small, rule, loads):
 
 def test_a_row_of_a_large_page_is_named_by_its_place_in_the_page(shop, small):
     shop.api.answer = lambda _: {"data": {"rows": [*({"id": n} for n in range(30)), {"id": "x"}]}}
-    text = spec("json").replace("[{name: orders}]", "[{name: orders, fields: {cast: {id: integer}}}]")
+    text = spec("json").replace(
+        "[{name: orders}]", "[{name: orders, fields: {cast: {id: integer}}}]"
+    )
     with pytest.raises(ConnectorError, match="row 31 of a page"):
         shop.load(text)
 

@@ -31,6 +31,7 @@ class Batch:
     `void_after` says that the server had the list begun anew: all batches before this one are void,
     back to the last one with that checkpoint; "" is the beginning.
     `unchanged` says that the source is as it was at the last load: the table is kept as it is.
+    `partial` says that the page goes on in the next batch.
     """
 
     rows: Any
@@ -40,6 +41,7 @@ class Batch:
     cursor: Mapping[str, Any] | None = None
     void_after: str | None = None
     unchanged: bool = False
+    partial: bool = False
 
 
 def lasting(batches: Iterable[Batch]) -> Iterator[Batch]:

@@ -21,7 +21,7 @@ from connector_assets.runtime.paginate import Step
 from connector_assets.runtime.positions import CLAIMS, PARENT, Positions, claims, unclaimed
 from connector_assets.runtime.records import transform_of
 from connector_assets.runtime.runtime import HttpRuntime, Values
-from connector_assets.runtime.slices import Item, Slice, slices
+from connector_assets.runtime.slices import Item, Slice, slices, with_last
 from connector_assets.runtime.tombstones import marked
 from connector_assets.spec.auth import alternatives
 from connector_assets.spec.bindings import RESERVED
@@ -85,8 +85,11 @@ class YamlConnector:
         """Ask for one page of the stream."""
         try:
             reading = _Reading(self, replace(ctx, max_pages=1, preview=True))
+            count = 0
             for batch in reading.batches():
-                return Check(ok=True, message=f"{batch.count} rows on the first page")
+                count += batch.count
+                if not batch.partial:
+                    return Check(ok=True, message=f"{count} rows on the first page")
         except ConnectorError as error:
             return Check.of(error)
         return Check(ok=True)
@@ -130,7 +133,7 @@ class _Reading:
             left = unclaimed(self.ctx.cursor or {}, outdated)
             while some := dict(itertools.islice(left, _ITEMS_AT_ONCE)):
                 yield Batch(b"", 0, cursor=some)
-        todo = _with_last(self._slices())
+        todo = with_last(self._slices())
         width = 1 if self._stops_early() else self._concurrency()
         read_any = False
         for (one, last), steps in in_order(todo, lambda task: self._steps(task[0]), width):
@@ -230,12 +233,13 @@ class _Reading:
         before = positions.stored() if positions and not resumed else None
         deleted_when = self.stream.deleted_when
         scope = self._scope_of(one) if self._transform or deleted_when else {}
-        pages = 1 if self._resumes(one) and self.mark.call else 0
+        pages, is_new = 1 if self._resumes(one) and self.mark.call else 0, True
         for step in steps:
             if step.page.unchanged:
                 yield Batch(b"", 0, COMPLETE, complete=True, unchanged=True)
                 return
-            pages = 1 if step.restarted else pages + 1
+            pages = 1 if step.restarted else pages + is_new
+            is_new = not step.partial
             if step.restarted:
                 self._positions.clear()
                 positions = self._positions_of(one, before, resume=False)
@@ -250,20 +254,18 @@ class _Reading:
             if deleted_when:
                 lines = marked(lines, deleted_when, scope)
             if self._transform:
-                lines, count = self._transform(lines, scope)
+                lines, count = self._transform(lines, scope, step.page.rows_before)
             ended = following is None or step.truncated
             only = step.page if pages == 1 and following is None else None
+            goes_on = step.partial and following is not None
             yield Batch(
                 lines,
                 count,
-                None
-                if step.partial
-                else self._checkpoint(one, following, last=last and following is None),
+                None if goes_on else self._checkpoint(one, following, last=last and not following),
                 complete=ended and last,
-                cursor=self._reached(one, positions, only, whole=following is None)
-                if ended
-                else None,
+                cursor=self._reached(one, positions, only, whole=not following) if ended else None,
                 void_after=self._beginning_of(one) if step.restarted else None,
+                partial=goes_on,
             )
             if following is None:
                 return
@@ -372,17 +374,6 @@ class _Reading:
         if item.label:
             error.where = f"{item.label}: {error.where}" if error.where else item.label
         return error.masked(self.ctx.secrets.mask)
-
-
-def _with_last(found: Iterator[Slice]) -> Iterator[tuple[Slice, bool]]:
-    """Each slice, and whether it is the last."""
-    held = next(found, None)
-    for one in found:
-        assert held is not None
-        yield held, False
-        held = one
-    if held is not None:
-        yield held, True
 
 
 def _bound(stream: Stream) -> set[str]:

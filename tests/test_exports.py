@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 import threading
 from dataclasses import replace
-from pathlib import Path
 from threading import get_ident
 
 import duckdb
@@ -22,6 +20,7 @@ from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
 from connector_assets.sync import sync
 from connector_assets.yaml_connector import YamlConnector
+from tests.large import FORMS, PATHS, bodies, format_of, peak
 from tests.loopback import serving
 from tests.runtime.test_job import Ticking
 
@@ -265,7 +264,7 @@ def test_a_wait_beyond_the_jobs_time_ends_with_it(exports, tmp_path):
 
 @pytest.mark.parametrize("cut", ["gzip", "length"])
 def test_nothing_is_loaded_of_a_file_that_breaks_off(shop, exports, cut, monkeypatch):
-    monkeypatch.setattr("connector_assets.runtime.blocks._BLOCK", 1_000)
+    monkeypatch.setattr("connector_assets.runtime.stored_rows.BLOCK", 1_000)
     good = b"".join(b'{"id":%d}\n' % n for n in range(20_000))
     body = gzip.compress(good)[:-4_000] if cut == "gzip" else good + b'{"id":'
     exports.answer.files = 1
@@ -293,51 +292,16 @@ def test_a_preview_stops_where_it_has_enough(exports, tmp_path):
     assert [json.loads(line) for line in told.stdout.splitlines()] == [{"id": n} for n in range(3)]
 
 
-LARGE = """
-import pathlib, re, sys
-from connector_assets.cli import main
-sys.argv[1:] = sys.argv[2:]
-try:
-    main()
-finally:
-    # Not ru_maxrss: that one is inherited from the process that began this one.
-    print(int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) // 1024)
-"""
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["jsonl", "csv", "jsonl.gz"])
+@pytest.mark.parametrize("form", FORMS)
 def test_memory_does_not_grow_with_the_file(exports, tmp_path, form):
-    """300 MB, once in one file and once a tenth of it: what a load takes is the same but for noise."""
-    mib = {share: _peak(exports, tmp_path / str(share), form, 300 // share) for share in (10, 1)}
-    print(form, mib)
-    assert mib[1] < mib[10] + 64, mib
-
-
-def _peak(exports, folder, form, megabytes):
-    folder.mkdir()
-    line = (
-        b'{"id":%d,"name":"' + b"n" * 980 + b'"}\n'
-        if form != "csv"
-        else b"%08d," + b"n" * 990 + b"\n"
-    )
-    body = b"".join(line % n for n in range(megabytes * 1000))
-    body = b"id,name\n" + body if form == "csv" else body
-    exports.answer.files = 1
-    packed = gzip.compress(body, 1) if form.endswith("gz") else body
-    exports.answer.content = lambda _number: packed
-    text = SPEC.replace("responseFormat: jsonl", f"responseFormat: {form.removesuffix('.gz')}")
-    (folder / "shop.yaml").write_text(text)
-    options = ["--config", f"base_url={exports.origin}", "--allow-private", exports.host]
-    with (folder / "out").open("wb") as out:
-        done = subprocess.run(
-            [sys.executable, "-c", LARGE, "-", "read", "shop.yaml", "--format", "jsonl", *options],
-            cwd=folder, stdout=out, stderr=subprocess.PIPE, check=False,
-            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-        )  # fmt: skip
-    assert done.returncode == 0, done.stderr.decode()
-    with (folder / "out").open("rb") as out:
-        out.seek(-20, 2)
-        peak = int(out.read().split()[-1])
-    (folder / "out").unlink()
-    return peak
+    exports.answer.files, took = 1, {}
+    text = SPEC.replace("responseFormat: jsonl", f"responseFormat: {format_of(form)}")
+    if form in PATHS:
+        text = text.replace("    retry:", f"    responseRowsPath: {PATHS[form]}\n    retry:")
+    for megabytes in (30, 300):
+        body = bodies(form, megabytes)(1)
+        exports.answer.content = lambda _number, body=body: body
+        took[megabytes] = peak(exports, tmp_path / "run", text)
+    print(form, took)
+    assert took[300][0] < took[30][0] + 64, took

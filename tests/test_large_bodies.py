@@ -1,19 +1,14 @@
-"""Answers of lines that are larger than what is held of them at a time."""
+"""Answers that are larger than what is held of them at a time: memory does not grow with them."""
 
 from __future__ import annotations
-
-import gzip
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import duckdb
 import pytest
 
 from connector_assets.errors import ConnectorError
+from tests.large import FIRST, FORMS, PATHS, bodies, format_of, peak
 from tests.loopback import serving
-from tests.test_exports import LARGE, Shop
+from tests.test_exports import Shop
 
 SPEC = """
 kind: connector
@@ -29,14 +24,8 @@ endpoints:
     retry: {maxAttempts: 1}
 read: {primary: orders}
 """
-
-
-def body_of(form, megabytes):
-    line = (
-        b"%08d," + b"n" * 990 + b"\n" if form == "csv" else b'{"id":%d,"n":"' + b"n" * 980 + b'"}\n'
-    )
-    lines = b"".join(line % number for number in range(megabytes * 1000))
-    return b"id,n\n" + lines if form == "csv" else lines
+PAGED = """pagination: {type: page, pageParam: page, totalPagesHeader: pages}
+    rateLimit: {concurrency: 4}"""
 
 
 @pytest.fixture
@@ -45,26 +34,36 @@ def shop(tmp_path):
         yield Shop(api, tmp_path)
 
 
-def spec(form):
-    return SPEC.replace("FORMAT", form.removesuffix(".gz"))
+def spec(form, *more):
+    path = [f"responseRowsPath: {PATHS[form]}"] if form in PATHS else []
+    text = SPEC.replace("FORMAT", format_of(form))
+    return text.replace("retry:", "\n    ".join([*path, *more, "retry:"]))
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv", "jsonl.gz"])
-def test_all_blocks_of_an_answer_are_its_rows(shop, form):
-    body = body_of(form, 10)
-    shop.api.answer = lambda _: (200, gzip.compress(body, 1) if form.endswith("gz") else body)
+def serve(shop, form, megabytes, count=1):
+    body = bodies(form, megabytes)
+    shop.api.answer = lambda request: (
+        200,
+        body(int(request.query.get("page", 1))),
+        {"pages": str(count), "Content-Type": "text/plain"},
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_all_parts_of_an_answer_are_its_rows(shop, form):
+    serve(shop, form, 10)
     assert shop.load(spec(form)).stats.calls == 1
     with duckdb.connect(str(shop.folder / "data.duckdb"), read_only=True) as db:
         sql = "select count(*), count(distinct id), max(id::int), sum(length(n)) from shop.orders"
-        length = 990 if form == "csv" else 980
-        assert db.sql(sql).fetchall() == [(10_000, 10_000, 9_999, 10_000 * length)]
+        assert db.sql(sql).fetchall() == [(10_000, 10_000, FIRST + 9_999, 9_780_000)]
 
 
 @pytest.mark.parametrize("end", [b'{"id": 1', b'{"id": 1}\n[', b"\xff\n"])
 def test_an_answer_that_is_wrong_at_its_end_leaves_the_table(shop, end):
     shop.api.answer = lambda _: (200, b'{"id": 0}\n')
     shop.load(spec("jsonl"))
-    shop.api.answer = lambda _: (200, body_of("jsonl", 5) + end)
+    whole = bodies("jsonl", 5)(1)
+    shop.api.answer = lambda _: (200, whole + end)
     with pytest.raises(ConnectorError):
         shop.load(spec("jsonl"))
     assert shop.ids() == [0]
@@ -78,31 +77,32 @@ def test_an_answer_without_lines_has_no_rows(shop, answer):
 
 def test_a_rule_decides_before_a_line_is_read(shop):
     shop.api.answer = lambda _: (404, b"no orders yet")
-    rule = "responseFormat: jsonl\n    errors: [{status: 404, action: ignore}]"
-    assert shop.load(SPEC.replace("responseFormat: FORMAT", rule)).loaded.rows == 0
+    text = spec("jsonl", "errors: [{status: 404, action: ignore}]")
+    assert shop.load(text).loaded.rows == 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["jsonl", "csv", "jsonl.gz"])
+@pytest.mark.parametrize("form", FORMS)
 def test_memory_does_not_grow_with_the_answer(shop, form):
-    mib = {size: peak(shop.api, shop.folder / str(size), form, size) for size in (30, 300)}
-    print(form, mib)
-    assert mib[300] < mib[30] + 64, mib
+    grows_not(shop, form, 30, 300)
 
 
-def peak(api, folder, form, megabytes):
-    folder.mkdir()
-    body = body_of(form, megabytes)
-    packed = gzip.compress(body, 1) if form.endswith("gz") else body
-    api.answer = lambda _: (200, packed)
-    (folder / "shop.yaml").write_text(spec(form))
-    options = ["--config", f"base_url={api.origin}", "--allow-private", api.host]
-    with (folder / "out").open("w+b") as out:
-        done = subprocess.run(
-            [sys.executable, "-c", LARGE, "-", "read", "shop.yaml", "--format", "jsonl", *options],
-            cwd=folder, stdout=out, stderr=subprocess.PIPE, check=False,
-            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
-        out.seek(-20, 2)
-        return int(out.read().split()[-1])
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+def test_memory_does_not_grow_with_pages_read_side_by_side(shop, form):
+    grows_not(shop, form, 30, 100, count=6)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_what_is_loaded(shop):
+    # Below some 300 MB the destination itself takes more the more it is given, up to its limit.
+    grows_not(shop, "rows.json", 300, 600, "load")
+
+
+def grows_not(shop, form, few, many, *command, count=1):
+    took, more = {}, [PAGED] if count > 1 else []
+    for megabytes in (few, many):
+        serve(shop, form, megabytes, count)
+        took[megabytes] = peak(shop.api, shop.folder / "run", spec(form, *more), *command)
+    print(form, took)
+    assert took[many][0] < took[few][0] + 64, took

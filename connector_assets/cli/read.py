@@ -151,7 +151,9 @@ class _Lines:
         read = self.connection.connector.read(self.reading)
         # At once, so that pages fetched ahead are given up before the client is closed.
         with closing_if_closable(read):
-            for number, batch in enumerate(lasting(read), 1):
+            number = 0
+            for batch in lasting(read):
+                number += not batch.partial
                 lines = _lines(batch, self.connection.id)
                 kept = lines if self.limit is None else lines[: self.limit - self.count]
                 self.count += len(kept)

@@ -8,7 +8,7 @@ of our own tree only. There is no cookie jar and no proxy; each request stands a
 from __future__ import annotations
 
 import re
-import tempfile
+import sys
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
@@ -36,8 +36,8 @@ _DEFAULT_HEADERS = {
 }
 _SHOWN_ORIGINS = 5
 _LONGEST_PATH = 200
-_BEGINNING = 64 << 10
-_IN_MEMORY = 4 << 20
+IN_MEMORY = 4 << 20
+"""Bytes of a body that are held in memory where it may go to a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,13 +244,13 @@ class _Exchange:
         # Bytes that lay in the connection's buffer before the request was sent are no answer to it.
         if response.status_code == 101 or not getattr(stream, "answered", True):  # noqa: PLR2004
             raise RequestError("the server sent an answer nobody asked for", retryable=True)
-        file = _Temporary(_IN_MEMORY) if self.limits.to_file and response.is_success else None
+        spills = self.limits.to_file and response.is_success
         body = Body(
             response.headers,
             max_bytes=self.limits.max_bytes,
             max_wire_bytes=self.limits.max_wire_bytes or self.limits.max_bytes,
             max_ratio=self.limits.max_ratio,
-            out=file,
+            in_memory=IN_MEMORY if spills else sys.maxsize,
         )
         for chunk in response.stream:  # type: ignore[union-attr]  # a sync transport's
             body.feed(chunk)
@@ -258,14 +258,11 @@ class _Exchange:
         if getattr(stream, "cut_off", False) and not body.delimited:
             raise RequestError("the answer broke off before its end", retryable=True)
         content = body.finish()
-        if file is not None:
-            file.seek(0)
-            content = file.read(_BEGINNING)
         return Answer(
             status=response.status_code,
             headers=response.headers,
             body=content,
-            file=file,
+            file=body.out.file,
             url=str(request.url),
             wire_bytes=body.wire_bytes,
             elapsed_s=self.watch.elapsed_s,
@@ -319,13 +316,6 @@ class _Exchange:
         shown = sorted(self.origins)[:_SHOWN_ORIGINS]
         more = ", …" if len(self.origins) > _SHOWN_ORIGINS else ""
         return ", ".join(shown) + more if shown else "none is declared"
-
-
-class _Temporary(tempfile.SpooledTemporaryFile[bytes]):
-    """Closed, and so deleted, when the last answer that holds it goes."""
-
-    def __del__(self) -> None:
-        self.close()
 
 
 def _advance(flow: Any, response: httpx.Response | None) -> httpx.Request | None:

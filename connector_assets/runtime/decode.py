@@ -7,12 +7,12 @@ gigabytes out of kilobytes.
 
 from __future__ import annotations
 
-import io
+import sys
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
 
 from connector_assets.errors import RequestError, ResponseError
+from connector_assets.runtime.spill import Spill
 
 Write = Callable[[bytes], None]
 
@@ -27,20 +27,11 @@ _SMALLER = "ask for smaller pages or raise maxResponseBytes"
 _RATIO_FREE = 16 << 20
 
 
-class Sink(Protocol):
-    """Where a body is written; `tell` says how much it has."""
-
-    def write(self, data: bytes, /) -> Any: ...
-
-    def tell(self) -> int: ...
-
-
 class Body:
     """Collects one answer's body; `feed` what came off the wire, then `finish`. Sizes in bytes.
 
-    It is kept in memory, or written to `out`; then it `end`s.
-
-    `delimited`: the headers say where the body ends, else it ends with the connection.
+    Beyond `in_memory` it goes to a file: see `out`. `delimited`: the headers say where the body
+    ends, else it ends with the connection.
     """
 
     def __init__(
@@ -50,11 +41,10 @@ class Body:
         max_bytes: int,
         max_wire_bytes: int,
         max_ratio: float,
-        out: Sink | None = None,
+        in_memory: int = sys.maxsize,
     ) -> None:
         self.wire_bytes = 0
-        self._memory = io.BytesIO()
-        self._out = out or self._memory
+        self.out = Spill(in_memory)
         self._decode = _decoder(headers.get("content-encoding", ""))
         self._max_bytes, self._max_wire, self._max_ratio = max_bytes, max_wire_bytes, max_ratio
         length = headers.get("content-length")
@@ -71,22 +61,18 @@ class Body:
             self._decode.feed(chunk, self._write)
 
     def finish(self) -> bytes:
-        """The whole body; RequestError if the compressed stream breaks off."""
-        self.end()
-        return self._memory.getvalue()
-
-    def end(self) -> None:
-        """Nothing more comes; RequestError if the compressed stream breaks off."""
+        """The body, or its beginning if it is in a file; RequestError if the stream breaks off."""
         if self._decode is not None:
             self._decode.finish(self._write)
+        return self.out.content()
 
     def _write(self, data: bytes) -> None:
-        size = self._out.tell() + len(data)
+        size = self.out.tell() + len(data)
         if size > self._max_bytes:
             raise ResponseError(f"more than {self._max_bytes} bytes", fix=_SMALLER)
         if size > _RATIO_FREE and size > self._max_ratio * self.wire_bytes:
             raise ResponseError(f"the body unpacks to more than {self._max_ratio:g} times its size")
-        self._out.write(data)
+        self.out.write(data)
 
 
 class _Inflate:

@@ -24,8 +24,9 @@ from connector_assets.spec.paths import Path
 
 _MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _encode = msgspec.json.encode
+XML_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""With one of these a document says itself what it is written in."""
 _values = msgspec.json.Decoder(list[msgspec.Raw])
-_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def json_of(answer: Answer, endpoint: EndpointDefaults) -> bytes:
@@ -36,7 +37,7 @@ def json_of(answer: Answer, endpoint: EndpointDefaults) -> bytes:
         case "jsonl":
             return json_lines(json_text(answer))
         case "xml":
-            return _encode(_listed(xml_tree(*_xml_source(answer)), endpoint.response_rows_path))
+            return _encode(xml_listed(xml_tree(*_xml_source(answer)), endpoint.response_rows_path))
     return json_text(answer)
 
 
@@ -54,12 +55,12 @@ def response_of(answer: Answer, endpoint: EndpointDefaults) -> Any:
 def _xml_source(answer: Answer) -> tuple[bytes, str | None]:
     """The body, and "utf-8" where the server's charset has been undone already (RFC 7303)."""
     charset = charset_of(answer)
-    if charset is None or answer.body.startswith(_BOMS):
+    if charset is None or answer.body.startswith(XML_BOMS):
         return answer.body, None
     return transcoded(answer.body, charset), "utf-8"
 
 
-def _listed(tree: dict[str, Any], path: Path | None) -> dict[str, Any]:
+def xml_listed(tree: dict[str, Any], path: Path | None) -> dict[str, Any]:
     """`tree` with a list where the rows are: XML writes a list of one like a single value.
 
     An element that is there but empty holds no rows; where another stands, the path is wrong.

@@ -19,7 +19,7 @@ from connector_assets.errors import BlockedError, RequestError, ResponseError
 from connector_assets.runtime.client import Answer
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.page import Page
-from connector_assets.runtime.paginate import Step
+from connector_assets.runtime.paginate import Step, in_parts
 from connector_assets.runtime.render import first_call
 from connector_assets.runtime.retry import parse_retry_after
 from connector_assets.spec.call import Call
@@ -54,7 +54,7 @@ class Export:
     """One job of one endpoint. `ask(call, own)` sends a request, with credentials if `own`.
 
     `create` gives the answer that created the job, or the page that stands in its place.
-    `download` gives the pages of a file.
+    `download` gives the page that a file is.
     """
 
     job: Job
@@ -63,7 +63,7 @@ class Export:
     origins: frozenset[str]
     create: Callable[[Call], Answer | Page]
     ask: Callable[[Call, bool], Answer]
-    download: Callable[[Call, bool], Iterator[Page]]
+    download: Callable[[Call, bool], Page]
     clock: Clock
     cancel: threading.Event
 
@@ -113,14 +113,9 @@ class Export:
             if number + 1 < len(files):
                 now = replace(begun, done=number + 1, files=names)
                 following = replace(first, job=asdict(now))
-            pages = self._pages(call, begun.home)
-            held = next(pages)
-            for page in pages:
-                yield Step(held, first, partial=True)
-                held = page
-            yield Step(held, following)
+            yield from in_parts(self._page(call, begun.home), first, following)
 
-    def _pages(self, call: Call, home: str) -> Iterator[Page]:
+    def _page(self, call: Call, home: str) -> Page:
         own = origin_of(call.url) == home
         if not own and origin_of(call.url) not in self.origins:
             raise BlockedError(

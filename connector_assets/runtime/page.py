@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -24,9 +24,11 @@ from connector_assets.spec.paths import MISSING, Path
 _OBJECT, _ARRAY, _QUOTE = ord("{"), ord("["), ord('"')
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]{1,40})", re.IGNORECASE)
 _SHOWN_KEYS, _LONGEST_KEY = 12, 40
-_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Python knows these as encodings, and they would change what a JSON text says.
 _NOT_CHARSETS = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "utf_7"}
+
+Where = Callable[[int], int]
 
 _envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
@@ -45,6 +47,8 @@ class Page:
 
     unchanged = False
     """The server says that the list is as it was when it was last loaded."""
+    rows_before = 0
+    """How many rows of the answer come in parts before this one."""
 
     def __init__(
         self,
@@ -74,6 +78,10 @@ class Page:
     @property
     def count(self) -> int:
         return len(self.rows)
+
+    def parts(self) -> Iterator[Page]:
+        """Pages that are handed on one by one: this one, or pieces of a large one."""
+        yield self
 
     def ndjson(self) -> bytes:
         """The rows, one object a line; a row that is not an object becomes `{"value": …}`."""
@@ -159,22 +167,27 @@ def json_text(answer: Answer) -> bytes:
     if not is_wide and body.isascii():
         return body
     declared = charset_of(answer)
-    if is_wide and declared and not body.startswith(_BOMS):
+    if is_wide and declared and not body.startswith(BOMS):
         return transcoded(body, declared)
     if body.isascii():
         return body
-    if body.startswith(_BOMS):
+    if body.startswith(BOMS):
         return transcoded(body, "utf-16")
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
         if declared and declared.lower() not in ("utf-8", "utf8"):
             return transcoded(body, declared)
-        raise ResponseError(
-            f"the body is not UTF-8 (byte {error.start}) and the server declares no other charset",
-            fix="tell the vendor, or read it with a plugin",
-        ) from None
+        raise not_utf_8(error.start) from None
     return body
+
+
+def not_utf_8(at: int) -> ResponseError:
+    """What to say where a byte cannot be, and the server declares no other charset."""
+    return ResponseError(
+        f"the body is not UTF-8 (byte {at}) and the server declares no other charset",
+        fix="tell the vendor, or read it with a plugin",
+    )
 
 
 def charset_of(answer: Answer) -> str | None:
@@ -186,9 +199,19 @@ def charset_of(answer: Answer) -> str | None:
 def transcoded(body: bytes, charset: str) -> bytes:
     """`body` from a charset into UTF-8; ResponseError where it is not in it."""
     with suppress(LookupError, UnicodeError):
-        if codecs.lookup(charset).name.replace("-", "_") not in _NOT_CHARSETS:
+        if is_charset(charset):
             return body.decode(charset).encode()
-    raise ResponseError(f"the body is not in its declared charset {charset[:40]}")
+    raise not_in_charset(charset)
+
+
+def is_charset(name: str) -> bool:
+    """Whether `name` is one that a text may be in; LookupError where it is not known at all."""
+    return codecs.lookup(name).name.replace("-", "_") not in _NOT_CHARSETS
+
+
+def not_in_charset(charset: str) -> ResponseError:
+    """What to say where a body cannot be read as `charset`."""
+    return ResponseError(f"the body is not in its declared charset {charset[:40]}")
 
 
 def _first(body: bytes) -> int:
@@ -196,16 +219,42 @@ def _first(body: bytes) -> int:
     return stripped[0] if stripped else 0
 
 
-def _decode(decoder: Any, body: bytes) -> Any:
+def row_list(text: bytes, place: Where = int) -> list[msgspec.Raw]:
+    """The elements of a JSON list; `place` tells where in the body a byte of it stands."""
+    rows: list[msgspec.Raw] = _decode(_rows, text, place)
+    return rows
+
+
+def is_list(text: bytes) -> bool:
+    """Whether `text` is a JSON list."""
+    try:
+        _rows.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def refuse_other_than_json(text: bytes, place: Where) -> None:
+    """Raise ResponseError if a JSON list or object is none; `place` as for `row_list`."""
+    _decode(_envelope if _first(text) == _OBJECT else _rows, text, place)
+
+
+def exactly(body: bytes) -> Any:
+    """A JSON text as data; numbers keep their digits."""
+    return _decode(_exact, body)
+
+
+def _decode(decoder: Any, body: bytes, place: Where = int) -> Any:
     try:
         return decoder.decode(body)
     except RecursionError:
         raise ResponseError("the JSON is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as error:
-        raise ResponseError(not_json(body, error), fix="check the URL and the account") from None
+        what = not_json(body, error, place)
+        raise ResponseError(what, fix="check the URL and the account") from None
 
 
-def not_json(body: bytes, error: Exception) -> str:
+def not_json(body: bytes, error: Exception, place: Where = int) -> str:
     """What is wrong with a body that should be JSON, in our own words."""
     if _first(body) == ord("<"):
         return "the body is not JSON but a markup page (HTML or XML)"
@@ -213,12 +262,12 @@ def not_json(body: bytes, error: Exception) -> str:
     if "truncated" in text:
         return "the body is not JSON: it ends in the middle"
     at = re.search(r"\(byte (\d+)\)", text)
-    return f"the body is not JSON{f' (at byte {at[1]})' if at else ''}"
+    return f"the body is not JSON{f' (at byte {place(int(at[1]))})' if at else ''}"
 
 
 def _members(body: bytes) -> dict[str, msgspec.Raw]:
     if _first(body) != _OBJECT:
-        _decode(_exact, body)
+        exactly(body)
         return {}
     members: dict[str, msgspec.Raw] = _decode(_envelope, body)
     return members
@@ -252,7 +301,7 @@ def _listed(value: bytes, name: str) -> Sequence[msgspec.Raw | bytes]:
     if first == _OBJECT:
         _decode(_envelope, value)
         return (value.strip(),)
-    if _decode(_exact, value) is None:
+    if exactly(value) is None:
         return ()
     raise ResponseError(
         f'"{name}" is neither a list nor an object', fix="point responseRowsPath at the rows"
@@ -261,16 +310,32 @@ def _listed(value: bytes, name: str) -> Sequence[msgspec.Raw | bytes]:
 
 def _only_array(members: dict[str, msgspec.Raw]) -> str | None:
     """The one array of objects among `members`; failing that the one empty array."""
-    arrays = {k: _decode(_rows, bytes(v)) for k, v in members.items() if _first(bytes(v)) == _ARRAY}
-    full = [k for k, rows in arrays.items() if rows and all(bytes(r)[0] == _OBJECT for r in rows)]
-    if full:
+    arrays = _arrays(members)
+    if full := _full(arrays):
         return full[0] if len(full) == 1 else None
     empty = [key for key, rows in arrays.items() if not rows]
     return empty[0] if len(empty) == 1 and len(arrays) == 1 else None
 
 
+def _arrays(members: dict[str, msgspec.Raw]) -> dict[str, list[msgspec.Raw]]:
+    return {k: row_list(bytes(v)) for k, v in members.items() if _first(bytes(v)) == _ARRAY}
+
+
+def _full(arrays: dict[str, list[msgspec.Raw]]) -> list[str]:
+    return [key for key, rows in arrays.items() if rows and are_objects(rows)]
+
+
+def full_lists(members: dict[str, msgspec.Raw]) -> list[str]:
+    """The keys of lists that have objects only, and at least one."""
+    return _full(_arrays(members))
+
+
+def are_objects(rows: Sequence[msgspec.Raw]) -> bool:
+    return all(bytes(row)[0] == _OBJECT for row in rows)
+
+
 def _computed(body: bytes, path: Path) -> Sequence[bytes]:
-    found = path.find(_decode(_exact, body))
+    found = path.find(exactly(body))
     if found is MISSING:
         raise ResponseError(f'"{path}" finds nothing', fix="correct responseRowsPath")
     rows = found if isinstance(found, list) else [found]
@@ -286,7 +351,7 @@ def _get(body: bytes, source: str, top: dict[str, msgspec.Raw] | None = None) ->
     """The value at a path, decoding only what a dotted path leads through; `top` is known of it."""
     path = _path(source)
     if path.keys is None:
-        return path.get(_decode(_exact, body)) if body else None
+        return path.get(exactly(body)) if body else None
     for key in path.keys:
         if _first(body) != _OBJECT:
             return None
@@ -294,4 +359,4 @@ def _get(body: bytes, source: str, top: dict[str, msgspec.Raw] | None = None) ->
         if key not in members:
             return None
         body, top = bytes(members[key]), None
-    return _decode(_exact, body) if body else None
+    return exactly(body) if body else None

@@ -65,10 +65,10 @@ def walk(
             try:
                 following = walker.send(page)
             except StopIteration:
-                yield Step(page, None)
+                yield from in_parts(page, call, None)
                 return
             at_cap = max_pages is not None and following.page > max_pages
-            yield Step(page, following, truncated=at_cap and truncate)
+            yield from in_parts(page, call, following, truncated=at_cap and truncate)
             if at_cap and truncate:
                 return
             if at_cap:
@@ -78,6 +78,18 @@ def walk(
                 )
             foresee = partial(_foreseen, pagination, call, page, following, max_pages)
             call = following
+
+
+def in_parts(
+    page: Page, call: Call, following: Call | None, *, truncated: bool = False
+) -> Iterator[Step]:
+    """The steps of one page: where it comes in parts, only the last one leads on."""
+    parts = page.parts()
+    held = next(parts)
+    for part in parts:
+        yield Step(held, call, partial=True)
+        held = part
+    yield Step(held, following, truncated)
 
 
 def restarting(

@@ -47,15 +47,17 @@ class Transform:
         self._saw_rows = False
         self._changes = list(self._changes_of(stream.fields))
 
-    def __call__(self, ndjson: bytes, scope: Mapping[str, Any]) -> tuple[bytes, int]:
+    def __call__(
+        self, ndjson: bytes, scope: Mapping[str, Any], before: int = 0
+    ) -> tuple[bytes, int]:
         """The rows that become of a page's rows, and how many they are.
 
         Templates read `record` and `scope`, but for its secrets. Raises ResponseError naming the
-        row, counted from 1 in the page, and the field.
+        row, counted from 1 in the page, of which `before` came already, and the field.
         """
         self._scope = {name: value for name, value in scope.items() if name != "secrets"}
         out, count = bytearray(), 0
-        for number, line in enumerate(io.BytesIO(ndjson), 1):
+        for number, line in enumerate(io.BytesIO(ndjson), before + 1):
             try:
                 for row in self._rows(line):
                     encoder.encode_into(row, out, -1)

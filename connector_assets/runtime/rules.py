@@ -20,6 +20,9 @@ Action = Literal[
 ]
 
 
+_STEP = 1 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """`action` is what to do; `message` is the rule's own words, if it has some.
@@ -78,7 +81,7 @@ class _Said:
         if rule.when is None:
             return True
         try:
-            return bool(rule.when.value(self._scope))
+            return bool(rule.when.value(self._scope(rule.when)))
         except ConnectorError:
             # A name that this answer does not have: the rule speaks of another kind of answer.
             return False
@@ -86,7 +89,7 @@ class _Said:
     def message(self, template: Template | None) -> str:
         """A rule's words; nothing where they quote what is not there."""
         try:
-            return (template.text(self._scope) if template else None) or ""
+            return (template.text(self._scope(template)) if template else None) or ""
         except ConnectorError:
             return ""
 
@@ -97,14 +100,33 @@ class _Said:
     def _contains(self, text: str) -> bool:
         # JSON may write any character as \uXXXX, in either case.
         forms = {text, *(escape(json.dumps(text)[1:-1]) for escape in (str, _upper_escapes))}
-        return any(form.encode() in self._answer.body for form in forms)
+        return _is_in(self._answer, [form.encode() for form in forms])
 
     @cached_property
     def _response(self) -> Any:
         return self._read()
 
     @cached_property
-    def _scope(self) -> Mapping[str, Any]:
-        headers = {name.lower(): value for name, value in self._answer.headers.items()}
-        own = {"response": self._response, "headers": headers, "status": self._answer.status}
+    def _headers(self) -> Mapping[str, str]:
+        return {name.lower(): value for name, value in self._answer.headers.items()}
+
+    def _scope(self, template: Template) -> Mapping[str, Any]:
+        """The names `template` may read; a large body is read into memory for `response` alone."""
+        own = {"headers": self._headers, "status": self._answer.status}
+        if any(name.startswith("response") for name in template.names):
+            own["response"] = self._response
         return {**self._outer, **own}
+
+
+def _is_in(answer: Answer, texts: Sequence[bytes]) -> bool:
+    """Whether the body has one of `texts`, none of which is longer than a step."""
+    if answer.file is None:
+        return any(text in answer.body for text in texts)
+    answer.file.seek(0)
+    longest, before = max(map(len, texts)), b""
+    while step := answer.file.read(_STEP):
+        searched = before + step
+        if any(text in searched for text in texts):
+            return True
+        before = searched[-longest:]
+    return False

@@ -275,9 +275,7 @@ class HttpRuntime:
             truncate=truncate,
             width=1 if truncate else session.concurrency,
         )
-        if session.reads_blocks:
-            steps = session.in_blocks(start)
-        elif session.endpoint.job:
+        if session.endpoint.job:
             steps = capped(session.exported(start, first or start), max_pages)
         else:
             steps = restarting(begin, start, first or start, may_restart=may_restart)
@@ -287,7 +285,7 @@ class HttpRuntime:
                 if step.restarted:
                     session.stats.note("the server had the list begun anew")
                 session.stats.truncated |= step.truncated
-                session.stats.add(pages=1, rows=step.page.count)
+                session.stats.add(pages=not step.partial, rows=step.page.count)
                 if note := told.after(step):
                     session.stats.note(note)
                 yield step

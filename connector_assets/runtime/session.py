@@ -21,16 +21,15 @@ from connector_assets.errors import (
     ConnectorError,
     RateLimited,
     RequestError,
-    ResponseError,
     StartOver,
 )
 from connector_assets.redact import Secrets
-from connector_assets.runtime.blocks import LINES, blocks
 from connector_assets.runtime.budget import Budget
 from connector_assets.runtime.client import Answer, Client, Limits
 from connector_assets.runtime.clock import Clock, Either
-from connector_assets.runtime.formats import json_of, response_of
+from connector_assets.runtime.formats import response_of
 from connector_assets.runtime.job import Export
+from connector_assets.runtime.large_body import page_of, whole
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.paginate import Step
 from connector_assets.runtime.permission import may_not
@@ -39,12 +38,11 @@ from connector_assets.runtime.render import request_of
 from connector_assets.runtime.retry import Backoff, parse_retry_after
 from connector_assets.runtime.rules import Meaning, meaning_of
 from connector_assets.runtime.stats import Stats
-from connector_assets.runtime.unpack import check, unpacked
+from connector_assets.runtime.unpack import unpacked
 from connector_assets.runtime.wording import ADVICE, duration, place_of, said
 from connector_assets.spec.call import Call
 from connector_assets.spec.endpoint import Endpoint, RateLimit
 from connector_assets.spec.formats import ACCEPT
-from connector_assets.spec.pagination import NonePagination
 
 # Of a token endpoint fewer than of an API: some lock the client out.
 _TOKEN_TRIES = 4
@@ -131,36 +129,6 @@ class Session:
     def _conditions(self, call: Call) -> Mapping[str, str]:
         return self.conditional if call.page == 1 and not call.probe else {}
 
-    @property
-    def reads_blocks(self) -> bool:
-        """Whether an answer is lines that nothing must see as a whole."""
-        end = self.endpoint
-        looks_in = any(
-            rule.contains or rule.when or rule.action == "reset_pagination" for rule in end.errors
-        )
-        is_all = isinstance(end.pagination, NonePagination) and not end.job
-        is_lines = end.response_format in LINES and end.response_rows_path is None
-        return is_lines and is_all and not looks_in
-
-    def in_blocks(self, call: Call) -> Iterator[Step]:
-        """The pages of one answer, block by block: memory does not grow with it."""
-        pages = self._blocks(call)
-        held = next(pages)
-        for page in pages:
-            yield Step(held, call, partial=True)
-            held = page
-        yield Step(held, None)
-
-    def _blocks(self, call: Call) -> Iterator[Page]:
-        session = replace(self, to_file=True)
-        answer, meaning = session._answered(call)  # noqa: SLF001 - itself, into a file
-        if answer.file is None or meaning.action != "rows":
-            yield self._paged(call, answer, meaning)
-            return
-        self._heed_quota(answer)
-        for body in blocks(answer, self.endpoint, self._limits().max_ratio):
-            yield Page(answer, body=body)
-
     def exported(self, start: Call, first: Call) -> Iterator[Step]:
         """The pages of the endpoint's export: of the job in `start`, else of a new one."""
         assert self.endpoint.job is not None
@@ -189,21 +157,10 @@ class Session:
             self._fail(answer, meaning)
         return answer
 
-    def _download(self, call: Call, own: bool) -> Iterator[Page]:
-        """The pages of a file: blocks of it where it has lines, else one."""
+    def _download(self, call: Call, own: bool) -> Page:
+        """The page that a file is."""
         try:
-            answer = self._ask(call, own, to_file=True)
-            limits = self._limits()
-            if self.endpoint.response_format in LINES:
-                for body in blocks(answer, self.endpoint, limits.max_ratio):
-                    yield Page(answer, body=body)
-                return
-            most = self.endpoint.max_response_bytes
-            whole = answer.file.read(most + 1) if answer.file else answer.body
-            if len(whole) > most:
-                raise ResponseError(f"more than {most} bytes", fix="raise maxResponseBytes")
-            whole = unpacked(whole, most, limits.max_ratio)
-            yield self._page(call, replace(answer, body=whole), Meaning("rows"))
+            return self._page(call, self._ask(call, own, to_file=True), Meaning("rows"))
         except ConnectorError as error:
             raise error.at(place_of(call)).masked(self.secrets.mask) from None
 
@@ -254,7 +211,9 @@ class Session:
             answer,
             self.endpoint.errors,
             self.scope,
-            response=lambda: response_of(answer, self.endpoint),
+            response=lambda: response_of(
+                whole(answer, self.endpoint.max_response_bytes), self.endpoint
+            ),
             graphql=body is not None and body.graphql is not None,
         )
 
@@ -280,10 +239,7 @@ class Session:
                 turn=self._turn,
             )
         self.stats.add(bytes=answer.wire_bytes)
-        if answer.file:
-            check(answer.file, limits.max_bytes, limits.max_ratio)
-            return answer
-        return replace(answer, body=unpacked(answer.body, limits.max_bytes, limits.max_ratio))
+        return unpacked(answer, limits)
 
     def _turn(self) -> float:
         """Wait until one request may go; the seconds waited."""
@@ -296,8 +252,7 @@ class Session:
         if meaning.action in ("ignore", "end") or probed_past_end:
             page = Page.empty(answer)
         elif meaning.action == "rows":
-            body = json_of(answer, self.endpoint)
-            page = Page(answer, self.endpoint.response_rows_path, self._root.get("key"), body)
+            page = page_of(answer, self.endpoint, self._root.get("key"))
             self._remember_root(page)
         elif meaning.action == "reset_pagination":
             raise StartOver(
@@ -396,5 +351,5 @@ class Session:
             read_s=end.read_timeout_seconds,
             total_s=end.timeout_seconds,
             max_bytes=self._most_bytes,
-            to_file=self.to_file,
+            to_file=self.to_file or not end.job,
         )

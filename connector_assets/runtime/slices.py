@@ -192,3 +192,14 @@ def _nested(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
             node = node.setdefault(key, {})
         node[last] = value
     return tree
+
+
+def with_last(found: Iterator[Slice]) -> Iterator[tuple[Slice, bool]]:
+    """Each slice, and whether it is the last."""
+    held = next(found, None)
+    for one in found:
+        assert held is not None
+        yield held, False
+        held = one
+    if held is not None:
+        yield held, True

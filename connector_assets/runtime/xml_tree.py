@@ -11,6 +11,7 @@ Prefixes stay as they are written. All values are text.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from xml.parsers import expat
 
@@ -27,7 +28,20 @@ def xml_tree(body: bytes, charset: str | None = None) -> dict[str, Any]:
 
     `charset` is what the server declares; without it the document says (RFC 7303).
     """
-    builder = _Builder()
+    return _parsed(iter((body,)), charset, _Builder())
+
+
+def xml_without(
+    pieces: Iterator[bytes], charset: str | None, keys: Sequence[str], row: Callable[[Any], None]
+) -> dict[str, Any]:
+    """The tree with an empty list where the rows are: each element at `keys` is given to `row`.
+
+    As long as none is there, nothing stands in its place. Raises as `xml_tree` does.
+    """
+    return _parsed(pieces, charset, _Cutter(list(keys), row))
+
+
+def _parsed(pieces: Iterator[bytes], charset: str | None, builder: _Builder) -> dict[str, Any]:
     try:
         parser = expat.ParserCreate(charset)
         parser.buffer_text = True
@@ -36,7 +50,9 @@ def xml_tree(body: bytes, charset: str | None = None) -> dict[str, Any]:
         parser.CharacterDataHandler = builder.text
         # Nothing of a DTD is read: entities that multiply or name files come with one.
         parser.StartDoctypeDeclHandler = _refuse_doctype
-        parser.Parse(body, True)
+        for piece in pieces:
+            parser.Parse(piece, False)
+        parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise ResponseError(
             f"the body is not XML (line {error.lineno}: {expat.ErrorString(error.code)})",
@@ -77,6 +93,37 @@ class _Builder:
         if value and text:
             value["#text"] = text
         _put(self._open[-1], name, value or text or None)
+
+
+class _Cutter(_Builder):
+    """Gives each element at `keys` to `row`; what is counted is what is held."""
+
+    def __init__(self, keys: list[str], row: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._keys, self._row = keys, row
+        self._names: list[str] = []
+        self._beside = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._names.append(name)
+        if self._names == self._keys:
+            self._beside = self._count
+        super().start(name, attributes)
+
+    def end(self, name: str) -> None:
+        is_row = self._names == self._keys
+        self._names.pop()
+        if not is_row:
+            super().end(name)
+            return
+        parent, between = self._open[-2], self._texts[-2]
+        rows = parent.setdefault(name, [])
+        super().end(name)
+        self._row(rows.pop())
+        self._count = self._beside
+        # A line's end before each row would be held for all of them.
+        if between and not between[-1].strip():
+            between.pop()
 
 
 def _put(parent: dict[str, Any], name: str, value: Any) -> None:

@@ -147,7 +147,9 @@ class EndpointDefaults(Model):
     read_timeout_seconds: Seconds = 60.0
     """Longest silence while the answer comes."""
     max_response_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = 64 << 20
-    """Largest body of one answer, on the wire and unpacked; default 64 MiB. More is an error."""
+    """Largest body of one answer, on the wire and unpacked; default 64 MiB. More is an error.
+    Over 4 MiB it is kept in temporary files, and only parts of its rows are in memory.
+    """
 
     @field_validator("method")
     @classmethod

@@ -43,7 +43,7 @@ class Download(Model):
     """
     max_bytes: Annotated[int, Field(ge=1, le=1 << 44)] = 16 << 30
     """Largest file, in bytes as it is stored; default 16 GiB. It goes to a temporary file first.
-    jsonl and csv are read from there in blocks; json and xml may have `maxResponseBytes`.
+    Its rows are read from there in parts; a single row may have `maxResponseBytes`.
     """
 
     @model_validator(mode="after")

@@ -47,7 +47,7 @@ class Path:
         if not source or len(source) > MAX_LENGTH:
             raise ValueError(f"must be a path of 1 to {MAX_LENGTH} characters")
         self.source = source
-        self.keys = _dotted(source)
+        self.keys = dotted(source)
         if self.keys is None:
             _ = self._compiled
 
@@ -92,7 +92,8 @@ class Path:
         )
 
 
-def _dotted(source: str) -> tuple[str, ...] | None:
+def dotted(source: str) -> tuple[str, ...] | None:
+    """The keys of a plain dotted path, None for any other expression."""
     if not _DOTTED.fullmatch(source):
         return None
     keys = re.findall(_KEY, source)

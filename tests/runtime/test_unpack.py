@@ -6,9 +6,11 @@ import gzip
 import io
 import zipfile
 
+import httpx
 import pytest
 
 from connector_assets.errors import RequestError, ResponseError
+from connector_assets.runtime.client import Answer, Limits
 from connector_assets.runtime.unpack import unpacked
 
 PLAIN = b'[{"a":1}]' * 100
@@ -23,7 +25,8 @@ def packed(*members, method=zipfile.ZIP_DEFLATED):
 
 
 def unpack(body, max_bytes=1 << 20, max_ratio=200.0):
-    return unpacked(body, max_bytes, max_ratio)
+    answer = Answer(200, httpx.Headers(), body, "https://a/")
+    return unpacked(answer, Limits(max_bytes=max_bytes, max_ratio=max_ratio)).body
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ import httpx
 import pytest
 
 from connector_assets.errors import RequestError, ResponseError
-from connector_assets.runtime import blocks as module
-from connector_assets.runtime.blocks import blocks
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime import stored_rows
+from connector_assets.runtime.client import Answer, Limits
 from connector_assets.runtime.formats import json_of
+from connector_assets.runtime.large_body import page_of
+from connector_assets.runtime.unpack import unpacked
 from connector_assets.spec.endpoint import EndpointDefaults
 
 
@@ -33,7 +34,8 @@ CSV = "id,name\n" + "".join(f'{n},"a ""{n}"",\r\nb"\r\n' for n in range(3_000))
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(module, "_BLOCK", 10_000)
+    monkeypatch.setattr(stored_rows, "BLOCK", 10_000)
+    monkeypatch.setattr("connector_assets.runtime.unpack.IN_MEMORY", 10_000)
 
 
 def answered(body, content_type=""):
@@ -43,11 +45,12 @@ def answered(body, content_type=""):
 
 def read(body, form="jsonl", content_type="", **more):
     endpoint = EndpointDefaults.model_validate({"responseFormat": form, **more})
-    return list(blocks(answered(body, content_type), endpoint, 200.0))
+    answer = unpacked(answered(body, content_type), Limits())
+    return list(page_of(answer, endpoint, None).parts())
 
 
 def rows(found):
-    return [row for block in found for row in json.loads(block)]
+    return [json.loads(bytes(row)) for part in found for row in part.rows]
 
 
 @pytest.mark.parametrize("packed", PACKED)
@@ -58,7 +61,7 @@ def test_blocks_hold_the_rows_of_the_whole(packed, form, text):
     in_one = json_of(Answer(200, httpx.Headers(), text.encode(), "https://a/"), whole)
     assert rows(found) == json.loads(in_one)
     assert len(found) > 5
-    assert max(map(len, found)) < 20_000
+    assert max(len(part.ndjson()) for part in found) < 20_000
 
 
 @pytest.mark.parametrize(
@@ -98,7 +101,7 @@ def test_an_empty_file_has_no_rows():
         ((JSONL + "\n{").encode(), "jsonl", "line 3001 is not one JSON value"),
         ((CSV + "1\r\n").encode(), "csv", "line 6002 has 1 values, the header 2"),
         ((CSV + '1,"').encode(), "csv", "line 6002 is not CSV"),
-        (b"\xff" * 9, "jsonl", "the file is not in utf-8"),
+        (b"\xff" * 9, "jsonl", "the body is not UTF-8"),
         (b"<!doctype html><p>Log in", "csv", "the body is a markup page"),
         (b"", "csv", "the body is empty"),
         (b"x" * 15_000, "jsonl", "a line is longer than 2000 bytes; raise maxResponseBytes"),
@@ -114,13 +117,12 @@ def test_what_is_wrong_is_an_error_with_its_place(body, form, said):
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zipped])
-def test_a_packed_file_that_breaks_off_is_an_error_after_what_came(pack):
+def test_a_packed_file_that_breaks_off_is_an_error(pack):
     import random
 
     text = "\n".join(str(random.random()) for _ in range(5_000)).encode()
-    endpoint = EndpointDefaults.model_validate({"responseFormat": "jsonl"})
     with pytest.raises(RequestError, match=r"breaks off|damaged"):
-        list(blocks(answered(pack(text)[:-5_000]), endpoint, 200.0))
+        read(pack(text)[:-5_000])
 
 
 def test_a_checksum_that_does_not_fit_is_an_error():

@@ -1,0 +1,133 @@
+"""What an answer's rows are, whatever its format and however large.
+
+An answer that went to a file is read in one pass. Only what cannot be cut into rows and a rest is
+read as a whole, in memory: an object that is a row, and rows that an expression finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from connector_assets.errors import ResponseError
+from connector_assets.runtime import stored_rows
+from connector_assets.runtime.client import Answer
+from connector_assets.runtime.formats import XML_BOMS, json_of, xml_listed
+from connector_assets.runtime.json_blocks import cut
+from connector_assets.runtime.large_page import LargePage
+from connector_assets.runtime.large_text import text_of, transcoded_file
+from connector_assets.runtime.line_blocks import csv_blocks, jsonl_blocks
+from connector_assets.runtime.page import Page, charset_of
+from connector_assets.runtime.spill import size_of
+from connector_assets.runtime.stored_rows import StoredRows
+from connector_assets.runtime.xml_tree import xml_without
+from connector_assets.spec.endpoint import EndpointDefaults
+
+_STEP = 1 << 20
+
+
+def page_of(answer: Answer, endpoint: EndpointDefaults, root_key: str | None) -> Page:
+    """The page that `answer` is; `root_key` is what an earlier one took for its rows.
+
+    Raises ResponseError for what is not in the endpoint's format, or not where its rows should be.
+    """
+    path = endpoint.response_rows_path
+    if answer.file is None:
+        return Page(answer, path, root_key, json_of(answer, endpoint))
+    if (path is None or path.keys is not None) and answer.status != 204:  # noqa: PLR2004
+        large = _READERS[endpoint.response_format](answer, endpoint, root_key)
+        if large:
+            return large
+    answer = whole(answer, endpoint.max_response_bytes)
+    return Page(answer, path, root_key, json_of(answer, endpoint))
+
+
+def _json(answer: Answer, endpoint: EndpointDefaults, root_key: str | None) -> LargePage | None:
+    path, rows = endpoint.response_rows_path, StoredRows()
+    keys = path.keys if path else (root_key,) if root_key else None
+    envelope, found = cut(text_of(answer), keys, rows.add, endpoint.max_response_bytes)
+    if found is None:
+        return None
+    page = LargePage(answer, path, envelope, rows, found)
+    by_rule = path is None and found and not root_key
+    return None if by_rule and not page.is_only_list else page
+
+
+def _jsonl(answer: Answer, endpoint: EndpointDefaults, _root_key: str | None) -> LargePage:
+    return _of_lines(answer, endpoint, jsonl_blocks(answer, endpoint.max_response_bytes))
+
+
+def _csv(answer: Answer, endpoint: EndpointDefaults, _root_key: str | None) -> LargePage:
+    found = csv_blocks(answer, endpoint.csv, endpoint.max_response_bytes)
+    return _of_lines(answer, endpoint, found)
+
+
+def _of_lines(answer: Answer, endpoint: EndpointDefaults, lists: Iterator[bytes]) -> LargePage:
+    rows = StoredRows()
+    for one in lists:
+        rows.add(one[1:-1])
+    return LargePage(answer, endpoint.response_rows_path, b"[]", rows)
+
+
+def _xml(answer: Answer, endpoint: EndpointDefaults, _root_key: str | None) -> LargePage | None:
+    path = endpoint.response_rows_path
+    if path is None or path.keys is None or any(key.startswith(("@", "#")) for key in path.keys):
+        return None
+    assert answer.file is not None
+    file, charset = answer.file, charset_of(answer)
+    if charset and not answer.body.startswith(XML_BOMS):
+        file, charset = transcoded_file(file, charset), "utf-8"
+    else:
+        charset = None
+    file.seek(0)
+    rows = StoredRows()
+    gathered = _Gathered(rows)
+    pieces = iter(lambda: file.read(_STEP), b"")
+    tree = xml_without(pieces, charset, path.keys, gathered.add)
+    gathered.end()
+    if len(rows) == 1 and rows[0] == b"null":
+        _put_null(tree, path.keys)
+        rows = StoredRows()
+    envelope = msgspec.json.encode(xml_listed(tree, path))
+    return LargePage(answer, path, envelope, rows, path.keys)
+
+
+def _put_null(tree: dict[str, Any], keys: Sequence[str]) -> None:
+    """An element that is alone and empty is no row."""
+    for key in keys[:-1]:
+        tree = tree[key]
+    tree[keys[-1]] = None
+
+
+class _Gathered:
+    """Rows that come one by one, until they are enough for a list."""
+
+    def __init__(self, rows: StoredRows) -> None:
+        self._rows, self._texts, self._size = rows, list[bytes](), 0
+
+    def add(self, row: Any) -> None:
+        text = msgspec.json.encode(row)
+        self._texts.append(text)
+        self._size += len(text)
+        if self._size >= stored_rows.BLOCK:
+            self.end()
+
+    def end(self) -> None:
+        self._rows.add(b",".join(self._texts))
+        self._texts, self._size = [], 0
+
+
+_Reader = Callable[[Answer, EndpointDefaults, str | None], LargePage | None]
+_READERS: dict[str, _Reader] = {"json": _json, "jsonl": _jsonl, "csv": _csv, "xml": _xml}
+
+
+def whole(answer: Answer, most: int) -> Answer:
+    """`answer` in memory; ResponseError where it has more than `most` bytes."""
+    if answer.file is None:
+        return answer
+    if size_of(answer.file) > most:
+        raise ResponseError(f"more than {most} bytes", fix="raise maxResponseBytes")
+    return replace(answer, body=answer.file.read(), file=None)

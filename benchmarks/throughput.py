@@ -40,7 +40,7 @@ class Run:
 
 
 def contenders(rows: int) -> dict[str, list[Contender]]:
-    """What is compared, by case; peers that take minutes get fewer rows, and rates compare."""
+    """What is compared, by case; what takes minutes gets fewer rows, and rates compare."""
     ours, dlt = "contenders/ours.py", "contenders/dlt_rest.py"
     return {
         "peers": [
@@ -48,9 +48,11 @@ def contenders(rows: int) -> dict[str, list[Contender]]:
             Contender("connector_assets", ours, rows),
             Contender("connector_assets, one at a time", ours, rows, more=("1",)),
             Contender("dlt, default", dlt, rows // 10, more=("default",), is_peer=True),
-            Contender("dlt, best setting", dlt, rows // 5, more=("best",), is_peer=True),
+            Contender("dlt, best setting", dlt, rows, more=("best",), is_peer=True),
         ],
         "pages": [
+            Contender("httpx + orjson, pages of 1000", "contenders/limit.py", rows, is_peer=True),
+            Contender("httpx + orjson, pages of 100", "contenders/limit.py", rows, 100, is_peer=True),
             Contender("pages of 1000", ours, rows),
             Contender("pages of 100", ours, rows, size=100),
             Contender("pages of 1000, one at a time", ours, rows, more=("1",)),

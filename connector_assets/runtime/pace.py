@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 # Shares of one processor: beyond the first, fewer at a time; below the second, more.
-_BUSY, _IDLE = 0.75, 0.5
+_BUSY, _IDLE = 0.85, 0.65
 # Long enough for the processor's clock to tell, and for short lists to be left alone.
 _JUDGED_S = 0.05
 
@@ -52,9 +52,9 @@ class Pace:
         with self._lock:
             busy, self._others_s = (own_s + self._others_s) / passed_s, 0.0
         self._began = now
-        # Half of it is what was: a disk that is waited for now and then is no slow server.
-        self._busy = (self._busy + busy) / 2
+        # Two thirds of it are what was: a disk that is waited for now and then is no slow server.
+        self._busy = (2 * self._busy + busy) / 3
         if self._busy > _BUSY:
-            self.width //= 2
+            self.width -= -(-self.width // 4)
         elif self._busy < _IDLE:
             self.width = min(self._most, self.width + 1)

@@ -36,12 +36,12 @@ def test_as_many_as_may_be_are_read_ahead_at_first():
 
 def test_a_read_that_works_without_a_break_ends_with_one_request_at_a_time():
     clocks = Clocks()
-    assert clocks.turns(clocks.pace(7), 5, busy=0.95) == [3, 1, 0, 0, 0]
+    assert clocks.turns(clocks.pace(7), 7, busy=0.95) == [7, 5, 3, 2, 1, 0, 0]
 
 
 def test_the_work_of_all_threads_counts():
     clocks = Clocks()
-    assert clocks.turns(clocks.pace(7), 5, busy=0.15, others=0.8)[-1] == 0
+    assert clocks.turns(clocks.pace(7), 7, busy=0.15, others=0.8)[-1] == 0
 
 
 def test_what_waits_is_read_wider_again_up_to_what_may_be():
@@ -61,7 +61,7 @@ def test_one_wait_between_is_no_slow_server():
 
 def test_between_busy_and_idle_nothing_changes():
     clocks = Clocks()
-    assert clocks.turns(clocks.pace(5), 20, busy=0.65) == [5] * 20
+    assert clocks.turns(clocks.pace(5), 20, busy=0.75) == [5] * 20
 
 
 def test_shorter_times_are_not_judged():

@@ -52,7 +52,9 @@ def contenders(rows: int) -> dict[str, list[Contender]]:
         ],
         "pages": [
             Contender("httpx + orjson, pages of 1000", "contenders/limit.py", rows, is_peer=True),
-            Contender("httpx + orjson, pages of 100", "contenders/limit.py", rows, 100, is_peer=True),
+            Contender(
+                "httpx + orjson, pages of 100", "contenders/limit.py", rows, 100, is_peer=True
+            ),
             Contender("pages of 1000", ours, rows),
             Contender("pages of 100", ours, rows, size=100),
             Contender("pages of 1000, one at a time", ours, rows, more=("1",)),

@@ -50,7 +50,7 @@ class Shop:
 
     def __init__(self, accounts=3):
         self.versions = dict.fromkeys(range(accounts), 1)
-        self.fails_at = None
+        self.fails_at = self.refused = None
         self.asked = []
 
     def __call__(self, path, query):
@@ -58,6 +58,8 @@ class Shop:
             return {"rows": [{"id": n, "version": v} for n, v in self.versions.items()]}
         account, page = int(path.split("/")[2]), int(query.get("cursor", 0))
         self.asked.append(account)
+        if (account, page) == self.refused:
+            return 404, {}
         if self.fails_at is not None:
             self.fails_at -= 1
             if self.fails_at < 0:
@@ -133,10 +135,10 @@ def test_what_was_known_of_a_parent_that_was_gone_meanwhile_is_void_too(shop):
 def test_a_run_that_goes_on_leaves_out_what_it_has_staged(shop):
     shop.answer.versions = dict.fromkeys(range(3), 2)
     shop.load("accounts")
-    shop.answer.fails_at = 3  # in the second account
+    shop.answer.refused = (1, 1)  # accounts are read side by side: not the n-th request of all
     with pytest.raises(ConnectorError, match="404"):
         shop.load("orders")
-    shop.answer.fails_at = None
+    shop.answer.refused = None
     assert shop.answer.took()[0] == 0
     shop.load("orders")
     assert shop.answer.took() == [1, 2]

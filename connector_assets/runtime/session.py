@@ -63,7 +63,8 @@ class Session:
     `origins` are where credentials may go. `secret_names` are what the auth reads, named when the
     server refuses, as are the `scopes` it asks for. `verbose` lets errors quote the server, masked
     and cut. `quotas` name the headers that tell what is left of the vendor's window. `conditional`
-    goes with the first page only: the headers that a 304 answers.
+    goes with the first page only: the headers that a 304 answers. `is_download` says that what
+    comes are files of an export, which have limits of their own.
     """
 
     client: Client
@@ -84,7 +85,7 @@ class Session:
     max_attempts: int | None = None
     quotas: Sequence[RateLimit] = ()
     conditional: Mapping[str, str] = field(default_factory=dict)
-    to_file: bool = False
+    is_download: bool = False
     _root: dict[str, str | None] = field(default_factory=dict)
     _resets: dict[str, float] = field(default_factory=dict)
     _renewals: _Renewals = field(default_factory=_Renewals)
@@ -149,9 +150,9 @@ class Session:
         answer, meaning = self._answered(call)
         return answer if meaning.action == "rows" else self._page(call, answer, meaning)
 
-    def _ask(self, call: Call, own: bool, *, to_file: bool = False) -> Answer:
+    def _ask(self, call: Call, own: bool, *, is_download: bool = False) -> Answer:
         """The answer to a request of an export; credentials go to the API's own origin only."""
-        session = replace(self, auth=self.auth if own else None, to_file=to_file)
+        session = replace(self, auth=self.auth if own else None, is_download=is_download)
         answer, meaning = session._answered(call)  # noqa: SLF001 - itself, without auth
         if meaning.action != "rows":
             self._fail(answer, meaning)
@@ -160,7 +161,7 @@ class Session:
     def _download(self, call: Call, own: bool) -> Page:
         """The page that a file is."""
         try:
-            return self._page(call, self._ask(call, own, to_file=True), Meaning("rows"))
+            return self._page(call, self._ask(call, own, is_download=True), Meaning("rows"))
         except ConnectorError as error:
             raise error.at(place_of(call)).masked(self.secrets.mask) from None
 
@@ -342,7 +343,9 @@ class Session:
     @property
     def _most_bytes(self) -> int:
         job = self.endpoint.job
-        return job.download.max_bytes if job and self.to_file else self.endpoint.max_response_bytes
+        if job and self.is_download:
+            return job.download.max_bytes
+        return self.endpoint.max_response_bytes
 
     def _limits(self) -> Limits:
         end = self.endpoint
@@ -351,5 +354,6 @@ class Session:
             read_s=end.read_timeout_seconds,
             total_s=end.timeout_seconds,
             max_bytes=self._most_bytes,
-            to_file=self.to_file or not end.job,
+            # What creates a job, or tells of it, is small and read as a whole.
+            to_file=self.is_download or not end.job,
         )

@@ -70,7 +70,7 @@ def _unzipped(file: IO[bytes], size: int, limits: Limits, in_memory: int) -> Spi
             while step := member.read(_STEP):
                 out.write(step)
                 _refuse_over(limits.max_bytes, most, out.tell())
-    except (NotImplementedError, RuntimeError):
+    except (NotImplementedError, RuntimeError):  # zipfile's, for ways of packing it does not know
         raise ResponseError("the zip file is written in a way that is not read here") from None
     except _DAMAGE:
         raise RequestError("the zip file is damaged or breaks off", retryable=True) from None

@@ -78,7 +78,10 @@ class Call:
         return replace(self, url=url, params={}, followed=True)
 
     def after(self, rows: int, page_size: int | None = None, *, probe: bool = False) -> Call:
-        """The bookkeeping of one page passed, whatever is then changed for the next."""
+        """The bookkeeping of one page passed, whatever is then changed for the next.
+
+        Without `page_size` what was known of it stays.
+        """
         return replace(
             self,
             page=self.page + 1,

@@ -245,6 +245,7 @@ class _Counted(_Pagination):
             call = self._at(call.after(call.page_size or 0))
 
     def _at(self, call: Call) -> Call:
+        """`call` with its own place in the list; offsets and page numbers say it each their way."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""What broke an exchange, in our own words."""
+"""What broke an exchange in a transport of the caller's, in our own words."""
 
 from __future__ import annotations
 

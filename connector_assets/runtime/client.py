@@ -24,7 +24,8 @@ from connector_assets.runtime.broken import broken
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.decode import ACCEPT_ENCODING, Body
 from connector_assets.runtime.guard import Guard
-from connector_assets.runtime.transport import WATCH, GuardedTransport, Watch, bounded
+from connector_assets.runtime.transport import WATCH, GuardedTransport
+from connector_assets.runtime.watch import Watch, bounded
 from connector_assets.spec.url import Target, join, locate
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -182,7 +183,8 @@ class _Exchange:
 
     def run(self, request: httpx.Request) -> Answer:
         for name, value in _DEFAULT_HEADERS.items():
-            request.headers.setdefault(name, value)
+            if name not in request.headers:
+                request.headers[name] = value
         for hop in range(self.limits.max_redirects + 1):
             # The auth signs each hop anew: what it writes for one URL may not fit the next.
             plain, url = request.headers.copy(), request.url
@@ -239,10 +241,7 @@ class _Exchange:
             raise broken(error) from None
 
     def _read(self, request: httpx.Request, response: httpx.Response) -> Answer:
-        self.watch.in_head = False
-        stream = response.extensions.get("network_stream")
-        # Bytes that lay in the connection's buffer before the request was sent are no answer to it.
-        if response.status_code == 101 or not getattr(stream, "answered", True):  # noqa: PLR2004
+        if response.status_code == 101:  # noqa: PLR2004 - Switching Protocols
             raise RequestError("the server sent an answer nobody asked for", retryable=True)
         spills = self.limits.to_file and response.is_success
         body = Body(
@@ -255,8 +254,6 @@ class _Exchange:
         for chunk in response.stream:  # type: ignore[union-attr]  # a sync transport's
             body.feed(chunk)
             self.watch.check()
-        if getattr(stream, "cut_off", False) and not body.delimited:
-            raise RequestError("the answer broke off before its end", retryable=True)
         content = body.finish()
         return Answer(
             status=response.status_code,

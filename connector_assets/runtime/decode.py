@@ -30,8 +30,7 @@ _RATIO_FREE = 16 << 20
 class Body:
     """Collects one answer's body; `feed` what came off the wire, then `finish`. Sizes in bytes.
 
-    Beyond `in_memory` it goes to a file: see `out`. `delimited`: the headers say where the body
-    ends, else it ends with the connection.
+    Beyond `in_memory` it goes to a file: see `out`.
     """
 
     def __init__(
@@ -48,7 +47,6 @@ class Body:
         self._decode = _decoder(headers.get("content-encoding", ""))
         self._max_bytes, self._max_wire, self._max_ratio = max_bytes, max_wire_bytes, max_ratio
         length = headers.get("content-length")
-        self.delimited = length is not None or "transfer-encoding" in headers
         self._announced = int(length[:_LONGEST_LENGTH]) if length and length.isdecimal() else 0
 
     def feed(self, chunk: bytes) -> None:

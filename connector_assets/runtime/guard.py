@@ -1,7 +1,7 @@
 """The guard against SSRF: which hosts and addresses a spec from a stranger may reach.
 
 A name is resolved once, every address of the answer is judged, and only a judged address is dialled
-(`transport.py`); so a name cannot lead somewhere else between the check and the connection. The
+(`dial.py`); so a name cannot lead somewhere else between the check and the connection. The
 operator opens what is private, entry by entry:
 
     127.0.0.1:8000       this literal, this port; `localhost:8000` is another host
@@ -18,6 +18,7 @@ import ipaddress
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from connector_assets.errors import BlockedError, ConfigError, RequestError
 from connector_assets.runtime.addresses import is_metadata, special
@@ -188,6 +189,7 @@ def _is_inside(name: str) -> bool:
     return any(".".join(labels[start:]) in _INSIDE for start in range(len(labels)))
 
 
+@lru_cache(maxsize=1024)
 def _literal(host: str) -> Address | None:
     try:
         return ipaddress.ip_address(host)

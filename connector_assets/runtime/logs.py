@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 LEAVES = (
+    "connector_assets.http",
     "httpx",
     "httpcore.connection",
     "httpcore.http11",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import select
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -16,10 +18,22 @@ from connector_assets.errors import (
 )
 from connector_assets.redact import Secrets
 from connector_assets.runtime.client import Client, Limits
+from connector_assets.runtime.clock import Clock
+from connector_assets.runtime.dial import Stream
 from connector_assets.runtime.guard import Guard
 from tests.chaos import new_run
 from tests.runtime.sending import base, opening, refused, send
 from tests.runtime.wire import answer, saying, serving
+
+
+class Ticking(Clock):
+    """A clock that a test moves."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
 
 WHOLE = "204 no-content-type latin1 gzip-multi-member chunked close-delimited floats wide".split()  # noqa: SIM905
 BROKEN = {
@@ -84,12 +98,56 @@ def test_what_the_network_broke_may_be_tried_again(chaos, path):
 
 
 def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_one():
-    extra = answer(body=b'"first"') + answer(body=b'"smuggled"')
-    with serving(saying(extra, answer(body=b'"second"'))) as wire, opening(wire) as client:
+    first, smuggled = answer(body=b'"first"'), answer(body=b'"smuggled"')
+    for extra in (smuggled, smuggled[:9], b"rubbish"):
+        with (
+            serving(saying(first + extra, answer(body=b'"second"'))) as wire,
+            opening(wire) as client,
+        ):
+            assert send(client, base(wire)).body == b'"first"'
+            assert send(client, base(wire)).body == b'"second"'
+            assert wire.connections == 2
+
+
+def test_what_comes_on_an_idle_connection_is_no_answer():
+    told, said = threading.Event(), iter([b'"first"', b'"second"'])
+
+    def speaking_up(sock, wire):
+        wire.read(sock)
+        sock.sendall(answer(body=next(said)))
+        told.wait(10)
+        sock.sendall(answer(body=b'"smuggled"'))
+        wire.read(sock)
+
+    with serving(speaking_up) as wire, opening(wire) as client:
         assert send(client, base(wire)).body == b'"first"'
-        error = refused(client, base(wire), RequestError, "nobody asked for")
-        assert error.retryable
+        told.set()
+        select.select([client._transport._idle._waiting[0].stream._sock], [], [], 10)
         assert send(client, base(wire)).body == b'"second"'
+        assert wire.connections == 2
+
+
+def test_idle_connections_are_used_again_for_seconds_and_few_are_kept():
+    clock = Ticking()
+    with serving(saying(answer())) as wire:
+        client = Client(guard=Guard([f"{wire.host}:{wire.port}"]), clock=clock)
+        with client:
+            send(client, base(wire))
+            clock.now = 14.0
+            send(client, base(wire))
+            assert wire.connections == 1
+            clock.now = 29.0
+            send(client, base(wire))
+            assert wire.connections == 2
+            idle = client._transport._idle
+            origin = idle._waiting[0].origin
+            streams = [Stream(socket.socket()) for _ in range(40)]
+            for stream in streams:
+                idle.keep(origin, stream, 29.0)
+            assert [stream._sock.fileno() < 0 for stream in streams] == [True] * 8 + [False] * 32
+        assert all(stream._sock.fileno() < 0 for stream in streams)
+        idle.keep(origin, late := Stream(socket.socket()), 29.0)
+        assert late._sock.fileno() < 0
 
 
 def test_any_status_but_a_redirect_comes_back_as_an_answer(chaos):
@@ -208,7 +266,7 @@ def test_no_secret_or_query_reaches_a_log_line_at_debug(caplog):
         send(client, f"{base(wire)}/v1?key=canary-5f1e&q=private", auth=auth, mask=secrets.mask)
         logging.getLogger("httpx").info("HTTP Request: GET %s", "https://h/v1?key=canary-5f1e")
     text = caplog.text
-    assert "httpcore" in text
+    assert "connector_assets.http" in text
     assert "https://h/v1?" in text
     for hidden in ("canary", "unknown-token", "private", "dTpjYW5"):
         assert hidden not in text

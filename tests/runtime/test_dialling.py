@@ -16,7 +16,7 @@ from connector_assets.errors import (
     RequestError,
 )
 from connector_assets.redact import Secrets
-from connector_assets.runtime import transport
+from connector_assets.runtime import dial
 from connector_assets.runtime.client import Client, Limits
 from connector_assets.runtime.guard import Guard
 from tests.runtime.sending import base, opening, refused, send
@@ -158,20 +158,6 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch):
         assert send(client, base(wire)).status == 200
 
 
-def test_a_private_seam_of_httpx_is_still_where_we_use_it():
-    theirs = httpx.HTTPTransport()._pool
-    assert hasattr(theirs, "_network_backend"), "httpx or httpcore moved what the guard hangs on"
-    ours = transport.GuardedTransport(Guard())._pool
-    connection = ours.create_connection(theirs.create_connection.__annotations__ and _origin())
-    assert isinstance(connection._network_backend, transport.GuardedBackend)
-
-
-def _origin():
-    import httpcore
-
-    return httpcore.URL("https://api.example.com").origin
-
-
 def test_a_transport_of_the_callers_is_judged_before_each_try():
     flip = iter([["93.184.216.34"], ["10.0.0.1"]])
     seen = []
@@ -262,8 +248,8 @@ def test_an_unknown_authority_is_not_trusted(authority):
 
 def test_the_environment_may_name_roots_but_no_key_log(tmp_path, monkeypatch):
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
-    transport._tls_context.cache_clear()
-    assert transport.tls_context().keylog_filename is None
+    dial._tls_context.cache_clear()
+    assert dial.tls_context().keylog_filename is None
     assert not (tmp_path / "keys").exists()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nonexistent"))
     with pytest.raises(ConfigError, match="SSL_CERT_FILE"):

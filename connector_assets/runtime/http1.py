@@ -1,0 +1,143 @@
+"""HTTP/1.1 as bytes: a request written out, an answer taken in. No socket is touched here.
+
+llhttp, the parser of Node.js, takes the answer apart (RFC 9112). It is told to be as lenient as
+browsers are where no harm can come of it: folded headers, lines without CR, blanks behind a chunk's
+size, a length beside chunks. What it is too lenient with then is refused here.
+"""
+
+from __future__ import annotations
+
+import re
+
+import httptools
+import httpx
+
+from connector_assets.errors import RequestError
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TARGET = re.compile(rb"[\x21-\x7e]+")
+# A field's value as it may be sent: no line ends, no other controls, no blanks at its ends.
+_VALUE = re.compile(rb"(?:[^\x00-\x20\x7f](?:[^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?)?")
+# What lies around a field, and a status line, in bytes.
+_LINE, _STATUS_LINE = len(b": \r\n"), len(b"HTTP/1.1 200 OK\r\n\r\n")
+_SWITCHING = 101
+_FINAL = 200
+
+
+def request_bytes(request: httpx.Request) -> bytes:
+    """The request as it goes over the wire; RequestError for one that is not valid HTTP."""
+    body = request.read()
+    method, target = request.method.encode("ascii", "replace"), request.url.raw_path
+    lines = [b"%b %b HTTP/1.1\r\n" % (method, target)]
+    valid = bool(_TOKEN.fullmatch(method) and _TARGET.fullmatch(target))
+    length = None
+    for name, value in request.headers.raw:
+        lines.append(b"%b: %b\r\n" % (name, value))
+        valid = valid and bool(_TOKEN.fullmatch(name) and _VALUE.fullmatch(value))
+        match name.lower():
+            case b"content-length":
+                length = value
+            case b"transfer-encoding":
+                valid = False
+    if length is None and body:
+        length = b"%d" % len(body)
+        lines.append(b"Content-Length: %b\r\n" % length)
+    if not valid or (length or b"0") != b"%d" % len(body):
+        raise RequestError("the request is not valid HTTP", fix="check headers and body")
+    return b"".join([*lines, b"\r\n", body])
+
+
+class Incoming:
+    """One answer, as its bytes come: `feed` them, `take` what is there of its body.
+
+    `has_head` and `is_whole` tell how far it is, `is_reusable` whether the connection may carry
+    another request. Interim answers (1xx) are passed over; `head_bytes` counts their headers, too.
+    `is_bare`: it is the answer to a HEAD.
+    """
+
+    def __init__(self, *, is_bare: bool = False) -> None:
+        self.status = self.head_bytes = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.has_head = self.is_whole = self.is_reusable = False
+        self._is_bare, self._is_valid, self._is_delimited = is_bare, True, True
+        self._body: list[bytes] = []
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True,
+            lenient_chunked_length=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
+
+    def feed(self, data: bytes) -> None:
+        """Take what was received; RequestError for what is no answer."""
+        assert self._parser is not None
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.is_whole, self.is_reusable = True, False
+        except httptools.HttpParserError:
+            # Behind the answer there is more, which nobody asked for.
+            self._is_valid, self.is_reusable = self._is_valid and self.is_whole, False
+        if not self._is_valid:
+            raise RequestError("the answer is not valid HTTP", retryable=True)
+        if self.is_whole:
+            # The parser and this hold each other: without this they would wait for the collector.
+            self._parser = None
+
+    def end(self, *, cut_off: bool = False) -> None:
+        """The connection has ended; RequestError if the answer has not.
+
+        `cut_off`: not by the server, for all one knows.
+        """
+        self._parser = None
+        if not self.has_head:
+            what = "the server closed the connection without an answer"
+            raise RequestError(what, retryable=True)
+        if self._is_delimited or cut_off:
+            raise RequestError("the answer broke off before its end", retryable=True)
+        self.is_whole = True
+
+    def take(self) -> list[bytes]:
+        """What came of the body since it was last taken."""
+        taken, self._body = self._body, []
+        return taken
+
+    # What the parser calls. An error raised here would come out wrapped in one of its own.
+
+    def on_message_begin(self) -> None:
+        self.head_bytes += _STATUS_LINE
+        self.is_reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.has_head:  # else it is a trailer, or of an answer nobody asked for
+            self.head_bytes += len(name) + len(value) + _LINE
+            self.headers.append((name, value.strip(b" \t")))
+            self._is_valid = self._is_valid and b"\0" not in value
+
+    def on_headers_complete(self) -> None:
+        if self.has_head:
+            return
+        assert self._parser is not None
+        self.status = self._parser.get_status_code()
+        if self.status < _FINAL and self.status != _SWITCHING:
+            return
+        self.has_head = True
+        names = {name.lower(): value.lower() for name, value in self.headers}
+        coding = names.get(b"transfer-encoding")
+        self._is_delimited = coding is not None or b"content-length" in names
+        self._is_valid = self._is_valid and coding in (None, b"chunked")
+        both = coding is not None and b"content-length" in names
+        self._keeps_alive = self._parser.should_keep_alive() and not both
+        self.is_whole = self._is_bare
+
+    def on_body(self, data: bytes) -> None:
+        if not self.is_whole:
+            self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        if self.has_head:
+            self.is_reusable = self._keeps_alive and not self.is_whole
+            self.is_whole = True
+        else:
+            self.headers.clear()

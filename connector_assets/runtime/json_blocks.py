@@ -18,7 +18,7 @@ import msgspec
 
 from connector_assets.errors import ResponseError
 from connector_assets.runtime import stored_rows
-from connector_assets.runtime.page import is_list, refuse_other_than_json, row_list
+from connector_assets.runtime.document import is_list, refuse_other_than_json, row_list
 
 Add = Callable[[bytes, int], None]
 

@@ -88,7 +88,7 @@ def _xml(answer: Answer, endpoint: EndpointDefaults, _root_key: str | None) -> L
     pieces = iter(lambda: file.read(_STEP), b"")
     tree = xml_without(pieces, charset, path.keys, gathered.add)
     gathered.end()
-    if len(rows) == 1 and rows[0] == b"null":
+    if len(rows) == 1 and rows.first == b"null":
         _put_null(tree, path.keys)
         rows = StoredRows()
     envelope = msgspec.json.encode(xml_listed(tree, path))

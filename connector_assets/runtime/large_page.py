@@ -8,19 +8,17 @@ looked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from connector_assets.errors import ResponseError
 from connector_assets.runtime.client import Answer
-from connector_assets.runtime.page import Page, exactly, full_lists
+from connector_assets.runtime.document import exactly
+from connector_assets.runtime.page import Page, Rows, full_lists
 from connector_assets.runtime.stored_rows import StoredRows
-from connector_assets.spec.paths import Path, dotted
-
-# What an expression needs to reach a value whose key it does not name.
-_REACHES_ALL = frozenset("@*(`\\")
+from connector_assets.spec.paths import Path
 
 
 class LargePage(Page):
@@ -36,12 +34,10 @@ class LargePage(Page):
     ) -> None:
         root_key = keys[0] if keys and path is None else None
         super().__init__(replace(answer, file=None), path, root_key, envelope)
-        if self.rows:
+        if self.count:
             raise ResponseError("the rows' key comes twice in one object", fix="tell the vendor")
-        self.rows = self._stored = rows
-        self._keys = tuple(keys)
-        shown = ".".join(keys)
-        self._last_row = f"{shown}[-1]." if (dotted(shown) or ()) == self._keys else None
+        self._stored, self._keys = rows, tuple(keys)
+        self._rows = Rows(len(rows), first=rows.first, last=rows.last)
 
     def parts(self) -> Iterator[Page]:
         """Pages of some megabytes that together have the rows of this one."""
@@ -56,31 +52,26 @@ class LargePage(Page):
     def ndjson(self) -> bytes:
         return b"".join(part.ndjson() for part in self.parts())
 
-    def field(self, path: str) -> Any:
-        """As any page's; only what may see the rows reads them into memory."""
-        if self._last_row and path.startswith(self._last_row):
-            in_last = path.removeprefix(self._last_row)
-            if dotted(in_last):
-                return self.last(in_last)
-        keys = dotted(path)
-        sees = self._keys[: len(keys)] == keys if keys else self._may_reach_rows(path)
-        return Path(path).get(self._document()) if sees and self.rows else super().field(path)
-
     @property
     def is_only_list(self) -> bool:
         """Whether no other list in the root could be the rows."""
-        return self._stored.are_objects and not full_lists(self._top)
+        return self._stored.are_objects and not full_lists(self._envelope.members)
+
+    @property
+    def content(self) -> Hashable:
+        return self._stored.digest
 
     @cached_property
     def digest(self) -> int:
-        return hash((self._body, self._stored.digest))
+        return hash((self._envelope.text, self._stored.digest))
 
-    def _may_reach_rows(self, path: str) -> bool:
-        return not self._keys or self._keys[0] in path or bool(_REACHES_ALL.intersection(path))
+    def _in_body(self, path: Path) -> Any:
+        """As any page's; the rows are read into memory for it."""
+        return path.get(self._document())
 
     def _document(self) -> Any:
         rows = [exactly(bytes(row)) for row in self._stored]
-        document = exactly(self._body)
+        document = exactly(self._envelope.text)
         if not self._keys:
             return rows
         node = document

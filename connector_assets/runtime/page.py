@@ -8,33 +8,60 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from decimal import Decimal
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
 from connector_assets.errors import ResponseError
 from connector_assets.runtime.client import Answer
+from connector_assets.runtime.document import (
+    ARRAY,
+    OBJECT,
+    Document,
+    exactly,
+    path_of,
+    refuse_other_than_json,
+    row_list,
+)
+from connector_assets.runtime.row_span import find_rows, in_last_row, may_see_rows
 from connector_assets.spec.paths import MISSING, Path
 
-_OBJECT, _ARRAY, _QUOTE = ord("{"), ord("["), ord('"')
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]{1,40})", re.IGNORECASE)
-_SHOWN_KEYS, _LONGEST_KEY = 12, 40
 BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Python knows these as encodings, and they would change what a JSON text says.
 _NOT_CHARSETS = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "utf_7"}
 
-Where = Callable[[int], int]
-
-_envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_rows = msgspec.json.Decoder(list[msgspec.Raw])
-# Numbers keep their digits on the way through Python: 1.10 stays 1.10, 1e400 stays a number.
-_exact = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """`count` rows as lines of JSON; `first` and `last` are as they stand in the body."""
+
+    count: int = 0
+    lines: bytes = b""
+    first: bytes = b""
+    last: bytes = b""
+
+    @classmethod
+    def of(cls, rows: Sequence[msgspec.Raw | bytes], text: bytes = b"") -> Rows:
+        """The elements of `text`; one that is not an object becomes `{"value": …}`."""
+        if not rows:
+            return cls()
+        lines = rows
+        if b"\n" in text or b"\r" in text:
+            # Raw line ends are white space between tokens: inside a JSON string they are escaped.
+            lines = [bytes(row).replace(b"\n", b" ").replace(b"\r", b" ") for row in rows]
+        if not are_objects(lines):
+            lines = [line if bytes(line)[0] == OBJECT else b'{"value":%b}' % line for line in lines]
+        # The last one is empty: a line end added to the joined lines would copy them all.
+        joined = b"\n".join([*lines, b""])
+        return cls(len(rows), joined, bytes(rows[0]), bytes(rows[-1]))
 
 
 class Page:
@@ -60,8 +87,11 @@ class Page:
         self.answer = answer
         self.url = answer.url
         self.root_key = root_key
-        self._body = json_text(answer) if body is None else body
-        self.rows: Sequence[msgspec.Raw | bytes] = self._find_rows(rows_path)
+        self._body = Document(json_text(answer) if body is None else body)
+        self._envelope = self._body
+        """The body, with no rows in it where these were found without reading all of it."""
+        self._keys: tuple[str, ...] | None = None
+        self._rows = self._find_rows(rows_path)
 
     @classmethod
     def empty(cls, answer: Answer) -> Page:
@@ -77,7 +107,22 @@ class Page:
 
     @property
     def count(self) -> int:
-        return len(self.rows)
+        return self._rows.count
+
+    @property
+    def ends(self) -> tuple[bytes, bytes]:
+        """The first row and the last; empty without rows."""
+        return self._rows.first, self._rows.last
+
+    @property
+    def content(self) -> Hashable:
+        """Equal for pages with the same rows, whatever comes with them."""
+        return self._rows.lines
+
+    @cached_property
+    def digest(self) -> int:
+        """Equal for equal bodies."""
+        return hash(self._body.text)
 
     def parts(self) -> Iterator[Page]:
         """Pages that are handed on one by one: this one, or pieces of a large one."""
@@ -85,15 +130,7 @@ class Page:
 
     def ndjson(self) -> bytes:
         """The rows, one object a line; a row that is not an object becomes `{"value": …}`."""
-        if not self.rows:
-            return b""
-        # Not one search in the joined text: that is six times slower.
-        lines = [bytes(row) for row in self.rows]
-        if b"\n" in self._body or b"\r" in self._body:
-            # Raw line ends are white space between tokens: inside a JSON string they are escaped.
-            lines = [line.replace(b"\n", b" ").replace(b"\r", b" ") for line in lines]
-        lines = [line if line[0] == _OBJECT else b'{"value":%b}' % line for line in lines]
-        return b"\n".join(lines) + b"\n"
+        return self._rows.lines
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as Python objects, for people and for streams that compute on records."""
@@ -101,61 +138,62 @@ class Page:
 
     def field(self, path: str) -> Any:
         """The value at `path` in the body, None where it is absent."""
-        return _get(self._body, path, self._top if _first(self._body) == _OBJECT else None)
+        if self._keys is None:
+            return self._body.get(path_of(path))
+        if in_last := in_last_row(path, self._keys):
+            return self.last(in_last)
+        if self.count and may_see_rows(path, self._keys):
+            return self._in_body(path_of(path))
+        return self._envelope.get(path_of(path))
 
     def last(self, path: str) -> Any:
         """The value at `path` in the last row, None without rows."""
-        return _get(bytes(self.rows[-1]), path) if self.rows else None
+        return Document(self._rows.last).get(path_of(path)) if self.count else None
 
     def header(self, name: str) -> str | None:
         value: str | None = self.answer.headers.get(name)
         return value
 
-    @cached_property
-    def digest(self) -> int:
-        """Equal for equal bodies."""
-        return hash(bytes(self._body))
+    def _in_body(self, path: Path) -> Any:
+        """The value at a path that may lead through rows."""
+        return self._body.get(path)
 
-    @cached_property
-    def _top(self) -> dict[str, msgspec.Raw]:
-        """The body's own members: rows, totals and cursors are all looked for there."""
-        return _members(self._body)
-
-    def _find_rows(self, path: Path | None) -> Sequence[msgspec.Raw | bytes]:
+    def _find_rows(self, path: Path | None) -> Rows:
         if self.answer.status == 204:  # noqa: PLR2004 - No Content
-            return ()
-        if not self._body.strip():
+            return Rows()
+        if not self._body.text or self._body.text.isspace():
             raise ResponseError("the body is empty", fix="expected JSON")
         if path is None:
             return self._root_rows()
         if path.keys is None:
-            return _computed(self._body, path)
-        return _listed(self._walk(path), str(path))
+            return _computed(self._body.text, path)
+        if (rows := self._in_one_pass(path.keys)) is not None:
+            return rows
+        return _listed(self._body.walk(path.keys, str(path)), str(path))
 
-    def _walk(self, path: Path) -> bytes:
-        at: bytes = self._body
-        assert path.keys is not None
-        for key in path.keys:
-            parent = self._top if at is self._body else _members(at)
-            if key not in parent:
-                raise ResponseError(
-                    f'"{path}" is absent; {_there(at, parent)}', fix="correct responseRowsPath"
-                )
-            _check_once(at, parent, key)
-            at = bytes(parent[key])
-        return at
-
-    def _root_rows(self) -> Sequence[msgspec.Raw | bytes]:
-        if _first(self._body) != _OBJECT:
-            return _listed(self._body, "the root")
-        members = self._top
-        if self.answer.status == 202:  # noqa: PLR2004 - Accepted: a promise, not rows
+    def _root_rows(self) -> Rows:
+        body = self._body
+        if body.first != OBJECT:
+            return _listed(body.text, "the root")
+        is_promise = self.answer.status == 202  # noqa: PLR2004 - Accepted
+        if self.root_key and not is_promise and (rows := self._in_one_pass((self.root_key,))):
+            return rows
+        members = body.members
+        if is_promise:
             raise ResponseError("202: accepted, but there are no rows yet", fix="ask again later")
         self.root_key = self.root_key or _only_array(members)
         if self.root_key in members:
-            _check_once(self._body, members, self.root_key)
+            body.check_once(self.root_key)
             return _listed(bytes(members[self.root_key]), self.root_key)
-        return (self._body.strip(),)
+        return Rows.of((body.text.strip(),), body.text)
+
+    def _in_one_pass(self, keys: tuple[str, ...]) -> Rows | None:
+        """The list at `keys`; None where it takes a closer look to tell."""
+        span = find_rows(self._body.text, keys)
+        if span is None:
+            return None
+        self._envelope, self._keys = span.envelope, keys
+        return Rows.of(span.rows, span.text)
 
 
 def json_text(answer: Answer) -> bytes:
@@ -214,101 +252,21 @@ def not_in_charset(charset: str) -> ResponseError:
     return ResponseError(f"the body is not in its declared charset {charset[:40]}")
 
 
-def _first(body: bytes) -> int:
-    stripped = body.lstrip()
-    return stripped[0] if stripped else 0
-
-
-def row_list(text: bytes, place: Where = int) -> list[msgspec.Raw]:
-    """The elements of a JSON list; `place` tells where in the body a byte of it stands."""
-    rows: list[msgspec.Raw] = _decode(_rows, text, place)
-    return rows
-
-
-def is_list(text: bytes) -> bool:
-    """Whether `text` is a JSON list."""
-    try:
-        _rows.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
-
-
-def refuse_other_than_json(text: bytes, place: Where) -> None:
-    """Raise ResponseError if a JSON list or object is none; `place` as for `row_list`."""
-    _decode(_envelope if _first(text) == _OBJECT else _rows, text, place)
-
-
-def exactly(body: bytes) -> Any:
-    """A JSON text as data; numbers keep their digits."""
-    return _decode(_exact, body)
-
-
-def _decode(decoder: Any, body: bytes, place: Where = int) -> Any:
-    try:
-        return decoder.decode(body)
-    except RecursionError:
-        raise ResponseError("the JSON is nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as error:
-        what = not_json(body, error, place)
-        raise ResponseError(what, fix="check the URL and the account") from None
-
-
-def not_json(body: bytes, error: Exception, place: Where = int) -> str:
-    """What is wrong with a body that should be JSON, in our own words."""
-    if _first(body) == ord("<"):
-        return "the body is not JSON but a markup page (HTML or XML)"
-    text = str(error)
-    if "truncated" in text:
-        return "the body is not JSON: it ends in the middle"
-    at = re.search(r"\(byte (\d+)\)", text)
-    return f"the body is not JSON{f' (at byte {place(int(at[1]))})' if at else ''}"
-
-
-def _members(body: bytes) -> dict[str, msgspec.Raw]:
-    if _first(body) != _OBJECT:
-        exactly(body)
-        return {}
-    members: dict[str, msgspec.Raw] = _decode(_envelope, body)
-    return members
-
-
-def _check_once(body: bytes, members: dict[str, msgspec.Raw], key: str) -> None:
-    """Refuse an object that has `key` twice: the rows of the first would be lost in silence."""
-    name = msgspec.json.encode(key)
-    if body.find(name) == body.rfind(name):
-        return
-    if body.count(name) - sum(bytes(raw).count(name) for raw in members.values()) > 1:
-        shown = f'"{key}"' if len(key) <= _LONGEST_KEY else "a key"
-        raise ResponseError(f"{shown} comes twice in one object", fix="tell the vendor")
-
-
-def _there(body: bytes, members: dict[str, msgspec.Raw]) -> str:
-    if members:
-        # Whole or not at all: a piece of a secret would not be recognised and masked.
-        shown = [key if len(key) <= _LONGEST_KEY else "…" for key in list(members)[:_SHOWN_KEYS]]
-        keys = ", ".join(f'"{key}"' for key in shown)
-        return f"the keys there are {keys}"
-    kinds = {_OBJECT: "an empty object", _ARRAY: "a list", _QUOTE: "a text"}
-    return f"there is {kinds.get(_first(body), 'no object')} instead"
-
-
-def _listed(value: bytes, name: str) -> Sequence[msgspec.Raw | bytes]:
-    first = _first(value)
-    if first == _ARRAY:
-        rows: list[msgspec.Raw] = _decode(_rows, value)
-        return rows
-    if first == _OBJECT:
-        _decode(_envelope, value)
-        return (value.strip(),)
+def _listed(value: bytes, name: str) -> Rows:
+    document = Document(value)
+    if document.first == ARRAY:
+        return Rows.of(row_list(value), value)
+    if document.first == OBJECT:
+        refuse_other_than_json(value)
+        return Rows.of((value.strip(),), value)
     if exactly(value) is None:
-        return ()
+        return Rows()
     raise ResponseError(
         f'"{name}" is neither a list nor an object', fix="point responseRowsPath at the rows"
     )
 
 
-def _only_array(members: dict[str, msgspec.Raw]) -> str | None:
+def _only_array(members: Mapping[str, msgspec.Raw]) -> str | None:
     """The one array of objects among `members`; failing that the one empty array."""
     arrays = _arrays(members)
     if full := _full(arrays):
@@ -317,46 +275,26 @@ def _only_array(members: dict[str, msgspec.Raw]) -> str | None:
     return empty[0] if len(empty) == 1 and len(arrays) == 1 else None
 
 
-def _arrays(members: dict[str, msgspec.Raw]) -> dict[str, list[msgspec.Raw]]:
-    return {k: row_list(bytes(v)) for k, v in members.items() if _first(bytes(v)) == _ARRAY}
+def _arrays(members: Mapping[str, msgspec.Raw]) -> dict[str, list[msgspec.Raw]]:
+    return {k: row_list(bytes(v)) for k, v in members.items() if bytes(v)[0] == ARRAY}
 
 
-def _full(arrays: dict[str, list[msgspec.Raw]]) -> list[str]:
+def _full(arrays: Mapping[str, list[msgspec.Raw]]) -> list[str]:
     return [key for key, rows in arrays.items() if rows and are_objects(rows)]
 
 
-def full_lists(members: dict[str, msgspec.Raw]) -> list[str]:
+def full_lists(members: Mapping[str, msgspec.Raw]) -> list[str]:
     """The keys of lists that have objects only, and at least one."""
     return _full(_arrays(members))
 
 
-def are_objects(rows: Sequence[msgspec.Raw]) -> bool:
-    return all(bytes(row)[0] == _OBJECT for row in rows)
+def are_objects(rows: Sequence[msgspec.Raw | bytes]) -> bool:
+    return set(map(itemgetter(0), map(bytes, rows))) <= {OBJECT}
 
 
-def _computed(body: bytes, path: Path) -> Sequence[bytes]:
+def _computed(body: bytes, path: Path) -> Rows:
     found = path.find(exactly(body))
     if found is MISSING:
         raise ResponseError(f'"{path}" finds nothing', fix="correct responseRowsPath")
     rows = found if isinstance(found, list) else [found]
-    return [_encoder.encode(row) for row in rows]
-
-
-@lru_cache(maxsize=4096)
-def _path(source: str) -> Path:
-    return Path(source)
-
-
-def _get(body: bytes, source: str, top: dict[str, msgspec.Raw] | None = None) -> Any:
-    """The value at a path, decoding only what a dotted path leads through; `top` is known of it."""
-    path = _path(source)
-    if path.keys is None:
-        return path.get(exactly(body)) if body else None
-    for key in path.keys:
-        if _first(body) != _OBJECT:
-            return None
-        members = _members(body) if top is None else top
-        if key not in members:
-            return None
-        body, top = bytes(members[key]), None
-    return exactly(body) if body else None
+    return Rows.of([_encoder.encode(row) for row in rows])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-
-import msgspec
 
 from connector_assets.errors import PageLimit, PaginationLoop, StartOver
 from connector_assets.runtime.page import Page
@@ -156,7 +154,7 @@ class _Proof:
     def __init__(self) -> None:
         self._calls: set[int] = set()
         self._bodies: set[int] = set()
-        self._rows: Sequence[msgspec.Raw | bytes] = ()
+        self._content: Hashable = None
         self._times = 1
 
     def of_call(self, call: Call) -> None:
@@ -177,17 +175,15 @@ class _Proof:
                 fix="check that the API knows the pagination's parameters",
             )
         self._bodies.add(page.digest)
-        self._of_rows(page.rows)
+        self._of_rows(page)
 
-    def _of_rows(self, rows: Sequence[msgspec.Raw | bytes]) -> None:
+    def _of_rows(self, page: Page) -> None:
         """A body may hold the time, or a fresh cursor, beside rows that are always the same."""
-        before, self._rows = self._rows, rows
-        same = len(rows) == len(before) and all(
-            bytes(one) == bytes(other) for one, other in zip(rows, before, strict=True)
-        )
-        self._times = self._times + 1 if same else 1
+        before, self._content = self._content, page.content
+        self._times = self._times + 1 if page.content == before else 1
+        first, last = page.ends
         # Rows may be alike, and a page of them too; not three pages in a row whose rows differ.
-        if self._times >= _SAME_ROWS and bytes(rows[0]) != bytes(rows[-1]):
+        if self._times >= _SAME_ROWS and first != last:
             raise PaginationLoop(
                 f"the server sends the same rows {_SAME_ROWS} times",
                 fix="check that the API knows the pagination's parameters",

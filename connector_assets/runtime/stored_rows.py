@@ -6,20 +6,23 @@ A list is known to be one before it is written, so what is read back is rows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
 
-from connector_assets.runtime.page import are_objects, row_list
+from connector_assets.runtime.document import row_list
+from connector_assets.runtime.page import are_objects
 from connector_assets.runtime.spill import Temporary
 
 BLOCK = 4 << 20
 """Bytes after which a list ends, at its next row."""
 
 
-class StoredRows(Sequence[msgspec.Raw | bytes]):
-    """What `add` was given; `digest` is the same for the same rows, wherever the lists end."""
+class StoredRows:
+    """What `add` was given; `digest` is the same for the same rows, wherever the lists end.
+
+    `first` and `last` are the first row and the last, empty where there is none.
+    """
 
     def __init__(self) -> None:
         self._file = Temporary()
@@ -27,7 +30,7 @@ class StoredRows(Sequence[msgspec.Raw | bytes]):
         self._count, self._end = 0, 0
         self.are_objects = True
         self._hash = hashlib.blake2b(digest_size=8)
-        self._first = self._last = b""
+        self.first = self.last = b""
 
     def add(self, text: bytes, at: int = 0) -> None:
         """Keep a JSON list without its brackets; ResponseError where it is none.
@@ -41,8 +44,8 @@ class StoredRows(Sequence[msgspec.Raw | bytes]):
         if self._lists:
             self._hash.update(b",")
         else:
-            self._first = bytes(rows[0])
-        self._last = bytes(rows[-1])
+            self.first = bytes(rows[0])
+        self.last = bytes(rows[-1])
         self._hash.update(text)
         self._file.seek(self._end)
         self._file.write(text)
@@ -67,8 +70,3 @@ class StoredRows(Sequence[msgspec.Raw | bytes]):
     def __iter__(self) -> Iterator[msgspec.Raw]:
         for one in self.lists():
             yield from row_list(one)
-
-    def __getitem__(self, at: Any) -> Any:
-        """The first row or the last: nobody asks for another."""
-        assert at in (0, -1)
-        return self._last if at else self._first

@@ -45,7 +45,7 @@ def seen(body, form="json", path=None, content_type="", root_key=None, *, large,
         return str(error)
     parts = list(page.parts())
     return {
-        "rows": [bytes(row) for part in parts for row in part.rows],
+        "ends": page.ends,
         "lines": b"".join(part.ndjson() for part in parts),
         "counts": (page.count, sum(part.count for part in parts)),
         "fields": {name: page.field(name) for name in FIELDS},

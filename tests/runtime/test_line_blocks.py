@@ -50,7 +50,7 @@ def read(body, form="jsonl", content_type="", **more):
 
 
 def rows(found):
-    return [json.loads(bytes(row)) for part in found for row in part.rows]
+    return [json.loads(line) for part in found for line in part.ndjson().splitlines()]
 
 
 @pytest.mark.parametrize("packed", PACKED)

@@ -1,0 +1,151 @@
+"""A JSON text, decoded no deeper than it takes; what stays undecoded keeps its bytes.
+
+Source: RFC 8259.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import Any
+
+import msgspec
+
+from connector_assets.errors import ResponseError
+from connector_assets.spec.paths import Path
+
+OBJECT, ARRAY, _QUOTE = ord("{"), ord("["), ord('"')
+_SHOWN_KEYS, _LONGEST_KEY = 12, 40
+
+Where = Callable[[int], int]
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_rows = msgspec.json.Decoder(list[msgspec.Raw])
+# Numbers keep their digits on the way through Python: 1.10 stays 1.10, 1e400 stays a number.
+_exact = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class Document:
+    """A JSON text; its members are decoded once.
+
+    Raises ResponseError where it is found not to be JSON.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+    @cached_property
+    def first(self) -> int:
+        """The character it begins with, 0 where there is none."""
+        return first_of(self.text)
+
+    @cached_property
+    def members(self) -> dict[str, msgspec.Raw]:
+        """What an object has, undecoded; nothing where it is no object."""
+        if self.first != OBJECT:
+            exactly(self.text)
+            return {}
+        members: dict[str, msgspec.Raw] = _decode(_members, self.text)
+        return members
+
+    def get(self, path: Path) -> Any:
+        """The value at `path`, None where it is absent."""
+        if path.keys is None:
+            return path.get(exactly(self.text)) if self.text else None
+        at = self
+        for key in path.keys:
+            if at.first != OBJECT or key not in at.members:
+                return None
+            at = Document(bytes(at.members[key]))
+        return exactly(at.text) if at.text else None
+
+    def walk(self, keys: Sequence[str], shown: str = "") -> bytes:
+        """The text of the value at `keys`, each of which must come once; `shown` is their path."""
+        at = self
+        for key in keys:
+            if key not in at.members:
+                raise ResponseError(
+                    f'"{shown}" is absent; {at._there()}', fix="correct responseRowsPath"
+                )
+            at.check_once(key)
+            at = Document(bytes(at.members[key]))
+        return at.text
+
+    def check_once(self, key: str) -> None:
+        """Refuse an object that has `key` twice: the rows of the first would be lost in silence."""
+        name = msgspec.json.encode(key)
+        if self.text.find(name) == self.text.rfind(name):
+            return
+        within = sum(bytes(raw).count(name) for raw in self.members.values())
+        if self.text.count(name) - within > 1:
+            shown = f'"{key}"' if len(key) <= _LONGEST_KEY else "a key"
+            raise ResponseError(f"{shown} comes twice in one object", fix="tell the vendor")
+
+    def _there(self) -> str:
+        if self.members:
+            # Whole or not at all: a piece of a secret would not be recognised and masked.
+            shown = [key if len(key) <= _LONGEST_KEY else "…" for key in self.members]
+            keys = ", ".join(f'"{key}"' for key in shown[:_SHOWN_KEYS])
+            return f"the keys there are {keys}"
+        kinds = {OBJECT: "an empty object", ARRAY: "a list", _QUOTE: "a text"}
+        return f"there is {kinds.get(self.first, 'no object')} instead"
+
+
+def first_of(text: bytes) -> int:
+    """The first character that is not white space, 0 where there is none."""
+    stripped = text.lstrip()
+    return stripped[0] if stripped else 0
+
+
+def exactly(text: bytes) -> Any:
+    """A JSON text as data; numbers keep their digits."""
+    return _decode(_exact, text)
+
+
+def row_list(text: bytes, place: Where = int) -> list[msgspec.Raw]:
+    """The elements of a JSON list; `place` tells where in the body a byte of it stands."""
+    rows: list[msgspec.Raw] = _decode(_rows, text, place)
+    return rows
+
+
+def is_list(text: bytes) -> bool:
+    """Whether `text` is a JSON list."""
+    try:
+        _rows.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def refuse_other_than_json(text: bytes, place: Where = int) -> None:
+    """Raise ResponseError if a JSON list or object is none; `place` as for `row_list`."""
+    _decode(_members if first_of(text) == OBJECT else _rows, text, place)
+
+
+def _decode(decoder: Any, text: bytes, place: Where = int) -> Any:
+    try:
+        return decoder.decode(text)
+    except RecursionError:
+        raise ResponseError("the JSON is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as error:
+        what = _not_json(text, error, place)
+        raise ResponseError(what, fix="check the URL and the account") from None
+
+
+def _not_json(text: bytes, error: Exception, place: Where) -> str:
+    """What is wrong with a body that should be JSON, in our own words."""
+    if first_of(text) == ord("<"):
+        return "the body is not JSON but a markup page (HTML or XML)"
+    said = str(error)
+    if "truncated" in said:
+        return "the body is not JSON: it ends in the middle"
+    at = re.search(r"\(byte (\d+)\)", said)
+    return f"the body is not JSON{f' (at byte {place(int(at[1]))})' if at else ''}"
+
+
+@lru_cache(maxsize=4096)
+def path_of(source: str) -> Path:
+    """`source` as a path, which is checked once."""
+    return Path(source)

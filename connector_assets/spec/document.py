@@ -25,6 +25,7 @@ from connector_assets.spec.yaml_text import MAX_BYTES
 
 Spec = TypeVar("Spec", bound=BaseModel)
 _VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
+_CONNECTION = re.compile(rb"""(?<![\w.-])["']?kind["']?\s*:\s*["']?connection\b(?![\w.-])""")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class Document(Generic[Spec]):
         types = read.get("resourceTypes", ())
         path: Steps = ("read", "resourceTypes", types.index(name)) if name in types else ("read",)
         return self.yaml.position(path)[0] if "read" in self.yaml.data else 1
+
+
+def is_connection(text: bytes) -> bool:
+    """Whether a document says `kind: connection`; what it says wrong is the parser's to tell."""
+    return _CONNECTION.search(text) is not None
 
 
 def parse_connector(text: str | bytes, *, source: str | None = None) -> ConnectorSpec:

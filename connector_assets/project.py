@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector_assets.connection import Connection
 from connector_assets.connector import Connector
 from connector_assets.errors import Fault, SpecError
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.component import attributes_of, is_component, read_component
-from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import (
     is_connection,
@@ -25,6 +24,9 @@ from connector_assets.spec.dynamic import LOCK_SUFFIX, discovered, lock_path, wi
 from connector_assets.spec.faults import Finding, in_order
 from connector_assets.spec.yaml_source import YamlSource
 from connector_assets.yaml_connector import YamlConnector
+
+if TYPE_CHECKING:
+    from connector_assets.spec.connection import ConnectionDocument
 
 SUFFIXES = (".yaml", ".yml")
 

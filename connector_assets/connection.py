@@ -15,18 +15,20 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector_assets.connector import Connector, Needs, ReadContext
 from connector_assets.errors import ConfigError
 from connector_assets.load.items import ItemPositions
 from connector_assets.redact import Secrets
 from connector_assets.runtime.runtime import HttpRuntime
-from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.dynamic import read_lock
 from connector_assets.spec.partitions import Partitions
 from connector_assets.spec.stream import Stream
 from connector_assets.yaml_connector import YamlConnector
+
+if TYPE_CHECKING:
+    from connector_assets.spec.connection import ConnectionDocument
 
 
 @dataclass(frozen=True)

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector_assets.connection import Connection
 from connector_assets.connector import Connector
 from connector_assets.errors import Fault, SpecError
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.component import attributes_of, is_component, read_component
-from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import ConnectorSpec
-from connector_assets.spec.document import parse_connector, read_connection, read_file
+from connector_assets.spec.document import (
+    is_connection,
+    parse_connector,
+    read_connection,
+    read_file,
+)
 from connector_assets.spec.dynamic import LOCK_SUFFIX, discovered, lock_path, with_streams
 from connector_assets.spec.faults import Finding, in_order
 from connector_assets.spec.yaml_source import YamlSource
 from connector_assets.yaml_connector import YamlConnector
 
+if TYPE_CHECKING:
+    from connector_assets.spec.connection import ConnectionDocument
+
 SUFFIXES = (".yaml", ".yml")
-_CONNECTION = re.compile(rb"""(?<![\w.-])["']?kind["']?\s*:\s*["']?connection\b(?![\w.-])""")
 
 
 @dataclass(frozen=True)
@@ -266,11 +271,6 @@ def connection_from_document(
     for other in documents(specs) if specs else ():
         finder.add_spec(other)
     return finder.bind(document, path, yaml)
-
-
-def is_connection(text: bytes) -> bool:
-    """Whether a document says `kind: connection`; what it says wrong is the parser's to tell."""
-    return _CONNECTION.search(text) is not None
 
 
 def locks(folder: Path) -> list[Path]:

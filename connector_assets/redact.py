@@ -65,19 +65,24 @@ class Secrets(Mapping[str, str]):
 
         Forms other than the value itself and its percent-encoding cannot come back and are masked.
         """
-        for name, value in self._values.items():
-            for kind, form in _sealed_forms(value).items():
-                text = (
-                    text.replace(form, f"[sealed:{kind}:{name}]") if len(form) >= _SHORT else text
-                )
+        for form, placeholder in self._sealed:
+            text = text.replace(form, placeholder) if len(form) >= _SHORT else text
         return self.mask(text)
 
     def unseal(self, text: str) -> str:
         """What `seal` was given, with the values of now."""
-        for name, value in self._values.items():
-            for kind, form in _sealed_forms(value).items():
-                text = text.replace(f"[sealed:{kind}:{name}]", form)
+        for form, placeholder in self._sealed:
+            text = text.replace(placeholder, form)
         return text
+
+    @cached_property
+    def _sealed(self) -> list[tuple[str, str]]:
+        """The forms that can come back, and what stands for each."""
+        return [
+            (form, f"[sealed:{kind}:{name}]")
+            for name, value in self._values.items()
+            for kind, form in _sealed_forms(value).items()
+        ]
 
     @property
     def _known(self) -> list[tuple[str, str]]:

@@ -28,6 +28,7 @@ from connector_assets.cli.validate import validate
 
 PROGRAM = "connector-assets"
 INTERRUPTED = 130
+_OBJECTS_BETWEEN_LOOKS = 50_000
 
 app = typer.Typer(
     name=PROGRAM,
@@ -67,6 +68,9 @@ def about(
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run one command and exit the process; `args` defaults to those of the process."""
+    # Imports make objects that stay: to look for cycles in them again and again takes a tenth of
+    # the start. Cycles of some megabytes may wait.
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
     code = run(args)
     output.flush()
     gc.freeze()  # or a tenth of a second goes into looking for cycles in what ends anyway

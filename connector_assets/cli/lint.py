@@ -63,8 +63,12 @@ def lint(
 
 def _found(file: Path) -> list[Lint]:
     """The findings in one file: its faults; if it has none, what the rules find."""
-    from connector_assets.project import is_connection
-    from connector_assets.spec.document import read_connection, read_connector, read_file
+    from connector_assets.spec.document import (
+        is_connection,
+        read_connection,
+        read_connector,
+        read_file,
+    )
     from connector_assets.spec.lint import invalid, lint_connection
     from connector_assets.spec.lint import lint as find
 

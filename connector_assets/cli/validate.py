@@ -78,9 +78,13 @@ def files_of(path: Path) -> Iterator[Path]:
 
 def _check(file: Path) -> None:
     """As what the file says it is; raises SpecError."""
-    from connector_assets.project import is_connection
     from connector_assets.spec.component import attributes_of, is_component, read_component
-    from connector_assets.spec.document import read_connection, read_connector, read_file
+    from connector_assets.spec.document import (
+        is_connection,
+        read_connection,
+        read_connector,
+        read_file,
+    )
 
     text = read_file(file)
     if is_component(text):

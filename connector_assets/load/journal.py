@@ -12,17 +12,19 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from connector_assets.load.table import SegmentFormat
 
 _CHUNK = 1 << 20
+_encoder = json.JSONEncoder(separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """The first line: whose rows these are. A different fingerprint means: start over.
 
     `load_id` names the one load these rows are for, so that a destination takes them only once.
@@ -36,8 +38,7 @@ class Header:
     version: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One batch, whose rows are bytes `start` to `end` of `file`.
 
     `journal_end`, where its line ends, is known on reading only.
@@ -60,8 +61,7 @@ class Entry:
 
 
 def line(record: Header | Entry) -> bytes:
-    tree = {one.name: getattr(record, one.name) for one in fields(record)}
-    text = json.dumps(tree, separators=(",", ":")).encode()
+    text = _encoder.encode(asdict(record)).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 

@@ -93,7 +93,7 @@ class Export:
             yield Step(created, None, restarted=restarted)
             return
         begun = Begun(self._needed(_body(created)), origin_of(created.url))
-        following = replace(first, job=asdict(begun))
+        following = first.of_job(asdict(begun))
         yield Step(Page.empty(created), following, restarted=restarted)
         try:
             files = self._files(begun, self._told(created))
@@ -112,7 +112,7 @@ class Export:
             following = None
             if number + 1 < len(files):
                 now = replace(begun, done=number + 1, files=names)
-                following = replace(first, job=asdict(now))
+                following = first.of_job(asdict(now))
             yield from in_parts(self._page(call, begun.home), first, following)
 
     def _page(self, call: Call, home: str) -> Page:

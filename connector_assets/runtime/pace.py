@@ -36,7 +36,7 @@ class Pace:
         self._busy = (_BUSY + _IDLE) / 2
         self._lock = threading.Lock()
         self._others_s = 0.0
-        self._began = passed(), worked()
+        self._began_s, self._had_worked_s = passed(), worked()
 
     def spent(self, seconds: float) -> None:
         """Count what a thread of the read has worked."""
@@ -45,13 +45,16 @@ class Pace:
 
     def turn(self) -> None:
         """Judge, once enough time has passed."""
-        now = self._passed(), self._worked()
-        passed_s, own_s = now[0] - self._began[0], now[1] - self._began[1]
+        now_s = self._passed()
+        passed_s = now_s - self._began_s
         if passed_s < _JUDGED_S:
             return
+        # The processor's time is asked for here only: that takes ten times as long as the wall's.
+        worked_s = self._worked()
+        own_s = worked_s - self._had_worked_s
+        self._began_s, self._had_worked_s = now_s, worked_s
         with self._lock:
             busy, self._others_s = (own_s + self._others_s) / passed_s, 0.0
-        self._began = now
         # Two thirds of it are what was: a disk that is waited for now and then is no slow server.
         self._busy = (2 * self._busy + busy) / 3
         if self._busy > _BUSY:

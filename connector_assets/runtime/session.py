@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any, NoReturn
 
 import httpx
@@ -34,7 +35,7 @@ from connector_assets.runtime.page import Page
 from connector_assets.runtime.paginate import Step
 from connector_assets.runtime.permission import may_not
 from connector_assets.runtime.quota import all_reset_in, windows_end_in
-from connector_assets.runtime.render import request_of
+from connector_assets.runtime.render import Urls, request_of
 from connector_assets.runtime.retry import Backoff, parse_retry_after
 from connector_assets.runtime.rules import Meaning, meaning_of
 from connector_assets.runtime.stats import Stats
@@ -89,6 +90,7 @@ class Session:
     _root: dict[str, str | None] = field(default_factory=dict)
     _resets: dict[str, float] = field(default_factory=dict)
     _renewals: _Renewals = field(default_factory=_Renewals)
+    _urls: Urls = field(default_factory=Urls, repr=False)
 
     def fetch(self, call: Call) -> Page:
         """The page that answers `call`, after retries; raises a ConnectorError without secrets."""
@@ -104,14 +106,13 @@ class Session:
 
         None also where `stop` is set meanwhile. Only the server's wish to wait has an effect.
         """
-        session = replace(self, cancel=Either(self.cancel, stop))
         try:
-            return session._tried(call)  # noqa: SLF001 - itself, with another event
+            return self._tried(call, Either(self.cancel, stop))
         except ConnectorError:
             return None
 
-    def _tried(self, call: Call) -> Page:
-        answer = self._send(call)
+    def _tried(self, call: Call, cancel: threading.Event) -> Page:
+        answer = self._send(call, cancel)
         meaning = self._meaning(answer)
         told = self._told(answer, meaning)
         if meaning.action == "rate_limited" and told is not None:
@@ -174,7 +175,7 @@ class Session:
             last = attempt >= min(policy.max_attempts, self.max_attempts or policy.max_attempts)
             before = self._renewals.count
             try:
-                answer = self._send(call)
+                answer = self._send(call, self.cancel)
             except RequestError as error:
                 tokens = isinstance(error, AuthError) and attempt >= _TOKEN_TRIES
                 if last or tokens or not error.retryable:
@@ -218,33 +219,33 @@ class Session:
             graphql=body is not None and body.graphql is not None,
         )
 
-    def _send(self, call: Call) -> Answer:
-        if self.cancel.is_set():
+    def _send(self, call: Call, cancel: threading.Event) -> Answer:
+        if cancel.is_set():
             raise Cancelled("cancelled")
         self._refuse_before_reset()
-        request = request_of(call, self.scope, ACCEPT[self.endpoint.response_format])
+        accept = ACCEPT[self.endpoint.response_format]
+        request = request_of(call, self.scope, accept, self._urls)
         request.headers.update(self._conditions(call))
         if self.on_request:
             self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
-        limits = self._limits()
         with ExitStack() as slots:
             for budget in self.budgets:
-                slots.enter_context(budget.slot(self.cancel))
+                slots.enter_context(budget.slot(cancel))
             answer = self.client.send(
                 request,
                 auth=self.auth,
                 origins=self.origins,
-                limits=limits,
-                cancel=self.cancel,
+                limits=self._limits,
+                cancel=cancel,
                 mask=self.secrets.mask,
-                turn=self._turn,
+                turn=partial(self._turn, cancel),
             )
         self.stats.add(bytes=answer.wire_bytes)
-        return unpacked(answer, limits)
+        return unpacked(answer, self._limits)
 
-    def _turn(self) -> float:
+    def _turn(self, cancel: threading.Event) -> float:
         """Wait until one request may go; the seconds waited."""
-        waited_s = sum(budget.take(self.cancel) for budget in self.budgets)
+        waited_s = sum(budget.take(cancel) for budget in self.budgets)
         self.stats.add(calls=1, waited_s=waited_s)
         return waited_s
 
@@ -302,6 +303,8 @@ class Session:
 
     def _heed_quota(self, answer: Answer) -> None:
         """Where the vendor says that this was the last request of its window, wait for the next."""
+        if not self.quotas:
+            return
         now = self.clock.time()
         told = windows_end_in(answer.headers, self.quotas, now)
         if told is None:
@@ -347,6 +350,7 @@ class Session:
             return job.download.max_bytes
         return self.endpoint.max_response_bytes
 
+    @cached_property
     def _limits(self) -> Limits:
         end = self.endpoint
         return Limits(

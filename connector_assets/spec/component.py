@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import Fault, SpecError
-from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.document import parse_connection
 from connector_assets.spec.yaml_source import YamlSource, read_yaml
+
+if TYPE_CHECKING:
+    from connector_assets.spec.connection import ConnectionDocument
 
 _TYPE = re.compile(rb"^type\s*:\s*[\"']?connector_assets\.ConnectorComponent\b", re.MULTILINE)
 # What keeps Dagster from rendering a template that is the connector's.

@@ -10,12 +10,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from connector_assets.errors import Fault, SpecError
-from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import FORMAT_VERSION, ConnectorSpec
 from connector_assets.spec.faults import Finding, findings_of, in_order, new
 from connector_assets.spec.semantics import connection_findings, connector_findings
@@ -23,8 +22,12 @@ from connector_assets.spec.yaml_source import Path as Steps
 from connector_assets.spec.yaml_source import YamlSource, read_yaml
 from connector_assets.spec.yaml_text import MAX_BYTES
 
+if TYPE_CHECKING:
+    from connector_assets.spec.connection import ConnectionDocument
+
 Spec = TypeVar("Spec", bound=BaseModel)
 _VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
+_CONNECTION = re.compile(rb"""(?<![\w.-])["']?kind["']?\s*:\s*["']?connection\b(?![\w.-])""")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,11 @@ class Document(Generic[Spec]):
         types = read.get("resourceTypes", ())
         path: Steps = ("read", "resourceTypes", types.index(name)) if name in types else ("read",)
         return self.yaml.position(path)[0] if "read" in self.yaml.data else 1
+
+
+def is_connection(text: bytes) -> bool:
+    """Whether a document says `kind: connection`; what it says wrong is the parser's to tell."""
+    return _CONNECTION.search(text) is not None
 
 
 def parse_connector(text: str | bytes, *, source: str | None = None) -> ConnectorSpec:
@@ -80,6 +88,8 @@ def read_connection(
     text: str | bytes, *, source: str | None = None
 ) -> Document[ConnectionDocument]:
     """As `parse_connection`, and where everything stands."""
+    from connector_assets.spec.connection import ConnectionDocument
+
     return _read(text, source, ConnectionDocument, "connection", connection_findings)
 
 

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector_assets.errors import Busy, LoadError
+from connector_assets.load.journal import Entry, line
 from connector_assets.load.staging import Staging
 
 
@@ -199,6 +200,15 @@ def test_files_that_no_batch_names_are_swept(tmp_path: Path) -> None:
     with staging(tmp_path) as staged:
         assert staged.rows == 30
     assert files(tmp_path) == ["journal", "rows-000001.ndjson"]
+
+
+def test_a_journal_is_written_as_it_always_was() -> None:
+    entry = Entry("rows-000001.ndjson", "ndjson", 0, 9, 7, 1, "to é", False, {"": {"value": 1.5}})
+    assert line(entry) == (
+        b'60004791 {"file":"rows-000001.ndjson","format":"ndjson","start":0,"end":9,"crc":7,'
+        b'"rows":1,"checkpoint":"to \\u00e9","complete":false,"cursor":{"":{"value":1.5}},'
+        b'"journal_end":0}\n'
+    )
 
 
 @pytest.fixture

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from connector_assets.errors import ResponseError
-from connector_assets.spec.call import Call
+from connector_assets.spec.call import Call, Deferred
 from connector_assets.spec.links import find_link
 from connector_assets.spec.pagination import Pagination
 from connector_assets.spec.paths import Path
@@ -261,6 +262,23 @@ def test_a_walk_goes_on_from_any_call_it_made():
     for position in range(1, len(calls)):
         revived = Call.loads(calls[position].dumps())
         assert walk(spec, answers[position:], revived) == calls[position:]
+
+
+def test_a_call_is_stored_as_it_always_was():
+    call = Call(
+        "POST",
+        "https://h/a",
+        {"n": Decimal("1.10")},
+        {"X-Key": Deferred("{{secrets.k}}")},
+        {"a": [1]},
+    ).after(5, 10, probe=True)
+    text = (
+        '{"method":"POST","url":"https://h/a","params":{"n":{"$decimal":"1.10"}},'
+        '"headers":{"X-Key":{"$deferred":"{{secrets.k}}"}},"body":{"a":[1]},"encoding":"json",'
+        '"page":2,"rows_before":5,"page_size":10,"followed":false,"probe":true,"job":null}'
+    )
+    assert call.dumps() == text
+    assert Call.loads(text) == call
 
 
 @pytest.mark.parametrize(

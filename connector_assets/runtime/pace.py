@@ -15,7 +15,7 @@ from collections.abc import Callable
 # Shares of one processor: beyond the first, fewer at a time; below the second, more.
 _BUSY, _IDLE = 0.85, 0.65
 # Long enough for the processor's clock to tell, and for short lists to be left alone.
-_JUDGED_S = 0.05
+_JUDGED_S = 0.02
 
 Seconds = Callable[[], float]
 

@@ -12,8 +12,8 @@ import shutil
 import time
 import uuid
 import zlib
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -23,8 +23,10 @@ from typing import IO, Any, Self
 from connector_assets.errors import LoadError
 from connector_assets.load import journal
 from connector_assets.load.items import ItemPositions
+from connector_assets.load.kinds import Profile
 from connector_assets.load.lock import Lock
 from connector_assets.load.names import file_name
+from connector_assets.load.profile import Profiler
 from connector_assets.load.rows import Encoded, encode
 from connector_assets.load.table import Segment
 
@@ -82,6 +84,7 @@ class Staging:
         self._open: dict[str, IO[bytes]] = {}
         self._segments: dict[str, Segment] = {}
         self._batches: dict[str, list[int]] = {}
+        self._profilers: dict[str, Profiler] = {}
         self._unsynced = 0
         self._synced_at = self._monotonic()
 
@@ -125,7 +128,7 @@ class Staging:
 
         It is safe when this returns. `checkpoint` is where a later run would go on after it.
         `cursor` replaces the one before; of a mapping, each key does.
-        On LoadError (a full disk) nothing of it is kept.
+        On LoadError (a full disk, a row that is not a JSON object) nothing of it is kept.
         """
         encoded = encode(rows, count, where=self.name)
         name = self._file_for(encoded)
@@ -141,14 +144,15 @@ class Staging:
             complete=complete,
             cursor=cursor,
         )
-        self._write(name, encoded.data, journal.line(entry))
-        self._take(entry)
+        with self._profiled(name, encoded.data):
+            self._write(name, encoded.data, journal.line(entry))
+            self._take(entry)
         self._sync_if_due(len(encoded.data))
 
     def segments(self) -> list[Segment]:
         """The files to load, in the order of arrival."""
         return [
-            replace(segment, batches=tuple(self._batches[name]))
+            replace(segment, batches=tuple(self._batches[name]), profile=self._profile_of(name))
             for name, segment in self._segments.items()
             if segment.rows
         ]
@@ -230,6 +234,23 @@ class Staging:
             self.cursor.update(entry.cursor.items())
         elif entry.cursor is not None:
             self.cursor = entry.cursor
+
+    @contextmanager
+    def _profiled(self, name: str, data: bytes) -> Iterator[None]:
+        """Learn what a batch holds. A file of which not every batch was seen is profiled later."""
+        profiler = self._profilers.pop(name, None)
+        if name not in self._segments and name.endswith(".ndjson"):
+            profiler = Profiler(where=self.name, before=self.rows)
+        if profiler:
+            profiler.add(data)
+        yield
+        if profiler:
+            self._profilers[name] = profiler
+
+    def _profile_of(self, name: str) -> Profile | None:
+        """A copy: more may be appended."""
+        profiler = self._profilers.get(name)
+        return Profile().add(profiler.found) if profiler else None
 
     def _cut(self, journal_end: int) -> None:
         """Drop what lies behind the last safe batch, and files that no batch names."""

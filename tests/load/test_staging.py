@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector_assets.errors import Busy, LoadError
+from connector_assets.load.derived import derived
+from connector_assets.load.kinds import column_type
+from connector_assets.load.profile import profile
 from connector_assets.load.staging import Staging
+from connector_assets.load.table import Table
 
 
 def staging(root: Path, fingerprint: str = "f", **others: Any) -> Staging:
@@ -129,7 +134,11 @@ def test_partitions_and_streams_stay_apart_on_any_file_system(tmp_path: Path) ->
 HOLDER = """
 import sys
 from pathlib import Path
+from connector_assets.load.derived import derived
+from connector_assets.load.kinds import column_type
+from connector_assets.load.profile import profile
 from connector_assets.load.staging import Staging
+from connector_assets.load.table import Table
 with Staging(Path(sys.argv[1]), connection="crm", stream="people", fingerprint="f", run_id="r-1"):
     print("held", flush=True)
     sys.stdin.readline()
@@ -228,6 +237,7 @@ def test_a_full_disk_is_a_load_error_and_what_was_staged_stays(
         full_disk(None)
         assert staged.rows == done * 10
         staged.append(page(done), 10, f"to {done + 1}")
+        assert profile(staged.segments(), where="crm.people").rows == staged.rows
     with staging(tmp_path) as staged:
         assert staged.resume == f"to {done + 1}"
         assert content(staged) == b"".join(page(number) for number in range(done + 1))
@@ -316,3 +326,69 @@ def test_there_is_no_going_back_to_what_never_was(tmp_path: Path) -> None:
         with pytest.raises(LoadError, match="no batch to go back to"):
             staged.rewind("c7")
         assert content(staged) == page(0)
+
+
+def test_what_rows_hold_is_known_before_they_are_read_again(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(b'{"id":1,"at":"2024-01-01"}\n', 1, "1")
+        early = staged.segments()
+        staged.append([{"id": "x"}, {"late": 1.5}], 2, "2")
+        staged.append(pa.table({"arrow": [1]}), 1, "3")
+        staged.append(b'{"id":2}\n', 1, "4")
+        segments = staged.segments()
+        read = profile([replace(segment, profile=None) for segment in segments], where="crm.people")
+        for segment in segments:
+            if segment.format == "ndjson":
+                segment.path.unlink()
+        known = profile(segments, where="crm.people")
+        assert replace(known, longest=read.longest) == read
+        assert (list(read.kinds), read.rows) == (["arrow", "id", "at", "late"], 5)
+        assert profile(early, where="crm.people").rows == 1
+
+
+def test_rows_of_an_earlier_process_and_after_going_back_are_read(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(b'{"old":1}\n', 1, "1")
+    with staging(tmp_path) as staged:
+        staged.append(b'{"new":1}\n', 1, "2")
+        assert list(profile(staged.segments(), where="crm.people").kinds) == ["old", "new"]
+        staged.rewind("1")
+        staged.append(b'{"other":1}\n', 1, "2")
+        assert list(profile(staged.segments(), where="crm.people").kinds) == ["old", "other"]
+        staged.clear()
+        staged.append(b'{"fresh":1}\n', 1, "1")
+        assert list(profile(staged.segments(), where="crm.people").kinds) == ["fresh"]
+
+
+@pytest.mark.parametrize(("row", "what"), [(b"[1]", "not an object"), (b"{1}", "not JSON")])
+def test_of_a_batch_with_a_row_that_is_no_object_nothing_is_kept(
+    tmp_path: Path, row: bytes, what: str
+) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(page(0), 10, "to 1")
+        with pytest.raises(LoadError, match=f"row 12 is {what}"):
+            staged.append(b'{"wrong":1}\n%b\n' % row, 2, "to 2")
+        assert (content(staged), staged.rows, staged.resume) == (page(0), 10, "to 1")
+        staged.append(page(1), 10, "to 2")
+        found = profile(staged.segments(), where="crm.people")
+        assert (list(found.kinds), found.rows) == (["id"], 20)
+
+
+def test_rows_that_are_changed_for_a_load_are_read_again(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(b'{"price":1.10,"at":{"day":1}}\n', 1, "1")
+        table = Table("crm", "people", columns={"price": "decimal(9,2)", "at.day": "bigint"})
+        with derived(table, staged.segments()) as segments:
+            found = profile(segments, where="crm.people")
+    assert [(key, column_type(kinds)) for key, kinds in found.kinds.items()] == [
+        ("price", "text"),
+        ("at", "json"),
+        ("at.day", "bigint"),
+    ]
+
+
+def test_a_row_is_counted_from_the_first_that_was_staged(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(pa.table({"id": [1, 2]}), 2, "1")
+        with pytest.raises(LoadError, match="row 3 is not JSON"):
+            staged.append(b"x\n", 1, "2")

@@ -28,6 +28,7 @@ from connector_assets.load.lock import Lock
 from connector_assets.load.names import file_name
 from connector_assets.load.profile import Profiler
 from connector_assets.load.rows import Encoded, encode
+from connector_assets.load.syncing import Syncing
 from connector_assets.load.table import Segment
 
 _JOURNAL = "journal"
@@ -73,6 +74,7 @@ class Staging:
         )
         self._monotonic = monotonic
         self._files = ExitStack()
+        self._syncing = Syncing()
         self._reset()
 
     def _reset(self) -> None:
@@ -112,9 +114,18 @@ class Staging:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._files.close()
+            self._close()
+        except OSError as failed:
+            if error is None and self._segments:
+                raise self._failed(failed) from failed
         finally:
             self._lock.__exit__(kind, error, trace)
+
+    def _close(self) -> None:
+        try:
+            self._syncing.end()
+        finally:
+            self._files.close()
 
     def append(
         self,
@@ -130,6 +141,7 @@ class Staging:
         `cursor` replaces the one before; of a mapping, each key does.
         On LoadError (a full disk, a row that is not a JSON object) nothing of it is kept.
         """
+        self._sync(self._syncing.raise_error)
         encoded = encode(rows, count, where=self.name)
         name = self._file_for(encoded)
         start = self._segments[name].bytes if name in self._segments else 0
@@ -151,6 +163,7 @@ class Staging:
 
     def segments(self) -> list[Segment]:
         """The files to load, in the order of arrival."""
+        self._sync(self._syncing.raise_error)
         return [
             replace(segment, batches=tuple(self._batches[name]), profile=self._profile_of(name))
             for name, segment in self._segments.items()
@@ -171,7 +184,7 @@ class Staging:
                 end = entry.journal_end
         if not end:
             raise LoadError("staging: there is no batch to go back to", where=self.name)
-        self._files.close()
+        self._sync(self._close)
         self._reset()
         for entry in takewhile(lambda entry: entry.journal_end <= end, journal.read_entries(path)):
             self._take(entry)
@@ -179,7 +192,8 @@ class Staging:
 
     def clear(self) -> None:
         """Forget everything: the load is done, or the caller wants to start over."""
-        self._files.close()
+        with suppress(OSError):  # of a sync, which was for nothing
+            self._close()
         # The journal goes first: without it the rest is rubbish that the next run sweeps.
         (self._folder / _JOURNAL).unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -313,12 +327,14 @@ class Staging:
         now = self._monotonic()
         if self._unsynced < _SYNC_BYTES and now - self._synced_at < _SYNC_S:
             return
+        self._sync(lambda: self._syncing.begin(self._open.values()))
+        self._unsynced, self._synced_at = 0, now
+
+    def _sync(self, step: Callable[[], None]) -> None:
         try:
-            for file in self._open.values():
-                os.fsync(file.fileno())
+            step()
         except OSError as error:
             raise self._failed(error) from error
-        self._unsynced, self._synced_at = 0, now
 
     def _failed(self, error: OSError) -> LoadError:
         return LoadError(

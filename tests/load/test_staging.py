@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import resource
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -392,3 +396,74 @@ def test_a_row_is_counted_from_the_first_that_was_staged(tmp_path: Path) -> None
         staged.append(pa.table({"id": [1, 2]}), 2, "1")
         with pytest.raises(LoadError, match="row 3 is not JSON"):
             staged.append(b"x\n", 1, "2")
+
+
+def hours() -> Any:
+    """A clock by which every batch is due to be synced."""
+    return partial(next, itertools.count(step=3600))
+
+
+def refuse(_number: int) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("step", ["append", "rewind", "clear"])
+def test_no_batch_waits_for_the_disk_but_what_comes_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    is_awaited, synced, join = threading.Event(), [], threading.Thread.join
+
+    def awaited(thread: threading.Thread, *given: Any) -> None:
+        is_awaited.set()
+        join(thread, *given)
+
+    def slow(number: int) -> None:
+        assert is_awaited.wait(30)
+        synced.append(os.fstat(number).st_size)  # fails if the file was closed meanwhile
+
+    monkeypatch.setattr(os, "fsync", slow)
+    monkeypatch.setattr(threading.Thread, "join", awaited)
+    with staging(tmp_path, monotonic=hours()) as staged:
+        staged.append(page(0), 10, "to 1")
+        assert synced == []
+        steps = {
+            "append": lambda: staged.append(page(1), 10, "to 2"),
+            "rewind": lambda: staged.rewind("to 1"),
+            "clear": staged.clear,
+        }
+        steps[step]()
+        assert len(synced) >= 2  # the rows and the journal
+
+
+@pytest.mark.parametrize("what", ["next batch", "load"])
+def test_a_disk_that_fails_beside_is_a_load_error_at_the_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(os, "fsync", refuse)
+    now = [0]
+    with staging(tmp_path, monotonic=lambda: now[0]) as staged:
+        now[0] = 3600
+        staged.append(page(0), 10, "to 1")
+        for thread in threading.enumerate():
+            if thread.name == "staging-fsync":
+                thread.join()
+        with pytest.raises(LoadError, match=r"input/output error.*CONNECTOR_ASSETS_STAGING"):
+            staged.append(page(1), 10, "to 2") if what == "next batch" else staged.segments()
+        assert staged.rows == 10
+
+
+@pytest.mark.parametrize(
+    ("first", "told"), [(None, LoadError), (KeyError("what went wrong first"), KeyError)]
+)
+def test_a_disk_that_fails_beside_is_a_load_error_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: Exception | None, told: type[Exception]
+) -> None:
+    def run() -> None:
+        with staging(tmp_path, monotonic=hours()) as staged:
+            staged.append(page(0), 10, "to 1")
+            if first:
+                raise first
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(told):
+        run()

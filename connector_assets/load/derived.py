@@ -92,7 +92,7 @@ def rewritten(
                 copies.append(segment)
                 continue
             path = segment.path.with_name(segment.path.name + suffix)
-            copies.append(replace(segment, path=path))
+            copies.append(replace(segment, path=path, profile=None))
             copies[-1] = _rewrite(segment, path, change)
         yield copies
     finally:
@@ -110,7 +110,7 @@ def _rewrite(segment: Segment, path: Path, change: _Derive | _Rename) -> Segment
             except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
                 raise LoadError(f"row {number} cannot be read: {error}", where=str(path)) from error
         size = out.tell()
-    return replace(segment, path=path, bytes=size)
+    return replace(segment, path=path, bytes=size, profile=None)
 
 
 def _at(row: Row, parts: Sequence[str]) -> msgspec.Raw | None:

@@ -12,9 +12,9 @@ from connector_assets.errors import LoadError
 from connector_assets.load.derived import renamed
 from connector_assets.load.duckdb_casts import Cast, exact_cast, time_cast
 from connector_assets.load.duckdb_sql import literal, quoted, read_parquet, read_rows
+from connector_assets.load.kinds import Profile
 from connector_assets.load.plan import Planned
 from connector_assets.load.policy import Misfit, Numbered
-from connector_assets.load.profile import Profile
 from connector_assets.load.profile_parquet import parquet_types
 from connector_assets.load.table import Segment, Table
 

@@ -22,9 +22,10 @@ from connector_assets.load.duckdb_tables import (
 )
 from connector_assets.load.duckdb_tuning import tune
 from connector_assets.load.duckdb_write import Write
+from connector_assets.load.kinds import Profile
 from connector_assets.load.plan import plan
 from connector_assets.load.policy import Judge, Misfit, first_misfit, forbid_changes, split
-from connector_assets.load.profile import Profile, profile
+from connector_assets.load.profile import profile
 from connector_assets.load.table import Cursor, Loaded, Segment, Table, WriteMode
 
 if TYPE_CHECKING:

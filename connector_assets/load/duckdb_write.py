@@ -15,8 +15,8 @@ from connector_assets.load.duckdb_tables import (
     VALID_TO,
     name_of,
 )
+from connector_assets.load.kinds import Profile
 from connector_assets.load.plan import Planned
-from connector_assets.load.profile import Profile
 from connector_assets.load.table import Segment, Table, WriteMode
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ They are stored with the table.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import IntFlag
+from typing import Self
 
 # The largest integer up to which a double tells neighbours apart.
 EXACT_IN_DOUBLE = 2**53
@@ -28,6 +30,32 @@ class Kind(IntFlag):
 
 NOTHING = Kind(0)
 WHOLE = Kind.INTEGER | Kind.INTEGER_64 | Kind.INTEGER_128
+
+
+@dataclass(slots=True)
+class Profile:
+    """Keys in order of appearance, with their kinds; `longest` bounds a line's bytes.
+
+    `shapes` has the one shape of each column of texts that may all be times, `types` what has a
+    type of its own already, since it came as Arrow.
+    """
+
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    shapes: dict[str, str | None] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    rows: int = 0
+    longest: int = 0
+
+    def add(self, other: Profile) -> Self:
+        """Hold what `other` holds, too; `other` stays as it is."""
+        for key, kinds in other.kinds.items():
+            self.kinds[key] = self.kinds.get(key, NOTHING) | kinds
+        for key, shape in other.shapes.items():
+            self.shapes[key] = shape if self.shapes.get(key, shape) == shape else None
+        self.types |= other.types
+        self.rows += other.rows
+        self.longest = max(self.longest, other.longest)
+        return self
 
 
 def kind_of(value: object) -> Kind:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from connector_assets.load.kinds import NOTHING, Kind, column_type
+from connector_assets.load.kinds import NOTHING, Kind, Profile, column_type
 from connector_assets.load.names import column_names
-from connector_assets.load.profile import Profile
 from connector_assets.load.table import Table
 from connector_assets.load.times import time_type
 

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -24,6 +24,7 @@ from connector_assets.load.kinds import (
     NOTHING,
     WHOLE,
     Kind,
+    Profile,
     is_settled,
     kind_of,
 )
@@ -42,35 +43,55 @@ _DIGITS = 60
 _HUGE = re.compile(rb"-?[0-9]{1,38}|null")
 
 
-@dataclass(slots=True)
-class Profile:
-    """Keys in order of appearance, with their kinds; `longest` bounds a line's bytes.
-
-    `shapes` has the one shape of each column of texts that may all be times, `types` what has a
-    type of its own already, since it came as Arrow.
-    """
-
-    kinds: dict[str, Kind] = field(default_factory=dict)
-    shapes: dict[str, str | None] = field(default_factory=dict)
-    types: dict[str, str] = field(default_factory=dict)
-    rows: int = 0
-    longest: int = 0
-
-
 def profile(segments: Sequence[Segment], *, where: str) -> Profile:
-    """Read all rows once; raise LoadError naming the row that is not a JSON object."""
+    """What all rows hold: as staging knows it, else each is read once.
+
+    Raises LoadError naming the row that is not a JSON object.
+    """
     found = Profile()
-    known: _Known | None = None
     _learn_parquet(found, [segment for segment in segments if segment.format == "parquet"])
     for segment in segments:
-        for chunk in _chunks(segment) if segment.format == "ndjson" else ():
-            found.longest = max(found.longest, len(chunk))
-            if known is not None and (rows := known.count(chunk)) is not None:
-                found.rows += rows
-                continue
-            _learn(found, chunk, where)
-            known = _Known.of(found)
+        if segment.format == "ndjson":
+            found.add(segment.profile or _read(segment, found.rows, where))
     return found
+
+
+def _read(segment: Segment, before: int, where: str) -> Profile:
+    profiler = Profiler(where=where, before=before)
+    for chunk in _chunks(segment):
+        profiler.add(chunk)
+    return profiler.found
+
+
+class Profiler:
+    """Learns rows as they come: `found` is what they hold. `before` rows came earlier.
+
+    Raises LoadError naming the row that is not a JSON object; what is `found` is then worth
+    nothing.
+    """
+
+    def __init__(self, *, where: str, before: int = 0) -> None:
+        self.found = Profile()
+        self._where, self._before = where, before
+        self._known: _Known | None = None
+        self._size = _FIRST
+
+    def add(self, lines: bytes) -> None:
+        """Learn whole lines, in the end about a megabyte at a time."""
+        start = 0
+        while start < len(lines):
+            end = lines.find(b"\n", start + self._size - 1) + 1 or len(lines)
+            self._take(lines[start:end])
+            start, self._size = end, min(_CHUNK, 2 * self._size)
+
+    def _take(self, chunk: bytes) -> None:
+        found = self.found
+        found.longest = max(found.longest, len(chunk))
+        if self._known is not None and (rows := self._known.count(chunk)) is not None:
+            found.rows += rows
+            return
+        _learn(found, chunk, self._before, self._where)
+        self._known = _Known.of(found)
 
 
 def _learn_parquet(found: Profile, segments: Sequence[Segment]) -> None:
@@ -86,22 +107,22 @@ def _learn_parquet(found: Profile, segments: Sequence[Segment]) -> None:
 
 
 def _chunks(segment: Segment) -> Iterator[bytes]:
-    """Whole lines, in the end about a megabyte at a time."""
+    """Whole lines, about a megabyte at a time."""
     with segment.path.open("rb") as file:
-        left, size = segment.bytes, _FIRST
+        left = segment.bytes
         while left:
-            chunk = file.read(min(size, left))
+            chunk = file.read(min(_CHUNK, left))
             if not chunk:
                 raise LoadError("staging: rows are missing", where=str(segment.path))
             chunk += file.readline() if not chunk.endswith(b"\n") else b""
-            left, size = left - len(chunk), min(_CHUNK, 2 * size)
+            left -= len(chunk)
             yield chunk
 
 
-def _learn(found: Profile, chunk: bytes, where: str) -> None:
+def _learn(found: Profile, chunk: bytes, before: int, where: str) -> None:
     kinds, shapes = found.kinds, found.shapes
     for line in chunk.removesuffix(b"\n").split(b"\n"):
-        row = decode_row(line, found.rows + 1, where=where)
+        row = decode_row(line, before + found.rows + 1, where=where)
         for key, value in row.items():
             kinds[key] = kinds.get(key, NOTHING) | kind_of(value)
             if type(value) is str and shapes.get(key, "") is not None:
@@ -171,7 +192,7 @@ class _Known:
         """The rows of `chunk`, None if there is something new in one."""
         try:
             rows = self.decoder.decode_lines(chunk)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
         for column in self.huge:
             if not all(_HUGE.fullmatch(raw) for raw in map(column, rows) if raw is not None):

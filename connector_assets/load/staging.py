@@ -12,8 +12,8 @@ import shutil
 import time
 import uuid
 import zlib
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -23,9 +23,12 @@ from typing import IO, Any, Self
 from connector_assets.errors import LoadError
 from connector_assets.load import journal
 from connector_assets.load.items import ItemPositions
+from connector_assets.load.kinds import Profile
 from connector_assets.load.lock import Lock
 from connector_assets.load.names import file_name
+from connector_assets.load.profile import Profiler
 from connector_assets.load.rows import Encoded, encode
+from connector_assets.load.syncing import Syncing
 from connector_assets.load.table import Segment
 
 _JOURNAL = "journal"
@@ -71,6 +74,7 @@ class Staging:
         )
         self._monotonic = monotonic
         self._files = ExitStack()
+        self._syncing = Syncing()
         self._reset()
 
     def _reset(self) -> None:
@@ -82,6 +86,7 @@ class Staging:
         self._open: dict[str, IO[bytes]] = {}
         self._segments: dict[str, Segment] = {}
         self._batches: dict[str, list[int]] = {}
+        self._profilers: dict[str, Profiler] = {}
         self._unsynced = 0
         self._synced_at = self._monotonic()
 
@@ -109,9 +114,18 @@ class Staging:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._files.close()
+            self._close()
+        except OSError as failed:
+            if error is None and self._segments:
+                raise self._failed(failed) from failed
         finally:
             self._lock.__exit__(kind, error, trace)
+
+    def _close(self) -> None:
+        try:
+            self._syncing.end()
+        finally:
+            self._files.close()
 
     def append(
         self,
@@ -125,8 +139,9 @@ class Staging:
 
         It is safe when this returns. `checkpoint` is where a later run would go on after it.
         `cursor` replaces the one before; of a mapping, each key does.
-        On LoadError (a full disk) nothing of it is kept.
+        On LoadError (a full disk, a row that is not a JSON object) nothing of it is kept.
         """
+        self._sync(self._syncing.raise_error)
         encoded = encode(rows, count, where=self.name)
         name = self._file_for(encoded)
         start = self._segments[name].bytes if name in self._segments else 0
@@ -141,14 +156,16 @@ class Staging:
             complete=complete,
             cursor=cursor,
         )
-        self._write(name, encoded.data, journal.line(entry))
-        self._take(entry)
+        with self._profiled(name, encoded.data):
+            self._write(name, encoded.data, journal.line(entry))
+            self._take(entry)
         self._sync_if_due(len(encoded.data))
 
     def segments(self) -> list[Segment]:
         """The files to load, in the order of arrival."""
+        self._sync(self._syncing.raise_error)
         return [
-            replace(segment, batches=tuple(self._batches[name]))
+            replace(segment, batches=tuple(self._batches[name]), profile=self._profile_of(name))
             for name, segment in self._segments.items()
             if segment.rows
         ]
@@ -167,7 +184,7 @@ class Staging:
                 end = entry.journal_end
         if not end:
             raise LoadError("staging: there is no batch to go back to", where=self.name)
-        self._files.close()
+        self._sync(self._close)
         self._reset()
         for entry in takewhile(lambda entry: entry.journal_end <= end, journal.read_entries(path)):
             self._take(entry)
@@ -175,7 +192,8 @@ class Staging:
 
     def clear(self) -> None:
         """Forget everything: the load is done, or the caller wants to start over."""
-        self._files.close()
+        with suppress(OSError):  # of a sync, which was for nothing
+            self._close()
         # The journal goes first: without it the rest is rubbish that the next run sweeps.
         (self._folder / _JOURNAL).unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -230,6 +248,23 @@ class Staging:
             self.cursor.update(entry.cursor.items())
         elif entry.cursor is not None:
             self.cursor = entry.cursor
+
+    @contextmanager
+    def _profiled(self, name: str, data: bytes) -> Iterator[None]:
+        """Learn what a batch holds. A file of which not every batch was seen is profiled later."""
+        profiler = self._profilers.pop(name, None)
+        if name not in self._segments and name.endswith(".ndjson"):
+            profiler = Profiler(where=self.name, before=self.rows)
+        if profiler:
+            profiler.add(data)
+        yield
+        if profiler:
+            self._profilers[name] = profiler
+
+    def _profile_of(self, name: str) -> Profile | None:
+        """A copy: more may be appended."""
+        profiler = self._profilers.get(name)
+        return Profile().add(profiler.found) if profiler else None
 
     def _cut(self, journal_end: int) -> None:
         """Drop what lies behind the last safe batch, and files that no batch names."""
@@ -292,12 +327,14 @@ class Staging:
         now = self._monotonic()
         if self._unsynced < _SYNC_BYTES and now - self._synced_at < _SYNC_S:
             return
+        self._sync(lambda: self._syncing.begin(self._open.values()))
+        self._unsynced, self._synced_at = 0, now
+
+    def _sync(self, step: Callable[[], None]) -> None:
         try:
-            for file in self._open.values():
-                os.fsync(file.fileno())
+            step()
         except OSError as error:
             raise self._failed(error) from error
-        self._unsynced, self._synced_at = 0, now
 
     def _failed(self, error: OSError) -> LoadError:
         return LoadError(

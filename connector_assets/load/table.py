@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from connector_assets.load.kinds import Profile
+
 WriteMode = Literal["append", "replace", "merge", "scd2"]
 SchemaPolicy = Literal["evolve", "freeze", "quarantine"]
 SegmentFormat = Literal["ndjson", "parquet"]
@@ -36,6 +38,7 @@ class Table:
 class Segment:
     """One staged file: `rows` rows in its first `bytes` bytes; `batches` has the rows of each page.
 
+    `profile` is what exactly these rows hold, where that is known already.
     A load that has taken a `load_id` before takes no segment of it again: a process killed between
     commit and cleaning up would else load its rows twice.
     """
@@ -46,6 +49,7 @@ class Segment:
     format: SegmentFormat = "ndjson"
     load_id: str = ""
     batches: tuple[int, ...] = ()
+    profile: Profile | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

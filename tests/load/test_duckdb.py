@@ -54,6 +54,23 @@ def test_columns_have_the_narrowest_type_that_holds_every_value(store: Store) ->
     }  # fmt: skip
 
 
+def test_a_load_that_fails_leaves_what_staging_knows_of_the_rows(store: Store, path: Path) -> None:
+    with Staging(path.parent / "s", connection="c", stream="s", fingerprint="f") as staged:
+        rows = [{"v": "2024-01-01"} for _ in range(3_000)]
+        staged.append([*rows, {"v": "2024-01-32"}], 3_001, complete=True)
+        segments = staged.segments()
+
+        def fail() -> None:
+            raise Busy("held")
+
+        with pytest.raises(Busy):
+            store.destination.load(TABLE, segments, "replace", fence=fail)
+        assert segments == staged.segments()
+        assert segments[0].profile == staged.segments()[0].profile
+        store.destination.load(TABLE, segments, "replace")
+    assert types(store) == {"v": "VARCHAR"}
+
+
 def test_a_text_that_is_no_time_far_behind_times_makes_the_column_text(store: Store) -> None:
     rows = [{"v": "2024-01-01", "w": "2024-01-01"} for _ in range(60_000)]
     store.load(*rows, {"v": "not-a-date", "w": "2024-12-31"})

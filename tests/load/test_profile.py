@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from connector_assets.load.kinds import column_type
-from connector_assets.load.profile import profile
+from connector_assets.load import profile as module
+from connector_assets.load.kinds import Profile, column_type
+from connector_assets.load.profile import Profiler, profile
 from connector_assets.load.table import Segment
 
 ROWS = 6_000  # of a kilobyte each, so that most come after what was learned first
@@ -49,3 +57,55 @@ def test_huge_integers_may_be_absent_and_spaced(tmp_path: Path) -> None:
             file.write(f'{{{big}"pad":"{PAD}"}}\n')
     found = profile([Segment(path, ROWS, path.stat().st_size)], where="crm.people")
     assert (found.rows, column_type(found.kinds["big"])) == (ROWS, "hugeint")
+
+
+def told(found: Profile) -> Any:
+    """What a load makes of a profile."""
+    types = [(key, column_type(kinds)) for key, kinds in found.kinds.items()]
+    times = {key: shape for key, shape in found.shapes.items() if dict(types)[key] == "text"}
+    return found.rows, types, times
+
+
+# Of one length only where of one shape: more than the length is the destination's to tell.
+TEXTS = ["2024-01-01", "2024-12-31", "2024-01-01T00:00:00Z", "x", "é"]
+values = st.sampled_from([None, True, 7, 2**60, 2**70, 2**130, 1.5, 1e300, *TEXTS, [1], {"a": 1}])
+rows = st.dictionaries(st.sampled_from(["a", "b", "c", "é", "d\n"]), values, max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(rows, min_size=1, max_size=40), st.data())
+def test_rows_tell_the_same_however_they_come(some: list[Any], data: st.DataObject) -> None:
+    lines = [json.dumps(row).encode() + b"\n" for row in some]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), max_size=6)))
+    profiler = Profiler(where="crm.people")
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(module, "_FIRST", 40):
+        path = Path(folder, "rows.ndjson")
+        path.write_bytes(b"".join(lines))
+        whole = profile([Segment(path, len(lines), path.stat().st_size)], where="crm.people")
+        for start, end in pairwise([0, *cuts, len(lines)]):
+            profiler.add(b"".join(lines[start:end]))
+    assert told(profiler.found) == told(whole)
+    assert list(whole.kinds) == list(dict.fromkeys(key for row in some for key in row))
+    assert min(whole.longest, profiler.found.longest) >= max(map(len, lines))
+
+
+def test_profiles_add_up_to_that_of_all_rows(tmp_path: Path) -> None:
+    parts = [
+        b'{"a":1,"t":"2024-01-01","u":"2024-01-01"}\n',
+        b'{"u":"2024-01-01T00:00:00Z","b":null}\n{"a":1.5,"t":"2024-01-02"}\n',
+    ]
+    path = tmp_path / "rows.ndjson"
+    path.write_bytes(b"".join(parts))
+    whole = profile([Segment(path, 3, path.stat().st_size)], where="crm.people")
+    segments = []
+    for number, part in enumerate(parts):
+        profiler = Profiler(where="crm.people")
+        profiler.add(part)
+        missing = tmp_path / f"{number}.ndjson"
+        segments.append(Segment(missing, 1, len(part), profile=profiler.found))
+    assert told(profile(segments, where="crm.people")) == told(whole)
+    assert told(whole) == (
+        3,
+        [("a", "double"), ("t", "text"), ("u", "text"), ("b", "json")],
+        {"t": "0000-00-00", "u": None},
+    )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import resource
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +22,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector_assets.errors import Busy, LoadError
+from connector_assets.load.derived import derived
 from connector_assets.load.journal import Entry, line
+from connector_assets.load.kinds import column_type
+from connector_assets.load.profile import profile
 from connector_assets.load.staging import Staging
+from connector_assets.load.table import Table
 
 
 def staging(root: Path, fingerprint: str = "f", **others: Any) -> Staging:
@@ -130,7 +139,11 @@ def test_partitions_and_streams_stay_apart_on_any_file_system(tmp_path: Path) ->
 HOLDER = """
 import sys
 from pathlib import Path
+from connector_assets.load.derived import derived
+from connector_assets.load.kinds import column_type
+from connector_assets.load.profile import profile
 from connector_assets.load.staging import Staging
+from connector_assets.load.table import Table
 with Staging(Path(sys.argv[1]), connection="crm", stream="people", fingerprint="f", run_id="r-1"):
     print("held", flush=True)
     sys.stdin.readline()
@@ -238,6 +251,7 @@ def test_a_full_disk_is_a_load_error_and_what_was_staged_stays(
         full_disk(None)
         assert staged.rows == done * 10
         staged.append(page(done), 10, f"to {done + 1}")
+        assert profile(staged.segments(), where="crm.people").rows == staged.rows
     with staging(tmp_path) as staged:
         assert staged.resume == f"to {done + 1}"
         assert content(staged) == b"".join(page(number) for number in range(done + 1))
@@ -326,3 +340,140 @@ def test_there_is_no_going_back_to_what_never_was(tmp_path: Path) -> None:
         with pytest.raises(LoadError, match="no batch to go back to"):
             staged.rewind("c7")
         assert content(staged) == page(0)
+
+
+def test_what_rows_hold_is_known_before_they_are_read_again(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(b'{"id":1,"at":"2024-01-01"}\n', 1, "1")
+        early = staged.segments()
+        staged.append([{"id": "x"}, {"late": 1.5}], 2, "2")
+        staged.append(pa.table({"arrow": [1]}), 1, "3")
+        staged.append(b'{"id":2}\n', 1, "4")
+        segments = staged.segments()
+        read = profile([replace(segment, profile=None) for segment in segments], where="crm.people")
+        for segment in segments:
+            if segment.format == "ndjson":
+                segment.path.unlink()
+        known = profile(segments, where="crm.people")
+        assert replace(known, longest=read.longest) == read
+        assert (list(read.kinds), read.rows) == (["arrow", "id", "at", "late"], 5)
+        assert profile(early, where="crm.people").rows == 1
+
+
+def test_rows_of_an_earlier_process_and_after_going_back_are_read(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(b'{"old":1}\n', 1, "1")
+    with staging(tmp_path) as staged:
+        staged.append(b'{"new":1}\n', 1, "2")
+        assert list(profile(staged.segments(), where="crm.people").kinds) == ["old", "new"]
+        staged.rewind("1")
+        staged.append(b'{"other":1}\n', 1, "2")
+        assert list(profile(staged.segments(), where="crm.people").kinds) == ["old", "other"]
+        staged.clear()
+        staged.append(b'{"fresh":1}\n', 1, "1")
+        assert list(profile(staged.segments(), where="crm.people").kinds) == ["fresh"]
+
+
+@pytest.mark.parametrize(("row", "what"), [(b"[1]", "not an object"), (b"{1}", "not JSON")])
+def test_of_a_batch_with_a_row_that_is_no_object_nothing_is_kept(
+    tmp_path: Path, row: bytes, what: str
+) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(page(0), 10, "to 1")
+        with pytest.raises(LoadError, match=f"row 12 is {what}"):
+            staged.append(b'{"wrong":1}\n%b\n' % row, 2, "to 2")
+        assert (content(staged), staged.rows, staged.resume) == (page(0), 10, "to 1")
+        staged.append(page(1), 10, "to 2")
+        found = profile(staged.segments(), where="crm.people")
+        assert (list(found.kinds), found.rows) == (["id"], 20)
+
+
+def test_rows_that_are_changed_for_a_load_are_read_again(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(b'{"price":1.10,"at":{"day":1}}\n', 1, "1")
+        table = Table("crm", "people", columns={"price": "decimal(9,2)", "at.day": "bigint"})
+        with derived(table, staged.segments()) as segments:
+            found = profile(segments, where="crm.people")
+    assert [(key, column_type(kinds)) for key, kinds in found.kinds.items()] == [
+        ("price", "text"),
+        ("at", "json"),
+        ("at.day", "bigint"),
+    ]
+
+
+def test_a_row_is_counted_from_the_first_that_was_staged(tmp_path: Path) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(pa.table({"id": [1, 2]}), 2, "1")
+        with pytest.raises(LoadError, match="row 3 is not JSON"):
+            staged.append(b"x\n", 1, "2")
+
+
+def hours() -> Any:
+    """A clock by which every batch is due to be synced."""
+    return partial(next, itertools.count(step=3600))
+
+
+def refuse(_number: int) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("step", ["append", "rewind", "clear"])
+def test_no_batch_waits_for_the_disk_but_what_comes_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    is_awaited, synced, join = threading.Event(), [], threading.Thread.join
+
+    def awaited(thread: threading.Thread, *given: Any) -> None:
+        is_awaited.set()
+        join(thread, *given)
+
+    def slow(number: int) -> None:
+        assert is_awaited.wait(30)
+        synced.append(os.fstat(number).st_size)  # fails if the file was closed meanwhile
+
+    monkeypatch.setattr(os, "fsync", slow)
+    monkeypatch.setattr(threading.Thread, "join", awaited)
+    with staging(tmp_path, monotonic=hours()) as staged:
+        staged.append(page(0), 10, "to 1")
+        assert synced == []
+        steps = {
+            "append": lambda: staged.append(page(1), 10, "to 2"),
+            "rewind": lambda: staged.rewind("to 1"),
+            "clear": staged.clear,
+        }
+        steps[step]()
+        assert len(synced) >= 2  # the rows and the journal
+
+
+@pytest.mark.parametrize("what", ["next batch", "load"])
+def test_a_disk_that_fails_beside_is_a_load_error_at_the_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(os, "fsync", refuse)
+    now = [0]
+    with staging(tmp_path, monotonic=lambda: now[0]) as staged:
+        now[0] = 3600
+        staged.append(page(0), 10, "to 1")
+        for thread in threading.enumerate():
+            if thread.name == "staging-fsync":
+                thread.join()
+        with pytest.raises(LoadError, match=r"input/output error.*CONNECTOR_ASSETS_STAGING"):
+            staged.append(page(1), 10, "to 2") if what == "next batch" else staged.segments()
+        assert staged.rows == 10
+
+
+@pytest.mark.parametrize(
+    ("first", "told"), [(None, LoadError), (KeyError("what went wrong first"), KeyError)]
+)
+def test_a_disk_that_fails_beside_is_a_load_error_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: Exception | None, told: type[Exception]
+) -> None:
+    def run() -> None:
+        with staging(tmp_path, monotonic=hours()) as staged:
+            staged.append(page(0), 10, "to 1")
+            if first:
+                raise first
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(told):
+        run()

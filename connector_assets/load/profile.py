@@ -32,8 +32,8 @@ from connector_assets.load.profile_parquet import parquet_kinds, parquet_types
 from connector_assets.load.table import Segment
 from connector_assets.load.times import shape_of
 
-# The first rows tell most, and learning takes the longest: so it begins with a few.
-_FIRST, _CHUNK = 1 << 16, 1 << 20
+# A chunk is learned from as a whole; objects of a larger one take new memory from the system.
+_CHUNK, _READ = 1 << 16, 1 << 20
 # A Struct looks its fields up one by one: with more, dicts are faster.
 _MOST_FIELDS = 300
 # Keys that msgspec does not take as a field's name.
@@ -74,15 +74,14 @@ class Profiler:
         self.found = Profile()
         self._where, self._before = where, before
         self._known: _Known | None = None
-        self._size = _FIRST
 
     def add(self, lines: bytes) -> None:
-        """Learn whole lines, in the end about a megabyte at a time."""
+        """Learn whole lines, a chunk at a time."""
         start = 0
         while start < len(lines):
-            end = lines.find(b"\n", start + self._size - 1) + 1 or len(lines)
+            end = lines.find(b"\n", start + _CHUNK - 1) + 1 or len(lines)
             self._take(lines[start:end])
-            start, self._size = end, min(_CHUNK, 2 * self._size)
+            start = end
 
     def _take(self, chunk: bytes) -> None:
         found = self.found
@@ -111,7 +110,7 @@ def _chunks(segment: Segment) -> Iterator[bytes]:
     with segment.path.open("rb") as file:
         left = segment.bytes
         while left:
-            chunk = file.read(min(_CHUNK, left))
+            chunk = file.read(min(_READ, left))
             if not chunk:
                 raise LoadError("staging: rows are missing", where=str(segment.path))
             chunk += file.readline() if not chunk.endswith(b"\n") else b""

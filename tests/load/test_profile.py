@@ -78,7 +78,7 @@ def test_rows_tell_the_same_however_they_come(some: list[Any], data: st.DataObje
     lines = [json.dumps(row).encode() + b"\n" for row in some]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), max_size=6)))
     profiler = Profiler(where="crm.people")
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(module, "_FIRST", 40):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(module, "_CHUNK", 40):
         path = Path(folder, "rows.ndjson")
         path.write_bytes(b"".join(lines))
         whole = profile([Segment(path, len(lines), path.stat().st_size)], where="crm.people")

@@ -45,6 +45,10 @@ class Budget(Protocol):
         """The server asked to wait: nobody goes for so long."""
         ...
 
+    def place(self) -> Callable[[], None] | None:
+        """As `slot`, without waiting: what frees it, None if all places are taken."""
+        ...
+
     def slot(self, cancel: threading.Event) -> AbstractContextManager[None]:
         """One of the connection's `concurrency` places, while a request is under way."""
         ...
@@ -115,14 +119,14 @@ class SharedBudget:
 
     @contextmanager
     def slot(self, cancel: threading.Event) -> Iterator[None]:
-        while (free := self._place()) is None:
+        while (free := self.place()) is None:
             self._clock.wait(_LOOK_AGAIN_S, cancel)
         try:
             yield
         finally:
             free()
 
-    def _place(self) -> Callable[[], None] | None:
+    def place(self) -> Callable[[], None] | None:
         # From a random start, or every process would queue for the first place.
         first = random.randrange(self._places)  # noqa: S311 - spreads load, guards nothing
         for offset in range(self._places):

@@ -1,87 +1,25 @@
-"""One guarded HTTP exchange: the seam through which every byte of every spec goes.
-
-What must never be forgotten happens here: credentials only to declared origins, redirects followed
-by hand under the same rules, one deadline over all of it, size limits while streaming, and errors
-of our own tree only. There is no cookie jar and no proxy; each request stands alone.
-"""
+"""Sends requests under a guard: the seam through which every byte of every spec goes."""
 
 from __future__ import annotations
 
-import re
-import sys
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Self
 
 import httpx
 
-from connector_assets.errors import AuthError, BlockedError, ConnectorError, RequestError
 from connector_assets.runtime import logs
-from connector_assets.runtime.broken import broken
 from connector_assets.runtime.clock import Clock
-from connector_assets.runtime.decode import ACCEPT_ENCODING, Body
+from connector_assets.runtime.exchange import Answer, Exchange, Limits
 from connector_assets.runtime.guard import Guard
-from connector_assets.runtime.transport import WATCH, GuardedTransport
+from connector_assets.runtime.transport import SENT, WATCH, GuardedTransport
 from connector_assets.runtime.watch import Watch, bounded
-from connector_assets.spec.url import Target, join, locate
-
-_REDIRECTS = (301, 302, 303, 307, 308)
-_SAFE_METHODS = ("GET", "HEAD")
-_DEFAULT_HEADERS = {
-    "Accept": "application/json",
-    "Accept-Encoding": ACCEPT_ENCODING,
-    "User-Agent": "connector-assets",
-}
-_SHOWN_ORIGINS = 5
-_LONGEST_PATH = 200
-IN_MEMORY = 4 << 20
-"""Bytes of a body that are held in memory where it may go to a file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer, whatever its status. `url` is the one that answered, after redirects.
-
-    `body` is decompressed; `wire_bytes` counts it as it came. `elapsed_s` is the time of the whole
-    exchange, with redirects and what the auth asked in between. `file` has the whole body if it was
-    written to one, and `body` then its beginning.
-    """
-
-    status: int
-    headers: httpx.Headers = field(repr=False)
-    body: bytes = field(repr=False)
-    url: str = field(repr=False)
-    wire_bytes: int = 0
-    elapsed_s: float = 0.0
-    file: IO[bytes] | None = field(default=None, repr=False)
+from connector_assets.spec.url import Target
 
 
 def _at_once() -> float:
     return 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one exchange may take: seconds, bytes, hops.
-
-    `total_s` is wall clock over redirects, token requests and body; `read_s` is a silence's limit.
-    `max_bytes` holds for the body unpacked, `max_wire_bytes` as received (None: the same).
-    `max_ratio` limits how far a body may unpack once it is over 16 MiB. `to_file` writes the body
-    of a 2xx answer to a temporary file, once it has some megabytes.
-    """
-
-    connect_s: float = 10.0
-    read_s: float = 60.0
-    total_s: float = 300.0
-    max_bytes: int = 128 << 20
-    max_wire_bytes: int | None = None
-    max_ratio: float = 200.0
-    to_file: bool = False
-    max_header_bytes: int = 128 << 10
-    max_redirects: int = 5
 
 
 class Client:
@@ -100,7 +38,6 @@ class Client:
     ) -> None:
         logs.install()
         self._guard, self._clock = guard, clock or Clock()
-        self._pinned = transport is None
         self._transport = transport or GuardedTransport(guard)
 
     def send(
@@ -122,6 +59,22 @@ class Client:
         Raises BlockedError, RequestError (`retryable`
         where another try may do), ResponseError for a body over a limit, Cancelled.
         """
+        exchange = self.exchange(
+            auth=auth, origins=origins, limits=limits, cancel=cancel, mask=mask, turn=turn
+        )
+        return exchange.answer(request)
+
+    def exchange(
+        self,
+        *,
+        auth: httpx.Auth | None,
+        origins: Collection[str],
+        limits: Limits,
+        cancel: threading.Event,
+        mask: Callable[[str], str],
+        turn: Callable[[], float],
+    ) -> Exchange:
+        """One exchange, whose request may be sent before its answer is waited for; as `send`."""
         watch = Watch(
             clock=self._clock,
             cancel=cancel,
@@ -130,12 +83,7 @@ class Client:
             total_s=limits.total_s,
             head_bytes=limits.max_header_bytes,
         )
-        exchange = _Exchange(self, auth, origins, limits, watch, mask, turn)
-        try:
-            with logs.masked_logs(mask):
-                return exchange.run(request)
-        except ConnectorError as error:
-            raise error.at(_place(request)).masked(mask) from None
+        return Exchange(self, auth, origins, limits, watch, mask, turn)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -154,222 +102,32 @@ class Client:
 
     def admit(self, target: Target, watch: Watch) -> None:
         """Judge what can be judged before the transport is called; pinning happens in there."""
-        if self._pinned or self._guard.resolver is None:
+        if self.is_guarded or self._guard.resolver is None:
             self._guard.admit(target)
         else:
             host, port = target.host, target.port
             bounded(lambda: self._guard.addresses(host, port), watch, watch.connect_by())
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether the connections are our own, and not a caller's transport's."""
+        return isinstance(self._transport, GuardedTransport)
 
     def trusts(self, target: Target) -> bool:
         return self._guard.trusts(target.host, target.port)
 
     def open(self, request: httpx.Request, watch: Watch, limits: Limits) -> httpx.Response:
         """Hand the request to the transport, with its time limits."""
-        request.extensions = {WATCH: watch} if self._pinned else {"timeout": _timeouts(limits)}
+        if SENT not in request.extensions:
+            theirs = {"timeout": _timeouts(limits)}
+            request.extensions = {WATCH: watch} if self.is_guarded else theirs
         return self._transport.handle_request(request)
 
-
-@dataclass(slots=True)
-class _Exchange:
-    """One `send`: its redirects and the auth's own requests share deadline and origins."""
-
-    client: Client
-    auth: httpx.Auth | None
-    origins: Collection[str]
-    limits: Limits
-    watch: Watch
-    mask: Callable[[str], str]
-    turn: Callable[[], float]
-
-    def run(self, request: httpx.Request) -> Answer:
-        for name, value in _DEFAULT_HEADERS.items():
-            if name not in request.headers:
-                request.headers[name] = value
-        for hop in range(self.limits.max_redirects + 1):
-            # The auth signs each hop anew: what it writes for one URL may not fit the next.
-            plain, url = request.headers.copy(), request.url
-            answer = self._authenticated(request)
-            if answer.status not in _REDIRECTS:
-                # The URL is kept and resolved against: not the one with the auth's own parameters.
-                return answer if request.url is url else replace(answer, url=str(url))
-            target = self._redirect_target(request, answer)
-            if hop < self.limits.max_redirects:
-                request = _redirected(request, target, plain)
-        what = f"{answer.status}: redirected more than {self.limits.max_redirects} times"
-        raise RequestError(what, where=_place(request), status=answer.status)
-
-    def _authenticated(self, request: httpx.Request) -> Answer:
-        if self.auth is None or type(self.auth) is httpx.Auth:
-            return self._exchange(request)
-        flow = self.auth.sync_auth_flow(request)
-        wanted = _advance(flow, None) or request
-        try:
-            while True:
-                answer = self._exchange(wanted)
-                if wanted.url.path != request.url.path and answer.status in _REDIRECTS:
-                    raise _token_redirect(wanted, answer)
-                following = _advance(flow, _as_response(wanted, answer))
-                if following is None:
-                    return answer
-                wanted = following
-        finally:
-            flow.close()
-
-    def _exchange(self, request: httpx.Request) -> Answer:
-        try:
-            target = _target_of(request)
-            self._check_origin(request, target)
-            self.client.admit(target, self.watch)
-            self.watch.stand_still(self.turn())
-            # Sent, it is waited for: a new refresh token may be in the answer, and nowhere else.
-            is_token = request.extensions.get("purpose") == "token"
-            self.watch.begin_exchange(_place(request), hurried=is_token)
-            return self._transfer(request)
-        except ConnectorError as error:
-            raise error.at(_place(request)) from None
-
-    def _transfer(self, request: httpx.Request) -> Answer:
-        try:
-            response = self.client.open(request, self.watch, self.limits)
-            try:
-                return self._read(request, response)
-            finally:
-                response.close()
-        except ConnectorError:
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever a library raises becomes our error
-            raise broken(error) from None
-
-    def _read(self, request: httpx.Request, response: httpx.Response) -> Answer:
-        if response.status_code == 101:  # noqa: PLR2004 - Switching Protocols
-            raise RequestError("the server sent an answer nobody asked for", retryable=True)
-        spills = self.limits.to_file and response.is_success
-        body = Body(
-            response.headers,
-            max_bytes=self.limits.max_bytes,
-            max_wire_bytes=self.limits.max_wire_bytes or self.limits.max_bytes,
-            max_ratio=self.limits.max_ratio,
-            in_memory=IN_MEMORY if spills else sys.maxsize,
-        )
-        for chunk in response.stream:  # type: ignore[union-attr]  # a sync transport's
-            body.feed(chunk)
-            self.watch.check()
-        content = body.finish()
-        return Answer(
-            status=response.status_code,
-            headers=response.headers,
-            body=content,
-            file=body.out.file,
-            url=str(request.url),
-            wire_bytes=body.wire_bytes,
-            elapsed_s=self.watch.elapsed_s,
-        )
-
-    def _check_origin(self, request: httpx.Request, target: Target) -> None:
-        if target.origin not in self.origins:
-            what = f"{target.origin} is not a declared origin ({self._declared()})"
-            fix = 'nothing was sent; add it to "origins" if credentials may go there'
-            raise BlockedError(what, fix=fix)
-        if request.headers.get("host") != request.url.netloc.decode():
-            raise BlockedError("the Host header does not name the host of the URL")
-        if target.scheme == "http" and not self.client.trusts(target) and self._secretive(request):
-            what = "plain http would show credentials to the network"
-            fix = f"use https, or allow it with --allow-private {target.host}:{target.port}"
-            raise BlockedError(what, fix=fix)
-
-    def _secretive(self, request: httpx.Request) -> bool:
-        if self.auth is not None and type(self.auth) is not httpx.Auth:
-            return True
-        sent = f"{request.url}\n{request.headers.raw!r}\n{request.read().decode('latin-1')}"
-        named = {"authorization", "cookie", "proxy-authorization"} & request.headers.keys()
-        return bool(named) or self.mask(sent) != sent
-
-    def _redirect_target(self, request: httpx.Request, answer: Answer) -> str:
-        where, status = _place(request), answer.status
-        try:
-            location = _location(answer)
-            url = join(str(request.url), location) if location else ""
-            target = locate(url) if url else None
-        except BlockedError as error:
-            raise BlockedError(f"{status}: redirect refused: {error.what}", where=where) from None
-        if target is None:
-            raise RequestError(f"{status}: redirect without Location", where=where, status=status)
-        here = _target_of(request)
-        if here.scheme == "https" and target.scheme == "http":
-            what = f"{status}: redirect from {here.origin} to {target.origin} leaves TLS"
-            raise BlockedError(what, where=where)
-        if target.origin not in self.origins:
-            what = (
-                f"{status}: redirect from {here.origin} to {target.origin}, not a declared origin"
-            )
-            fix = 'add it to "origins" if credentials may go there'
-            raise BlockedError(what, where=where, fix=fix)
-        if request.method not in _SAFE_METHODS:
-            what = f"{status}: redirect of a {request.method} to {target.origin} is not followed"
-            raise RequestError(what, where=where, fix="use the new URL", status=status)
-        return url
-
-    def _declared(self) -> str:
-        shown = sorted(self.origins)[:_SHOWN_ORIGINS]
-        more = ", …" if len(self.origins) > _SHOWN_ORIGINS else ""
-        return ", ".join(shown) + more if shown else "none is declared"
-
-
-def _advance(flow: Any, response: httpx.Response | None) -> httpx.Request | None:
-    """The next request the auth wants sent, None when it is content."""
-    try:
-        wanted: httpx.Request = next(flow) if response is None else flow.send(response)
-    except StopIteration:
-        return None
-    except ConnectorError:
-        raise
-    except Exception as error:  # noqa: BLE001  # a challenge may be malformed in any way
-        what = f"the server's challenge could not be answered ({type(error).__name__})"
-        raise AuthError(what, fix="check the type of auth") from None
-    else:
-        return wanted
-
-
-def _as_response(request: httpx.Request, answer: Answer) -> httpx.Response:
-    # Already unpacked: with this header httpx would unpack it again.
-    headers = [pair for pair in answer.headers.raw if pair[0].lower() != b"content-encoding"]
-    return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
-
-
-def _redirected(request: httpx.Request, url: str, headers: httpx.Headers) -> httpx.Request:
-    fresh = httpx.Request(request.method, url, headers=headers, stream=request.stream)
-    fresh.headers["Host"] = fresh.url.netloc.decode("ascii")
-    return fresh
-
-
-def _target_of(request: httpx.Request) -> Target:
-    # Read from httpx's own parts, not from the text: they are what will be dialled.
-    if request.url.userinfo:
-        raise BlockedError("the URL holds a user name; credentials belong in auth")
-    return _located(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}/")
-
-
-# The same few origins, for every request.
-_located = lru_cache(maxsize=1024)(locate)
-
-
-def _location(answer: Answer) -> str:
-    found = {value for name, value in answer.headers.raw if name.lower() == b"location"}
-    if len(found) > 1:
-        raise BlockedError("more than one Location")
-    raw = found.pop() if found else b""
-    return re.sub(rb"[\x80-\xff]", lambda byte: b"%%%02X" % ord(byte[0]), raw).decode("ascii")
-
-
-def _token_redirect(request: httpx.Request, answer: Answer) -> BlockedError:
-    try:
-        leads = locate(join(str(request.url), _location(answer))).origin
-    except BlockedError:
-        leads = "an unusable URL"
-    what = f"{answer.status}: {_target_of(request).origin} redirects to {leads}"
-    return BlockedError(
-        f"{what}; credentials are not sent on", where=_place(request), fix="correct the token URL"
-    )
+    def begin(self, request: httpx.Request, watch: Watch) -> None:
+        """Have the request sent, by a transport that `is_guarded`."""
+        assert isinstance(self._transport, GuardedTransport)
+        request.extensions = {WATCH: watch}
+        self._transport.begin(request)
 
 
 def _timeouts(limits: Limits) -> dict[str, float]:
@@ -379,11 +137,3 @@ def _timeouts(limits: Limits) -> dict[str, float]:
         "write": min(limits.read_s, limits.total_s),
         "pool": limits.total_s,
     }
-
-
-def _place(request: httpx.Request) -> str:
-    """The request in an error: method, host and path, never a query."""
-    path = request.url.raw_path.partition(b"?")[0].decode("ascii", "replace")
-    # Whole or not at all: a piece of a secret would not be recognised and masked.
-    shown = path if len(path) <= _LONGEST_PATH else "/…"
-    return f"{request.method} {request.url.netloc.decode('ascii', 'replace')}{shown}"

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from connector_assets.errors import ResponseError
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.page import charset_of, json_text, transcoded
 from connector_assets.runtime.record import Record, decoded, fields_of
 from connector_assets.runtime.xml_tree import xml_tree

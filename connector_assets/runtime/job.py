@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from connector_assets.errors import BlockedError, RequestError, ResponseError
-from connector_assets.runtime.client import Answer
 from connector_assets.runtime.clock import Clock
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.paginate import Step, in_parts
 from connector_assets.runtime.render import first_call

@@ -14,7 +14,7 @@ import msgspec
 
 from connector_assets.errors import ResponseError
 from connector_assets.runtime import stored_rows
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.formats import XML_BOMS, json_of, xml_listed
 from connector_assets.runtime.json_blocks import cut
 from connector_assets.runtime.large_page import LargePage

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Any
 
 from connector_assets.errors import ResponseError
-from connector_assets.runtime.client import Answer
 from connector_assets.runtime.document import exactly
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.page import Page, Rows, full_lists
 from connector_assets.runtime.stored_rows import StoredRows
 from connector_assets.spec.paths import Path

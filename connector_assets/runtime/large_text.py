@@ -7,7 +7,7 @@ import io
 from contextlib import suppress
 from typing import IO
 
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.page import BOMS, charset_of, is_charset, not_in_charset, not_utf_8
 from connector_assets.runtime.spill import Temporary
 

@@ -13,7 +13,7 @@ from typing import IO
 
 from connector_assets.errors import ResponseError
 from connector_assets.runtime import stored_rows
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.formats import csv_lists, json_lines, refuse_other_than_csv
 from connector_assets.runtime.large_text import text_of, transcoded_file
 from connector_assets.spec.formats import Csv

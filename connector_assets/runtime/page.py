@@ -18,7 +18,6 @@ from typing import Any
 import msgspec
 
 from connector_assets.errors import ResponseError
-from connector_assets.runtime.client import Answer
 from connector_assets.runtime.document import (
     ARRAY,
     OBJECT,
@@ -28,6 +27,7 @@ from connector_assets.runtime.document import (
     refuse_other_than_json,
     row_list,
 )
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.row_span import find_rows, in_last_row, may_see_rows
 from connector_assets.spec.paths import MISSING, Path
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from connector_assets.errors import PageLimit, PaginationLoop, StartOver
 from connector_assets.runtime.page import Page
-from connector_assets.runtime.prefetch import Foreseen, Prefetch, Try
+from connector_assets.runtime.prefetch import Begin, Foreseen, Prefetch, Try
 from connector_assets.spec.call import Call
 from connector_assets.spec.pagination import Foresees, Paginates
 
@@ -38,6 +38,7 @@ def walk(
     fetch: Callable[[Call], Page],
     *,
     ahead: Try | None = None,
+    begin: Begin | None = None,
     max_pages: int | None = None,
     truncate: bool = False,
     width: int = 1,
@@ -52,7 +53,7 @@ def walk(
     walker = pagination.pages(call)
     call = next(walker)
     foresee: Callable[[], Foreseen | None] = lambda: None  # noqa: E731 - nothing is known yet
-    with Prefetch(fetch, ahead, width) as pages:
+    with Prefetch(fetch, ahead, width, begin=begin) as pages:
         while True:
             proof.of_call(call)
             page = pages(call, foresee)

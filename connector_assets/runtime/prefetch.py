@@ -11,9 +11,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from connector_assets.runtime.pace import Pace
 from connector_assets.runtime.page import Page
@@ -21,6 +21,17 @@ from connector_assets.spec.call import Call
 
 # One try at a page; None where it brought none. It ends soon after the event is set.
 Try = Callable[[Call, threading.Event], Page | None]
+
+
+class Pending(Protocol):
+    """A page under way: `result` waits for it, and is None where one try did not bring it."""
+
+    def result(self) -> Page | None: ...
+    def cancel(self) -> Any: ...
+
+
+# The same, but only the request is sent; None where that cannot be.
+Begin = Callable[[Call, threading.Event], Pending | None]
 
 _FIRST_GUESSES = 3
 # For so many pages read, one more request may be in vain.
@@ -38,7 +49,8 @@ class Prefetch:
     """A `fetch` with up to `width` requests under way; use it in a `with` block.
 
     Calls that are certain are asked for at once. Of others there are few under way at first, and
-    one more for each that came true; fewer where they only keep each other waiting (`pace.py`).
+    one more for each that came true; fewer where they only keep each other waiting (`pace.py`), in
+    the end one that is sent before a page is worked on, and read after it by the same thread.
     Requests in vain are `width` and an eighth of the pages read at most, and then those beyond the
     list's end.
     """
@@ -49,13 +61,15 @@ class Prefetch:
         ahead: Try | None,
         width: int,
         pace: Pace | None = None,
+        *,
+        begin: Begin | None = None,
     ) -> None:
-        self._fetch, self._try = fetch, ahead
+        self._fetch, self._try, self._send = fetch, ahead, begin
         self._most = width - 1 if ahead else 0
         self._pace = pace or Pace(self._most)
         self._window = self._in_vain = self._read = 0
         self._foreseen: Iterator[Call] = iter(())
-        self._ahead: deque[tuple[Call, Future[Page | None]]] = deque()
+        self._ahead: deque[tuple[Call, Pending]] = deque()
         self._stop = threading.Event()
         self._pool: ThreadPoolExecutor | None = None
 
@@ -64,9 +78,9 @@ class Prefetch:
         if not self._most:
             return self._fetch(call)
         self._pace.turn()
-        if not (self._ahead or self._pace.width):
+        if not (self._ahead or self._pace.width or self._send):
             return self._fetch(call)
-        found: Future[Page | None] | None = None
+        found: Pending | None = None
         if self._ahead and _same(self._ahead[0][0], call):
             found = self._ahead.popleft()[1]
             self._window = min(self._most, self._window + 1)
@@ -92,15 +106,19 @@ class Prefetch:
 
     def _fill(self) -> None:
         patient = self._in_vain <= self._most + self._read // _READ
-        window = min(self._window, self._pace.width)
+        window = min(self._window, self._pace.width or bool(self._send))
         while patient and len(self._ahead) < window:
             call = next(self._foreseen, None)
-            if call is None or self._try is None:
+            pending = self._pending(call) if call else None
+            if call is None or pending is None:
                 return
-            self._pool = self._pool or ThreadPoolExecutor(
-                self._most + 1, thread_name_prefix="pages"
-            )
-            self._ahead.append((call, self._pool.submit(self._timed, call, self._stop)))
+            self._ahead.append((call, pending))
+
+    def _pending(self, call: Call) -> Pending | None:
+        if self._send and not self._pace.width:
+            return self._send(call, self._stop)
+        self._pool = self._pool or ThreadPoolExecutor(self._most + 1, thread_name_prefix="pages")
+        return self._pool.submit(self._timed, call, self._stop)
 
     def _timed(self, call: Call, stop: threading.Event) -> Page | None:
         assert self._try is not None

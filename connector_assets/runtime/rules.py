@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from connector_assets.errors import ConnectorError
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.retry import default_action
 from connector_assets.spec.endpoint import ErrorRule
 from connector_assets.spec.template import Template

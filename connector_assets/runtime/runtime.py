@@ -271,6 +271,7 @@ class HttpRuntime:
             pagination,
             fetch=session.fetch,
             ahead=session.ahead,
+            begin=session.begin,
             max_pages=cap,
             truncate=truncate,
             width=1 if truncate else session.concurrency,

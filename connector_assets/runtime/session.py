@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, NoReturn
@@ -25,9 +25,11 @@ from connector_assets.errors import (
     StartOver,
 )
 from connector_assets.redact import Secrets
+from connector_assets.runtime.begun import Begun
 from connector_assets.runtime.budget import Budget
-from connector_assets.runtime.client import Answer, Client, Limits
+from connector_assets.runtime.client import Client
 from connector_assets.runtime.clock import Clock, Either
+from connector_assets.runtime.exchange import Answer, Exchange, Limits
 from connector_assets.runtime.formats import response_of
 from connector_assets.runtime.job import Export
 from connector_assets.runtime.large_body import page_of, whole
@@ -107,12 +109,28 @@ class Session:
         None also where `stop` is set meanwhile. Only the server's wish to wait has an effect.
         """
         try:
-            return self._tried(call, Either(self.cancel, stop))
+            return self._tried(call, self._send(call, Either(self.cancel, stop)))
         except ConnectorError:
             return None
 
-    def _tried(self, call: Call, cancel: threading.Event) -> Page:
-        answer = self._send(call, cancel)
+    def begin(self, call: Call, stop: threading.Event) -> Begun | None:
+        """As `ahead`, but sent only: the answer is waited for when the page is wanted.
+
+        None where it cannot be sent at once.
+        """
+        with ExitStack() as slots:
+            for budget in self.budgets:
+                if (free := budget.place()) is None:
+                    return None
+                slots.callback(free)
+            with suppress(ConnectorError):
+                request, exchange = self._prepared(call, Either(self.cancel, stop))
+                if exchange.begin(request):
+                    read = partial(self._tried, call)
+                    return Begun(request, exchange, slots.pop_all(), self._received, read)
+        return None
+
+    def _tried(self, call: Call, answer: Answer) -> Page:
         meaning = self._meaning(answer)
         told = self._told(answer, meaning)
         if meaning.action == "rate_limited" and told is not None:
@@ -220,6 +238,14 @@ class Session:
         )
 
     def _send(self, call: Call, cancel: threading.Event) -> Answer:
+        request, exchange = self._prepared(call, cancel)
+        with ExitStack() as slots:
+            for budget in self.budgets:
+                slots.enter_context(budget.slot(cancel))
+            answer = exchange.answer(request)
+        return self._received(answer)
+
+    def _prepared(self, call: Call, cancel: threading.Event) -> tuple[httpx.Request, Exchange]:
         if cancel.is_set():
             raise Cancelled("cancelled")
         self._refuse_before_reset()
@@ -228,18 +254,17 @@ class Session:
         request.headers.update(self._conditions(call))
         if self.on_request:
             self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
-        with ExitStack() as slots:
-            for budget in self.budgets:
-                slots.enter_context(budget.slot(cancel))
-            answer = self.client.send(
-                request,
-                auth=self.auth,
-                origins=self.origins,
-                limits=self._limits,
-                cancel=cancel,
-                mask=self.secrets.mask,
-                turn=partial(self._turn, cancel),
-            )
+        exchange = self.client.exchange(
+            auth=self.auth,
+            origins=self.origins,
+            limits=self._limits,
+            cancel=cancel,
+            mask=self.secrets.mask,
+            turn=partial(self._turn, cancel),
+        )
+        return request, exchange
+
+    def _received(self, answer: Answer) -> Answer:
         self.stats.add(bytes=answer.wire_bytes)
         return unpacked(answer, self._limits)
 

@@ -20,6 +20,8 @@ from connector_assets.runtime.watch import Watch
 
 WATCH = "connector_assets.watch"
 """The request extension under which the client hands its watch to the transport."""
+SENT = "connector_assets.sent"
+"""The request extension with what `begin` has sent: the answer's body, still to come."""
 
 _PORTS = {"http": 80, "https": 443}
 _MOST_IDLE, _IDLE_S = 32, 15.0
@@ -47,12 +49,8 @@ class GuardedTransport(httpx.BaseTransport):
         Raises RequestError for what breaks the exchange, BlockedError, Cancelled.
         """
         watch: Watch = request.extensions[WATCH]
-        data = request_bytes(request)
-        origin = _origin(request.url)
-        stream = self._idle.take(origin, watch.now()) or self._open(origin, watch)
-        body = _Body(self._idle, origin, stream, watch, is_bare=request.method == "HEAD")
+        body: _Body = request.extensions.pop(SENT, None) or self._sent(request, watch)
         try:
-            stream.send(data, watch)
             incoming = body.head()
         except BaseException:
             body.close()
@@ -60,8 +58,26 @@ class GuardedTransport(httpx.BaseTransport):
         _log.debug("%s: answered %d", watch.where, incoming.status)
         return httpx.Response(incoming.status, headers=incoming.headers, stream=body)
 
+    def begin(self, request: httpx.Request) -> None:
+        """Send the request, and leave its answer to `handle_request`.
+
+        What comes of it is in its extensions, to be closed by who does not want the answer.
+        """
+        request.extensions[SENT] = self._sent(request, request.extensions[WATCH])
+
     def close(self) -> None:
         self._idle.close()
+
+    def _sent(self, request: httpx.Request, watch: Watch) -> _Body:
+        data = request_bytes(request)
+        origin = _origin(request.url)
+        stream = self._idle.take(origin, watch.now()) or self._open(origin, watch)
+        try:
+            stream.send(data, watch)
+        except BaseException:
+            stream.close()
+            raise
+        return _Body(self._idle, origin, stream, watch, is_bare=request.method == "HEAD")
 
     def _open(self, origin: Origin, watch: Watch) -> Stream:
         _log.debug("%s: connecting", watch.where)

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import IO
 
 from connector_assets.errors import RequestError, ResponseError
-from connector_assets.runtime.client import IN_MEMORY, Answer, Limits
 from connector_assets.runtime.decode import Body
+from connector_assets.runtime.exchange import IN_MEMORY, Answer, Limits
 from connector_assets.runtime.spill import Spill, size_of
 
 MAX_DIRECTORY = 1 << 16

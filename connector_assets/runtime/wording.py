@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.rules import Meaning
 from connector_assets.spec.call import Call
 

@@ -1,0 +1,42 @@
+"""A page that was asked for ahead, by the thread that reads the page before it.
+
+The server works on it meanwhile, and no other thread takes part: where answers come at once, to
+hand a page from thread to thread costs more than to wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import httpx
+
+from connector_assets.errors import ConnectorError
+from connector_assets.runtime.exchange import Answer, Exchange
+from connector_assets.runtime.page import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A page that was asked for, whose answer nobody has waited for yet."""
+
+    request: httpx.Request = field(repr=False)
+    exchange: Exchange = field(repr=False)
+    slots: ExitStack
+    received: Callable[[Answer], Answer]
+    read: Callable[[Answer], Page]
+
+    def result(self) -> Page | None:
+        """The page; None if this one try did not bring it."""
+        try:
+            with self.slots:
+                answer = self.exchange.answer(self.request)
+            return self.read(self.received(answer))
+        except ConnectorError:
+            return None
+
+    def cancel(self) -> None:
+        """Have it that nobody will ask for the page."""
+        with self.slots:
+            self.exchange.drop(self.request)

@@ -1,0 +1,347 @@
+"""One guarded HTTP exchange: a request, its redirects, and what the auth asks in between.
+
+What must never be forgotten happens here: credentials only to declared origins, redirects followed
+by hand under the same rules, one deadline over all of it, size limits while streaming, and errors
+of our own tree only. There is no cookie jar and no proxy; each request stands alone.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Collection, Generator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import IO, TYPE_CHECKING, Any
+
+import httpx
+
+from connector_assets.errors import AuthError, BlockedError, ConnectorError, RequestError
+from connector_assets.runtime import logs
+from connector_assets.runtime.broken import broken
+from connector_assets.runtime.decode import ACCEPT_ENCODING, Body
+from connector_assets.runtime.transport import SENT
+from connector_assets.runtime.watch import Watch
+from connector_assets.spec.url import Target, join, locate
+
+if TYPE_CHECKING:
+    from connector_assets.runtime.client import Client
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_SAFE_METHODS = ("GET", "HEAD")
+_DEFAULT_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": ACCEPT_ENCODING,
+    "User-Agent": "connector-assets",
+}
+_SHOWN_ORIGINS = 5
+_LONGEST_PATH = 200
+IN_MEMORY = 4 << 20
+"""Bytes of a body that are held in memory where it may go to a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, whatever its status. `url` is the one that answered, after redirects.
+
+    `body` is decompressed; `wire_bytes` counts it as it came. `elapsed_s` is the time of the whole
+    exchange, with redirects and what the auth asked in between. `file` has the whole body if it was
+    written to one, and `body` then its beginning.
+    """
+
+    status: int
+    headers: httpx.Headers = field(repr=False)
+    body: bytes = field(repr=False)
+    url: str = field(repr=False)
+    wire_bytes: int = 0
+    elapsed_s: float = 0.0
+    file: IO[bytes] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one exchange may take: seconds, bytes, hops.
+
+    `total_s` is wall clock over redirects, token requests and body; `read_s` is a silence's limit.
+    `max_bytes` holds for the body unpacked, `max_wire_bytes` as received (None: the same).
+    `max_ratio` limits how far a body may unpack once it is over 16 MiB. `to_file` writes the body
+    of a 2xx answer to a temporary file, once it has some megabytes.
+    """
+
+    connect_s: float = 10.0
+    read_s: float = 60.0
+    total_s: float = 300.0
+    max_bytes: int = 128 << 20
+    max_wire_bytes: int | None = None
+    max_ratio: float = 200.0
+    to_file: bool = False
+    max_header_bytes: int = 128 << 10
+    max_redirects: int = 5
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One `send`: its redirects and the auth's own requests share deadline and origins.
+
+    `begin` sends the request, and `answer` then only waits; alone, `answer` does both.
+    """
+
+    client: Client
+    auth: httpx.Auth | None
+    origins: Collection[str]
+    limits: Limits
+    watch: Watch
+    mask: Callable[[str], str]
+    turn: Callable[[], float]
+    _begun: _Begun | None = None
+
+    def begin(self, request: httpx.Request) -> bool:
+        """Send the request; False if that cannot be, or the auth has to ask for something before.
+
+        What is not to be answered must be dropped.
+        """
+        if not self.client.is_guarded:
+            return False
+        begun = self._start(request)
+        if begun.wanted is not request:
+            assert begun.flow is not None
+            begun.flow.close()
+            return False
+        self._admit(request)
+        self.client.begin(request, self.watch)
+        self._begun = begun
+        return True
+
+    def drop(self, request: httpx.Request) -> None:
+        """Give up what was begun, and its connection."""
+        if sent := request.extensions.pop(SENT, None):
+            sent.close()
+        if self._begun and self._begun.flow:
+            self._begun.flow.close()
+
+    def answer(self, request: httpx.Request) -> Answer:
+        """The answer in the end; see `Client.send`."""
+        try:
+            with logs.masked_logs(self.mask):
+                return self._run(request)
+        except ConnectorError as error:
+            raise error.at(place_of(request)).masked(self.mask) from None
+
+    def _start(self, request: httpx.Request) -> _Begun:
+        for name, value in _DEFAULT_HEADERS.items():
+            if name not in request.headers:
+                request.headers[name] = value
+        # The auth signs each hop anew: what it writes for one URL may not fit the next.
+        plain, url = request.headers.copy(), request.url
+        if self.auth is None or type(self.auth) is httpx.Auth:
+            return _Begun(request, None, plain, url)
+        flow = self.auth.sync_auth_flow(request)
+        return _Begun(_advance(flow, None) or request, flow, plain, url)
+
+    def _run(self, request: httpx.Request) -> Answer:
+        for hop in range(self.limits.max_redirects + 1):
+            begun, self._begun = self._begun or self._start(request), None
+            answer = self._authenticated(request, begun)
+            plain, url = begun.plain, begun.url
+            if answer.status not in _REDIRECTS:
+                # The URL is kept and resolved against: not the one with the auth's own parameters.
+                return answer if request.url is url else replace(answer, url=str(url))
+            target = self._redirect_target(request, answer)
+            if hop < self.limits.max_redirects:
+                request = _redirected(request, target, plain)
+        what = f"{answer.status}: redirected more than {self.limits.max_redirects} times"
+        raise RequestError(what, where=place_of(request), status=answer.status)
+
+    def _authenticated(self, request: httpx.Request, begun: _Begun) -> Answer:
+        flow, wanted = begun.flow, begun.wanted
+        if flow is None:
+            return self._exchange(wanted)
+        try:
+            while True:
+                answer = self._exchange(wanted)
+                if wanted.url.path != request.url.path and answer.status in _REDIRECTS:
+                    raise _token_redirect(wanted, answer)
+                following = _advance(flow, _as_response(wanted, answer))
+                if following is None:
+                    return answer
+                wanted = following
+        finally:
+            flow.close()
+
+    def _admit(self, request: httpx.Request) -> None:
+        target = _target_of(request)
+        self._check_origin(request, target)
+        self.client.admit(target, self.watch)
+        self.watch.stand_still(self.turn())
+        # Sent, it is waited for: a new refresh token may be in the answer, and nowhere else.
+        is_token = request.extensions.get("purpose") == "token"
+        self.watch.begin_exchange(place_of(request), hurried=is_token)
+
+    def _exchange(self, request: httpx.Request) -> Answer:
+        try:
+            if SENT not in request.extensions:
+                self._admit(request)
+            return self._transfer(request)
+        except ConnectorError as error:
+            raise error.at(place_of(request)) from None
+
+    def _transfer(self, request: httpx.Request) -> Answer:
+        try:
+            response = self.client.open(request, self.watch, self.limits)
+            try:
+                return self._read(request, response)
+            finally:
+                response.close()
+        except ConnectorError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever a library raises becomes our error
+            raise broken(error) from None
+
+    def _read(self, request: httpx.Request, response: httpx.Response) -> Answer:
+        if response.status_code == 101:  # noqa: PLR2004 - Switching Protocols
+            raise RequestError("the server sent an answer nobody asked for", retryable=True)
+        spills = self.limits.to_file and response.is_success
+        body = Body(
+            response.headers,
+            max_bytes=self.limits.max_bytes,
+            max_wire_bytes=self.limits.max_wire_bytes or self.limits.max_bytes,
+            max_ratio=self.limits.max_ratio,
+            in_memory=IN_MEMORY if spills else sys.maxsize,
+        )
+        for chunk in response.stream:  # type: ignore[union-attr]  # a sync transport's
+            body.feed(chunk)
+            self.watch.check()
+        content = body.finish()
+        return Answer(
+            status=response.status_code,
+            headers=response.headers,
+            body=content,
+            file=body.out.file,
+            url=str(request.url),
+            wire_bytes=body.wire_bytes,
+            elapsed_s=self.watch.elapsed_s,
+        )
+
+    def _check_origin(self, request: httpx.Request, target: Target) -> None:
+        if target.origin not in self.origins:
+            what = f"{target.origin} is not a declared origin ({self._declared()})"
+            fix = 'nothing was sent; add it to "origins" if credentials may go there'
+            raise BlockedError(what, fix=fix)
+        if request.headers.get("host") != request.url.netloc.decode():
+            raise BlockedError("the Host header does not name the host of the URL")
+        if target.scheme == "http" and not self.client.trusts(target) and self._secretive(request):
+            what = "plain http would show credentials to the network"
+            fix = f"use https, or allow it with --allow-private {target.host}:{target.port}"
+            raise BlockedError(what, fix=fix)
+
+    def _secretive(self, request: httpx.Request) -> bool:
+        if self.auth is not None and type(self.auth) is not httpx.Auth:
+            return True
+        sent = f"{request.url}\n{request.headers.raw!r}\n{request.read().decode('latin-1')}"
+        named = {"authorization", "cookie", "proxy-authorization"} & request.headers.keys()
+        return bool(named) or self.mask(sent) != sent
+
+    def _redirect_target(self, request: httpx.Request, answer: Answer) -> str:
+        where, status = place_of(request), answer.status
+        try:
+            location = _location(answer)
+            url = join(str(request.url), location) if location else ""
+            target = locate(url) if url else None
+        except BlockedError as error:
+            raise BlockedError(f"{status}: redirect refused: {error.what}", where=where) from None
+        if target is None:
+            raise RequestError(f"{status}: redirect without Location", where=where, status=status)
+        here = _target_of(request)
+        if here.scheme == "https" and target.scheme == "http":
+            what = f"{status}: redirect from {here.origin} to {target.origin} leaves TLS"
+            raise BlockedError(what, where=where)
+        if target.origin not in self.origins:
+            what = (
+                f"{status}: redirect from {here.origin} to {target.origin}, not a declared origin"
+            )
+            fix = 'add it to "origins" if credentials may go there'
+            raise BlockedError(what, where=where, fix=fix)
+        if request.method not in _SAFE_METHODS:
+            what = f"{status}: redirect of a {request.method} to {target.origin} is not followed"
+            raise RequestError(what, where=where, fix="use the new URL", status=status)
+        return url
+
+    def _declared(self) -> str:
+        shown = sorted(self.origins)[:_SHOWN_ORIGINS]
+        more = ", …" if len(self.origins) > _SHOWN_ORIGINS else ""
+        return ", ".join(shown) + more if shown else "none is declared"
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What the auth wants sent first, its flow, and the request as it was before."""
+
+    wanted: httpx.Request
+    flow: Generator[httpx.Request, httpx.Response, None] | None
+    plain: httpx.Headers
+    url: httpx.URL
+
+
+def _advance(flow: Any, response: httpx.Response | None) -> httpx.Request | None:
+    """The next request the auth wants sent, None when it is content."""
+    try:
+        wanted: httpx.Request = next(flow) if response is None else flow.send(response)
+    except StopIteration:
+        return None
+    except ConnectorError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a challenge may be malformed in any way
+        what = f"the server's challenge could not be answered ({type(error).__name__})"
+        raise AuthError(what, fix="check the type of auth") from None
+    else:
+        return wanted
+
+
+def _as_response(request: httpx.Request, answer: Answer) -> httpx.Response:
+    # Already unpacked: with this header httpx would unpack it again.
+    headers = [pair for pair in answer.headers.raw if pair[0].lower() != b"content-encoding"]
+    return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
+
+
+def _redirected(request: httpx.Request, url: str, headers: httpx.Headers) -> httpx.Request:
+    fresh = httpx.Request(request.method, url, headers=headers, stream=request.stream)
+    fresh.headers["Host"] = fresh.url.netloc.decode("ascii")
+    return fresh
+
+
+def _target_of(request: httpx.Request) -> Target:
+    # Read from httpx's own parts, not from the text: they are what will be dialled.
+    if request.url.userinfo:
+        raise BlockedError("the URL holds a user name; credentials belong in auth")
+    return _located(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}/")
+
+
+# The same few origins, for every request.
+_located = lru_cache(maxsize=1024)(locate)
+
+
+def _location(answer: Answer) -> str:
+    found = {value for name, value in answer.headers.raw if name.lower() == b"location"}
+    if len(found) > 1:
+        raise BlockedError("more than one Location")
+    raw = found.pop() if found else b""
+    return re.sub(rb"[\x80-\xff]", lambda byte: b"%%%02X" % ord(byte[0]), raw).decode("ascii")
+
+
+def _token_redirect(request: httpx.Request, answer: Answer) -> BlockedError:
+    try:
+        leads = locate(join(str(request.url), _location(answer))).origin
+    except BlockedError:
+        leads = "an unusable URL"
+    what = f"{answer.status}: {_target_of(request).origin} redirects to {leads}"
+    return BlockedError(
+        f"{what}; credentials are not sent on", where=place_of(request), fix="correct the token URL"
+    )
+
+
+def place_of(request: httpx.Request) -> str:
+    """The request in an error: method, host and path, never a query."""
+    path = request.url.raw_path.partition(b"?")[0].decode("ascii", "replace")
+    # Whole or not at all: a piece of a secret would not be recognised and masked.
+    shown = path if len(path) <= _LONGEST_PATH else "/…"
+    return f"{request.method} {request.url.netloc.decode('ascii', 'replace')}{shown}"

@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from connector_assets.load.table import SegmentFormat
 
 _CHUNK = 1 << 20
-_encoder = json.JSONEncoder(separators=(",", ":"))
+_encoder = msgspec.json.Encoder()
 
 
 class Header(Struct, frozen=True):
@@ -61,7 +62,10 @@ class Entry(Struct, frozen=True):
 
 
 def line(record: Header | Entry) -> bytes:
-    text = _encoder.encode(asdict(record)).encode()
+    try:
+        text = _encoder.encode(record)
+    except (TypeError, ValueError, OverflowError):  # numbers of any size, half a character
+        text = json.dumps(asdict(record), separators=(",", ":")).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 

@@ -236,9 +236,8 @@ class Staging:
     def _take(self, entry: journal.Entry) -> None:
         segment = self._segments.get(entry.file)
         rows = entry.rows + (segment.rows if segment else 0)
-        self._segments[entry.file] = Segment(
-            self._folder / entry.file, rows, entry.end, entry.format, self.load_id
-        )
+        path = segment.path if segment else self._folder / entry.file
+        self._segments[entry.file] = Segment(path, rows, entry.end, entry.format, self.load_id)
         self._batches.setdefault(entry.file, []).append(entry.rows)
         self.rows += entry.rows
         self.resume, self.complete = entry.checkpoint, entry.complete

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -11,11 +11,29 @@ import httpx
 
 from connector_assets.runtime import logs
 from connector_assets.runtime.clock import Clock
-from connector_assets.runtime.exchange import Answer, Exchange, Limits
+from connector_assets.runtime.exchange import Answer, Exchange, Limits, Opened
 from connector_assets.runtime.guard import Guard
 from connector_assets.runtime.transport import SENT, WATCH, GuardedTransport
 from connector_assets.runtime.watch import Watch, bounded
 from connector_assets.spec.url import Target
+
+
+class _Theirs:
+    """What a transport of the caller's gives."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.status, self.headers = response.status_code, response.headers
+
+    def field(self, name: str) -> str:
+        value: str = self.headers.get(name, "")
+        return value
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._response.stream)  # type: ignore[arg-type]  # a sync transport's
+
+    def close(self) -> None:
+        self._response.close()
 
 
 def _at_once() -> float:
@@ -116,12 +134,14 @@ class Client:
     def trusts(self, target: Target) -> bool:
         return self._guard.trusts(target.host, target.port)
 
-    def open(self, request: httpx.Request, watch: Watch, limits: Limits) -> httpx.Response:
+    def open(self, request: httpx.Request, watch: Watch, limits: Limits) -> Opened:
         """Hand the request to the transport, with its time limits."""
+        if isinstance(self._transport, httpx.BaseTransport):
+            request.extensions = {"timeout": _timeouts(limits)}
+            return _Theirs(self._transport.handle_request(request))
         if SENT not in request.extensions:
-            theirs = {"timeout": _timeouts(limits)}
-            request.extensions = {WATCH: watch} if self.is_guarded else theirs
-        return self._transport.handle_request(request)
+            request.extensions = {WATCH: watch}
+        return self._transport.reply_to(request)
 
     def begin(self, request: httpx.Request, watch: Watch) -> None:
         """Have the request sent, by a transport that `is_guarded`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from connector_assets.errors import RequestError, ResponseError
 from connector_assets.runtime.spill import Spill
@@ -30,12 +30,14 @@ _RATIO_FREE = 16 << 20
 class Body:
     """Collects one answer's body; `feed` what came off the wire, then `finish`. Sizes in bytes.
 
-    Beyond `in_memory` it goes to a file: see `out`.
+    `encoding` and `length` are what the headers say of it. Beyond `in_memory` it goes to a file:
+    see `out`.
     """
 
     def __init__(
         self,
-        headers: Mapping[str, str],
+        encoding: str = "",
+        length: str = "",
         *,
         max_bytes: int,
         max_wire_bytes: int,
@@ -44,10 +46,9 @@ class Body:
     ) -> None:
         self.wire_bytes = 0
         self.out = Spill(in_memory)
-        self._decode = _decoder(headers.get("content-encoding", ""))
+        self._decode = _decoder(encoding) if encoding else None
         self._max_bytes, self._max_wire, self._max_ratio = max_bytes, max_wire_bytes, max_ratio
-        length = headers.get("content-length")
-        self._announced = int(length[:_LONGEST_LENGTH]) if length and length.isdecimal() else 0
+        self._announced = int(length[:_LONGEST_LENGTH]) if length.isdecimal() else 0
 
     def feed(self, chunk: bytes) -> None:
         self.wire_bytes += len(chunk)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import httpx
 
@@ -77,6 +77,18 @@ class Limits:
     to_file: bool = False
     max_header_bytes: int = 128 << 10
     max_redirects: int = 5
+
+
+class Opened(Protocol):
+    """An answer whose head is there, and whose body comes as it is iterated over."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> httpx.Headers: ...
+    def field(self, name: str) -> str: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -187,34 +199,35 @@ class Exchange:
 
     def _transfer(self, request: httpx.Request) -> Answer:
         try:
-            response = self.client.open(request, self.watch, self.limits)
+            opened = self.client.open(request, self.watch, self.limits)
             try:
-                return self._read(request, response)
+                return self._read(request, opened)
             finally:
-                response.close()
+                opened.close()
         except ConnectorError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever a library raises becomes our error
             raise broken(error) from None
 
-    def _read(self, request: httpx.Request, response: httpx.Response) -> Answer:
-        if response.status_code == 101:  # noqa: PLR2004 - Switching Protocols
+    def _read(self, request: httpx.Request, opened: Opened) -> Answer:
+        if opened.status == 101:  # noqa: PLR2004 - Switching Protocols
             raise RequestError("the server sent an answer nobody asked for", retryable=True)
-        spills = self.limits.to_file and response.is_success
+        spills = self.limits.to_file and 200 <= opened.status < 300  # noqa: PLR2004
         body = Body(
-            response.headers,
+            opened.field("content-encoding"),
+            opened.field("content-length"),
             max_bytes=self.limits.max_bytes,
             max_wire_bytes=self.limits.max_wire_bytes or self.limits.max_bytes,
             max_ratio=self.limits.max_ratio,
             in_memory=IN_MEMORY if spills else sys.maxsize,
         )
-        for chunk in response.stream:  # type: ignore[union-attr]  # a sync transport's
+        for chunk in opened:
             body.feed(chunk)
             self.watch.check()
         content = body.finish()
         return Answer(
-            status=response.status_code,
-            headers=response.headers,
+            status=opened.status,
+            headers=opened.headers,
             body=content,
             file=body.out.file,
             url=str(request.url),

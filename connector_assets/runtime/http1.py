@@ -51,13 +51,14 @@ class Incoming:
     """One answer, as its bytes come: `feed` them, `take` what is there of its body.
 
     `has_head` and `is_whole` tell how far it is, `is_reusable` whether the connection may carry
-    another request. Interim answers (1xx) are passed over; `head_bytes` counts their headers, too.
-    `is_bare`: it is the answer to a HEAD.
+    another request. `fields` are the headers by their names in lower case. Interim answers (1xx)
+    are passed over; `head_bytes` counts their headers, too. `is_bare`: it is the answer to a HEAD.
     """
 
     def __init__(self, *, is_bare: bool = False) -> None:
         self.status = self.head_bytes = 0
         self.headers: list[tuple[bytes, bytes]] = []
+        self.fields: dict[bytes, bytes] = {}
         self.has_head = self.is_whole = self.is_reusable = False
         self._is_bare, self._is_valid, self._is_delimited = is_bare, True, True
         self._body: list[bytes] = []
@@ -123,11 +124,11 @@ class Incoming:
         if self.status < _FINAL and self.status != _SWITCHING:
             return
         self.has_head = True
-        names = {name.lower(): value.lower() for name, value in self.headers}
-        coding = names.get(b"transfer-encoding")
-        self._is_delimited = coding is not None or b"content-length" in names
-        self._is_valid = self._is_valid and coding in (None, b"chunked")
-        both = coding is not None and b"content-length" in names
+        fields = self.fields = _fields(self.headers)
+        coding = fields.get(b"transfer-encoding")
+        self._is_delimited = coding is not None or b"content-length" in fields
+        self._is_valid = self._is_valid and (coding is None or coding.lower() == b"chunked")
+        both = coding is not None and b"content-length" in fields
         self._keeps_alive = self._parser.should_keep_alive() and not both
         self.is_whole = self._is_bare
 
@@ -141,3 +142,12 @@ class Incoming:
             self.is_whole = True
         else:
             self.headers.clear()
+
+
+def _fields(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """A field that comes several times is one list (RFC 9110, 5.3)."""
+    fields: dict[bytes, bytes] = {}
+    for name, value in headers:
+        key = name.lower()
+        fields[key] = b"%b, %b" % (fields[key], value) if key in fields else value
+    return fields

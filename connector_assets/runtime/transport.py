@@ -21,7 +21,7 @@ from connector_assets.runtime.watch import Watch
 WATCH = "connector_assets.watch"
 """The request extension under which the client hands its watch to the transport."""
 SENT = "connector_assets.sent"
-"""The request extension with what `begin` has sent: the answer's body, still to come."""
+"""The request extension with what `begin` has sent: the reply, still to come."""
 
 _PORTS = {"http": 80, "https": 443}
 _MOST_IDLE, _IDLE_S = 32, 15.0
@@ -36,39 +36,39 @@ class Origin(NamedTuple):
     port: int
 
 
-class GuardedTransport(httpx.BaseTransport):
+class GuardedTransport:
     """Dials only what the guard allows; threads may share one."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard, self._tls = guard, tls_context()
         self._idle = _Idle()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request, whose `Watch` is in its extensions; the body is read as it is wanted.
+    def reply_to(self, request: httpx.Request) -> Reply:
+        """Send the request, whose `Watch` is in its extensions, and wait for the head of its reply.
 
         Raises RequestError for what breaks the exchange, BlockedError, Cancelled.
         """
         watch: Watch = request.extensions[WATCH]
-        body: _Body = request.extensions.pop(SENT, None) or self._sent(request, watch)
+        reply: Reply = request.extensions.pop(SENT, None) or self._sent(request, watch)
         try:
-            incoming = body.head()
+            reply.await_head()
         except BaseException:
-            body.close()
+            reply.close()
             raise
-        _log.debug("%s: answered %d", watch.where, incoming.status)
-        return httpx.Response(incoming.status, headers=incoming.headers, stream=body)
+        _log.debug("%s: answered %d", watch.where, reply.status)
+        return reply
 
     def begin(self, request: httpx.Request) -> None:
-        """Send the request, and leave its answer to `handle_request`.
+        """Send the request, and leave the rest to `reply_to`.
 
-        What comes of it is in its extensions, to be closed by who does not want the answer.
+        The reply is in its extensions, to be closed by who does not want it.
         """
         request.extensions[SENT] = self._sent(request, request.extensions[WATCH])
 
     def close(self) -> None:
         self._idle.close()
 
-    def _sent(self, request: httpx.Request, watch: Watch) -> _Body:
+    def _sent(self, request: httpx.Request, watch: Watch) -> Reply:
         data = request_bytes(request)
         origin = _origin(request.url)
         stream = self._idle.take(origin, watch.now()) or self._open(origin, watch)
@@ -77,7 +77,7 @@ class GuardedTransport(httpx.BaseTransport):
         except BaseException:
             stream.close()
             raise
-        return _Body(self._idle, origin, stream, watch, is_bare=request.method == "HEAD")
+        return Reply(self._idle, origin, stream, watch, is_bare=request.method == "HEAD")
 
     def _open(self, origin: Origin, watch: Watch) -> Stream:
         _log.debug("%s: connecting", watch.where)
@@ -90,8 +90,11 @@ def _origin(url: httpx.URL) -> Origin:
     return Origin(url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
 
 
-class _Body(httpx.SyncByteStream):
-    """The answer's body, as it comes; once it is whole, its connection may be used again."""
+class Reply:
+    """An answer whose body comes as it is asked for.
+
+    Once that is whole, its connection may be used again.
+    """
 
     def __init__(
         self, idle: _Idle, origin: Origin, stream: Stream, watch: Watch, *, is_bare: bool
@@ -99,12 +102,23 @@ class _Body(httpx.SyncByteStream):
         self._idle, self._origin, self._stream, self._watch = idle, origin, stream, watch
         self._incoming = Incoming(is_bare=is_bare)
 
-    def head(self) -> Incoming:
+    @property
+    def status(self) -> int:
+        return self._incoming.status
+
+    @property
+    def headers(self) -> httpx.Headers:
+        return httpx.Headers(self._incoming.headers)
+
+    def field(self, name: str) -> str:
+        """The value of a header named in lower case, empty if there is none."""
+        return self._incoming.fields.get(name.encode(), b"").decode("latin-1")
+
+    def await_head(self) -> None:
         incoming, received = self._incoming, 0
         while not incoming.has_head:
             received += self._receive()
             self._watch.check_head(incoming.head_bytes if incoming.has_head else received)
-        return incoming
 
     def __iter__(self) -> Iterator[bytes]:
         incoming = self._incoming

@@ -48,7 +48,7 @@ def unpacked(answer: Answer, limits: Limits) -> Answer:
 
 def _gunzipped(file: IO[bytes], size: int, limits: Limits, in_memory: int) -> Spill:
     inner = Body(
-        {"content-encoding": "gzip"},
+        "gzip",
         max_bytes=limits.max_bytes,
         max_wire_bytes=size,
         max_ratio=limits.max_ratio,

@@ -20,10 +20,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as replace_struct
 
 from connector_assets.errors import Busy, LoadError
 from connector_assets.load.derived import derived
-from connector_assets.load.journal import Entry, line
+from connector_assets.load.journal import Entry, Header, line, read_entries, read_header
 from connector_assets.load.kinds import column_type
 from connector_assets.load.profile import profile
 from connector_assets.load.staging import Staging
@@ -215,13 +216,33 @@ def test_files_that_no_batch_names_are_swept(tmp_path: Path) -> None:
     assert files(tmp_path) == ["journal", "rows-000001.ndjson"]
 
 
-def test_a_journal_is_written_as_it_always_was() -> None:
-    entry = Entry("rows-000001.ndjson", "ndjson", 0, 9, 7, 1, "to é", False, {"": {"value": 1.5}})
-    assert line(entry) == (
-        b'60004791 {"file":"rows-000001.ndjson","format":"ndjson","start":0,"end":9,"crc":7,'
-        b'"rows":1,"checkpoint":"to \\u00e9","complete":false,"cursor":{"":{"value":1.5}},'
+HEADER = Header("crm", "people", None, "f", "load")
+
+
+@pytest.mark.parametrize(
+    "cursor", [None, {"": {"value": 1.5}}, {"é": 2**70}, {"a": "\ud800"}, {"a": -(2**63) - 1}]
+)
+@pytest.mark.parametrize("checkpoint", [None, "to é", '{"a": "\\u00e9\n"}', "\ud800"])
+def test_a_journal_gives_back_what_it_was_given(
+    tmp_path: Path, cursor: Any, checkpoint: str | None
+) -> None:
+    entry = Entry("rows-000001.ndjson", "ndjson", 0, 0, 0, 1, checkpoint, False, cursor)
+    journal = tmp_path / "journal"
+    journal.write_bytes(line(HEADER) + line(entry))
+    assert read_header(journal) == HEADER
+    [found] = read_entries(journal)
+    assert found == replace_struct(entry, journal_end=journal.stat().st_size)
+
+
+def test_a_journal_of_an_earlier_checkout_is_read(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    journal.write_bytes(
+        line(HEADER) + b'6ec205cf {"file":"rows-000001.ndjson","format":"ndjson","start":0,"end":0,'
+        b'"crc":0,"rows":1,"checkpoint":"to \\u00e9","complete":false,"cursor":{"":{"value":1.5}},'
         b'"journal_end":0}\n'
     )
+    [found] = read_entries(journal)
+    assert (found.checkpoint, found.cursor) == ("to é", {"": {"value": 1.5}})
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ MIB = 1 << 20
 
 
 def decode(encoding, wire, *, step=65536, max_bytes=64 * MIB, max_ratio=200.0):
-    headers = {"content-encoding": encoding}
-    body = Body(headers, max_bytes=max_bytes, max_wire_bytes=64 * MIB, max_ratio=max_ratio)
+    body = Body(encoding, max_bytes=max_bytes, max_wire_bytes=64 * MIB, max_ratio=max_ratio)
     for start in range(0, len(wire), step):
         body.feed(wire[start : start + step])
     return body.finish()

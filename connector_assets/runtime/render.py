@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -69,48 +69,10 @@ def endpoint_url(endpoint: Requestable, scope: Scope) -> str:
     return endpoint.url.url(scope)
 
 
-class Urls:
-    """The URLs of calls which differ in their parameters only, as those of most walks do.
-
-    httpx takes 15 µs to read a URL, the whole of it each time: what stays is read once.
-    """
-
-    def __init__(self) -> None:
-        self._last: tuple[tuple[str, ...], httpx.URL] = (), httpx.URL()
-
-    def url(self, text: str, params: Mapping[str, Any]) -> httpx.URL:
-        """The URL with `params`; one of them replaces a parameter of its name in the URL."""
-        if not params:
-            return httpx.URL(text)
-        last = self._last
-        if last[0] != (text, *params):
-            # One assignment: other threads may be at it.
-            last = self._last = (text, *params), httpx.URL(_without(text, params))
-        try:
-            added = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in _pairs(params))
-        except UnicodeError:
-            where = urlsplit(text).path
-            raise ConfigError("a parameter holds a lone surrogate", where=where) from None
-        return _Queried(last[1], added) if added else last[1]
-
-
-class _Queried(httpx.URL):
-    """`base` with more in its query: text that is percent-encoded as httpx itself would."""
-
-    def __init__(self, base: httpx.URL, added: str) -> None:
-        super().__init__(base)
-        parts = self._uri_reference
-        query = f"{parts.query}&{added}" if parts.query else added
-        # Not `copy_with`, which reads all of it again.
-        self._uri_reference = parts._replace(query=query)
-
-
-def request_of(
-    call: Call, scope: Scope, accept: str = "application/json", urls: Urls | None = None
-) -> httpx.Request:
+def request_of(call: Call, scope: Scope, accept: str = "application/json") -> httpx.Request:
     """The request as it goes out, with its secrets; never log it.
 
-    `accept` is what it asks for unless the call says otherwise; `urls` are those of the same walk.
+    `accept` is what it asks for unless the call says otherwise.
     """
     content = _content(call, _reveal(call.body, scope))
     headers: dict[str, bytes] = {"accept": accept.encode(), "user-agent": USER_AGENT}
@@ -124,7 +86,7 @@ def request_of(
     }
     return _request(
         call.method,
-        (urls or Urls()).url(call.url, _reveal(call.params, scope)),
+        httpx.URL(_with_query(call.url, _reveal(call.params, scope))),
         [(k.encode(), v) for k, v in {**headers, **given}.items()],
         content,
     )
@@ -203,12 +165,19 @@ def _content(call: Call, body: Any) -> bytes | None:
         raise ConfigError("the body holds a value that cannot be sent", where=call.url) from None
 
 
-def _without(url: str, params: Collection[str]) -> str:
-    """The URL without the parameters of these names."""
+def _with_query(url: str, params: Mapping[str, Any]) -> str:
+    """The URL with `params`; one of them replaces a parameter of its name in the URL."""
+    if not params:
+        return url
     rest, hash_mark, fragment = url.partition("#")
     rest, _, query = rest.partition("?")
     kept = [pair for pair in query.split("&") if pair and _name(pair) not in params]
-    return "".join([rest, "?" * bool(kept), "&".join(kept), hash_mark, fragment])
+    try:
+        added = [f"{_quoted(name)}={_quoted(value)}" for name, value in _pairs(params)]
+    except UnicodeError:
+        raise ConfigError("a parameter holds a lone surrogate", where=urlsplit(url).path) from None
+    query = "&".join([*kept, *added])
+    return f"{rest}?{query}{hash_mark}{fragment}" if query else f"{rest}{hash_mark}{fragment}"
 
 
 def _quoted(text: str) -> str:

@@ -37,7 +37,7 @@ from connector_assets.runtime.page import Page
 from connector_assets.runtime.paginate import Step
 from connector_assets.runtime.permission import may_not
 from connector_assets.runtime.quota import all_reset_in, windows_end_in
-from connector_assets.runtime.render import Urls, request_of
+from connector_assets.runtime.render import request_of
 from connector_assets.runtime.retry import Backoff, parse_retry_after
 from connector_assets.runtime.rules import Meaning, meaning_of
 from connector_assets.runtime.stats import Stats
@@ -92,7 +92,6 @@ class Session:
     _root: dict[str, str | None] = field(default_factory=dict)
     _resets: dict[str, float] = field(default_factory=dict)
     _renewals: _Renewals = field(default_factory=_Renewals)
-    _urls: Urls = field(default_factory=Urls, repr=False)
 
     def fetch(self, call: Call) -> Page:
         """The page that answers `call`, after retries; raises a ConnectorError without secrets."""
@@ -249,8 +248,7 @@ class Session:
         if cancel.is_set():
             raise Cancelled("cancelled")
         self._refuse_before_reset()
-        accept = ACCEPT[self.endpoint.response_format]
-        request = request_of(call, self.scope, accept, self._urls)
+        request = request_of(call, self.scope, ACCEPT[self.endpoint.response_format])
         request.headers.update(self._conditions(call))
         if self.on_request:
             self.on_request(self.secrets.mask(f"{request.method} {request.url}"))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_assets.errors import ConfigError
-from connector_assets.runtime.render import USER_AGENT, Urls, request_of
+from connector_assets.runtime.render import USER_AGENT, request_of
 from connector_assets.spec.call import Call
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -32,19 +32,6 @@ def test_parameters_come_after_those_of_the_url_and_replace_them(url, written, p
         *(pair for pair in written if pair[0] not in params),
         *params.items(),
     ]
-
-
-@given(url=URLS, written=PAIRS, pages=st.lists(st.dictionaries(NAMES, TEXTS, max_size=3)))
-def test_a_url_is_the_one_that_httpx_reads_whatever_was_asked_before(url, written, pages):
-    urls, text = Urls(), f"{url}?{urlencode(written, quote_via=quote)}"
-    for params in pages:
-        made = urls.url(text, params)
-        read = httpx.URL(str(made))
-        alone = request_of(Call("GET", text, params), {}).url
-        assert made == read == alone
-        for part in ("scheme", "userinfo", "host", "port", "netloc", "path", "query", "raw_path"):
-            assert getattr(made, part) == getattr(read, part)
-        assert made.copy_with(query=b"x=1") == read.copy_with(query=b"x=1")
 
 
 def test_a_query_without_parameters_is_sent_as_it_stands():

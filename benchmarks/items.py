@@ -27,7 +27,7 @@ import httpx
 from connector_assets.connection import Connection
 from connector_assets.load.table import Segment, Table
 from connector_assets.load.urls import destination_from_url
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.paginate import Step
 from connector_assets.runtime.runtime import HttpRuntime

@@ -11,7 +11,7 @@ import pytest
 
 from connector_assets.connection import Connection
 from connector_assets.errors import ConnectorError
-from connector_assets.runtime import client, json_blocks, rules, spill, stored_rows, unpack
+from connector_assets.runtime import exchange, json_blocks, rules, spill, stored_rows, unpack
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
 from connector_assets.yaml_connector import YamlConnector
@@ -96,7 +96,7 @@ class Orders:
 @pytest.fixture
 def small(monkeypatch):
     """What is held in memory is less than a page."""
-    for module in (client, unpack):
+    for module in (exchange, unpack):
         monkeypatch.setattr(module, "IN_MEMORY", 100)
     monkeypatch.setattr(stored_rows, "BLOCK", 200)
     monkeypatch.setattr(json_blocks, "_READ", 64)
@@ -121,7 +121,7 @@ def test_pages_in_parts_are_the_same_walk(shop, small, form, walk, monkeypatch):
     found = shop.load(spec(form, walk))
     asked, rows = sorted(one.target for one in shop.api.seen), shop.ids()
     assert len(rows) == SIZE * shop.api.answer.pages
-    monkeypatch.setattr(client, "IN_MEMORY", 1 << 20)
+    monkeypatch.setattr(exchange, "IN_MEMORY", 1 << 20)
     shop.api.seen.clear()
     again = shop.load(spec(form, walk), full=True)
     assert (sorted(one.target for one in shop.api.seen), shop.ids()) == (asked, rows)
@@ -220,8 +220,8 @@ def test_a_large_list_that_has_not_changed_is_kept(shop, small):
 
 KILLED = """
 import os
-from connector_assets.runtime import client, stored_rows
-client.IN_MEMORY, stored_rows.BLOCK = 100, 200
+from connector_assets.runtime import exchange, stored_rows
+exchange.IN_MEMORY, stored_rows.BLOCK = 100, 200
 lists = stored_rows.StoredRows.lists
 
 def killing(rows):

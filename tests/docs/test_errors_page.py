@@ -10,7 +10,7 @@ import httpx
 import pytest
 import yaml
 
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.formats import response_of
 from connector_assets.runtime.rules import meaning_of
 from connector_assets.spec.endpoint import Endpoint, ErrorRule

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import yaml
 
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.formats import json_of
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.records import transform_of

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connector_assets.errors import ResponseError
 from connector_assets.runtime import xml_tree
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.formats import json_of, response_of
 from connector_assets.runtime.page import Page
 from connector_assets.spec.endpoint import Endpoint

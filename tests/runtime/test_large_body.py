@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connector_assets.errors import ResponseError
 from connector_assets.runtime import json_blocks, large_body, large_text, stored_rows
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.large_body import page_of
 from connector_assets.runtime.large_page import LargePage
 from connector_assets.spec.endpoint import EndpointDefaults

@@ -13,7 +13,7 @@ import pytest
 
 from connector_assets.errors import RequestError, ResponseError
 from connector_assets.runtime import stored_rows
-from connector_assets.runtime.client import Answer, Limits
+from connector_assets.runtime.exchange import Answer, Limits
 from connector_assets.runtime.formats import json_of
 from connector_assets.runtime.large_body import page_of
 from connector_assets.runtime.unpack import unpacked

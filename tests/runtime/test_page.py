@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from connector_assets.errors import ResponseError
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.page import Page
 from connector_assets.spec.paths import Path
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connector_assets.errors import ResponseError
 from connector_assets.runtime import page as module
-from connector_assets.runtime.client import Answer
+from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.page import Page
 from connector_assets.runtime.row_span import find_rows, in_last_row, may_see_rows
 from connector_assets.spec.paths import Path

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from connector_assets.errors import RequestError, ResponseError
-from connector_assets.runtime.client import Answer, Limits
+from connector_assets.runtime.exchange import Answer, Limits
 from connector_assets.runtime.unpack import unpacked
 
 PLAIN = b'[{"a":1}]' * 100

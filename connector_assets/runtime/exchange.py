@@ -114,15 +114,15 @@ class Exchange:
         """
         if not self.client.is_guarded:
             return False
-        begun = self._start(request)
-        if begun.wanted is not request:
-            assert begun.flow is not None
-            begun.flow.close()
-            return False
-        self._admit(request)
-        self.client.begin(request, self.watch)
-        self._begun = begun
-        return True
+        with logs.masked_logs(self.mask):
+            begun = self._start(request)
+            if begun.wanted is request:
+                self._admit(request)
+                self.client.begin(request, self.watch)
+                self._begun = begun
+            elif begun.flow:
+                begun.flow.close()
+        return self._begun is not None
 
     def drop(self, request: httpx.Request) -> None:
         """Give up what was begun, and its connection."""

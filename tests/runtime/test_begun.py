@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 
 import httpx
@@ -161,16 +163,33 @@ class Asking(httpx.Auth):
         yield request
 
 
+def exchange_of(client, origin, auth=None, mask=str, turn=lambda: 0.0):
+    return client.exchange(
+        auth=auth,
+        origins=[origin],
+        limits=Limits(),
+        cancel=threading.Event(),
+        mask=mask,
+        turn=turn,
+    )
+
+
+def test_no_secret_is_logged_of_a_request_that_is_sent_ahead(caplog):
+    mask = Secrets({"key": "canary-5f1e"}).mask
+    with serving(lambda _: {"rows": []}) as api, Client(guard=Guard([api.host])) as client:
+        exchange = exchange_of(client, api.origin, mask=mask)
+        request = httpx.Request("GET", f"{api.origin}/canary-5f1e/rows?q=private")
+        with caplog.at_level(logging.DEBUG):
+            assert exchange.begin(request)
+            assert exchange.answer(request).status == 200
+    assert "connecting" in caplog.text
+    assert "answered 200" in caplog.text
+    assert not {"canary", "private"} & set(re.split(r"\W", caplog.text))
+
+
 def test_what_the_auth_has_to_ask_for_before_is_not_sent_ahead():
     with serving(lambda _: {"rows": []}) as api, Client(guard=Guard([api.host])) as client:
-        exchange = client.exchange(
-            auth=Asking(),
-            origins=[api.origin],
-            limits=Limits(),
-            cancel=threading.Event(),
-            mask=str,
-            turn=lambda: 0.0,
-        )
+        exchange = exchange_of(client, api.origin, Asking())
         request = httpx.Request("GET", f"{api.origin}/rows")
         assert not exchange.begin(request)
         assert not api.seen
@@ -185,13 +204,8 @@ def test_a_transport_of_the_callers_is_never_asked_ahead():
     replies = httpx.MockTransport(lambda _: httpx.Response(200, content=b"{}"))
     with Client(guard=Guard(), transport=replies) as client:
         turns = []
-        exchange = client.exchange(
-            auth=None,
-            origins=["https://api.example.com"],
-            limits=Limits(),
-            cancel=threading.Event(),
-            mask=str,
-            turn=lambda: turns.append(1) or 0.0,
+        exchange = exchange_of(
+            client, "https://api.example.com", turn=lambda: turns.append(1) or 0.0
         )
         request = httpx.Request("GET", "https://api.example.com/rows")
         assert not exchange.begin(request)

@@ -1,4 +1,4 @@
-"""What broke an exchange in a transport of the caller's, in our own words."""
+"""What broke an exchange, in our own words; h11's are those of a transport of the caller's."""
 
 from __future__ import annotations
 

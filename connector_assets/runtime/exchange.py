@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -118,7 +119,8 @@ class Exchange:
             begun = self._start(request)
             if begun.wanted is request:
                 self._admit(request)
-                self.client.begin(request, self.watch)
+                with _in_our_words():
+                    self.client.begin(request, self.watch)
                 self._begun = begun
             elif begun.flow:
                 begun.flow.close()
@@ -198,16 +200,12 @@ class Exchange:
             raise error.at(place_of(request)) from None
 
     def _transfer(self, request: httpx.Request) -> Answer:
-        try:
+        with _in_our_words():
             opened = self.client.open(request, self.watch, self.limits)
             try:
                 return self._read(request, opened)
             finally:
                 opened.close()
-        except ConnectorError:
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever a library raises becomes our error
-            raise broken(error) from None
 
     def _read(self, request: httpx.Request, opened: Opened) -> Answer:
         if opened.status == 101:  # noqa: PLR2004 - Switching Protocols
@@ -293,6 +291,16 @@ class _Begun:
     flow: Generator[httpx.Request, httpx.Response, None] | None
     plain: httpx.Headers
     url: httpx.URL
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except ConnectorError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever a library raises becomes our error
+        raise broken(error) from None
 
 
 def _advance(flow: Any, response: httpx.Response | None) -> httpx.Request | None:

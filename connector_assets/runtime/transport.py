@@ -121,11 +121,15 @@ class Reply:
             self._watch.check_head(incoming.head_bytes if incoming.has_head else received)
 
     def __iter__(self) -> Iterator[bytes]:
-        incoming = self._incoming
+        incoming, beside = self._incoming, 0
         yield from incoming.take()
         while not incoming.is_whole:
-            self._receive()
-            yield from incoming.take()
+            received = self._receive()
+            body = incoming.take()
+            # Trailers and what stands behind a chunk's size count as headers do.
+            beside = 0 if body else beside + received
+            self._watch.check_head(beside)
+            yield from body
 
     def close(self) -> None:
         if self._incoming.is_whole and self._incoming.is_reusable:

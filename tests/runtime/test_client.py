@@ -170,6 +170,21 @@ def test_headers_of_any_size_meet_a_limit():
         refused(client, base(wire), RequestError)
 
 
+@pytest.mark.parametrize("beside", [b"2\r\n{}\r\n0\r\nX: ", b"2\r\n{}\r\n0;", b"2\r\n{}\r\n0\r\n"])
+def test_what_stands_beside_a_body_meets_the_same_limit(beside):
+    """Trailers without an end, in one field or in many, and blanks behind a chunk's size."""
+    more = b"x" * 65_536 if not beside.endswith(b"0\r\n") else b"X: y\r\n" * 10_000
+
+    def endless(sock, wire):
+        wire.read(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + beside)
+        while True:
+            sock.sendall(more)
+
+    with serving(endless) as wire, opening(wire) as client:
+        refused(client, base(wire), RequestError, "bytes of headers", limits=Limits())
+
+
 def test_switching_protocols_is_refused():
     switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
     with serving(saying(switch)) as wire, opening(wire) as client:

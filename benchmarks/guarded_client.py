@@ -61,12 +61,12 @@ def guarded(origin, count, auth=None):
     }
     headers = {"Authorization": "Bearer t"}
     with Client(guard=Guard([origin.removeprefix("http://")])) as client:
-        client.send(httpx.Request("GET", origin), **options)
+        client.exchange(**options).answer(httpx.Request("GET", origin))
         start = time.process_time()
         for page in range(count):
             url = f"{origin}/v1/items"
             request = httpx.Request("GET", url, params={"page": page}, headers=headers)
-            assert client.send(request, **options).body
+            assert client.exchange(**options).answer(request).body
         return time.process_time() - start
 
 

@@ -11,7 +11,7 @@ import httpx
 
 from connector_assets.runtime import logs
 from connector_assets.runtime.clock import Clock
-from connector_assets.runtime.exchange import Answer, Exchange, Limits, Opened
+from connector_assets.runtime.exchange import Exchange, Limits, Opened
 from connector_assets.runtime.guard import Guard
 from connector_assets.runtime.transport import SENT, WATCH, GuardedTransport
 from connector_assets.runtime.watch import Watch, bounded
@@ -58,30 +58,6 @@ class Client:
         self._guard, self._clock = guard, clock or Clock()
         self._transport = transport or GuardedTransport(guard)
 
-    def send(
-        self,
-        request: httpx.Request,
-        *,
-        auth: httpx.Auth | None,
-        origins: Collection[str],
-        limits: Limits,
-        cancel: threading.Event,
-        mask: Callable[[str], str],
-        turn: Callable[[], float] = _at_once,
-    ) -> Answer:
-        """The answer to `request`, of any status but a redirect.
-
-        `origins` (as `origin_of` writes them) are where it may go. The request is used up: `auth`
-        and defaults are written into its headers. `turn` waits before each request that is sent, a
-        redirect's and the auth's own too, and tells for how long: that is no part of the deadline.
-        Raises BlockedError, RequestError (`retryable`
-        where another try may do), ResponseError for a body over a limit, Cancelled.
-        """
-        exchange = self.exchange(
-            auth=auth, origins=origins, limits=limits, cancel=cancel, mask=mask, turn=turn
-        )
-        return exchange.answer(request)
-
     def exchange(
         self,
         *,
@@ -90,9 +66,16 @@ class Client:
         limits: Limits,
         cancel: threading.Event,
         mask: Callable[[str], str],
-        turn: Callable[[], float],
+        turn: Callable[[], float] = _at_once,
     ) -> Exchange:
-        """One exchange, whose request may be sent before its answer is waited for; as `send`."""
+        """What sends one request and waits for its answer, of any status but a redirect.
+
+        `origins` (as `origin_of` writes them) are where it may go. The request is used up: `auth`
+        and defaults are written into its headers. `turn` waits before each request that is sent, a
+        redirect's and the auth's own too, and tells for how long: that is no part of the deadline,
+        which runs from now. The answer raises BlockedError, RequestError (`retryable` where another
+        try may do), ResponseError for a body over a limit, Cancelled.
+        """
         watch = Watch(
             clock=self._clock,
             cancel=cancel,

@@ -94,7 +94,7 @@ class Opened(Protocol):
 
 @dataclass(slots=True)
 class Exchange:
-    """One `send`: its redirects and the auth's own requests share deadline and origins.
+    """One request, its redirects and the auth's own requests share deadline and origins.
 
     `begin` sends the request, and `answer` then only waits; alone, `answer` does both.
     """
@@ -134,7 +134,7 @@ class Exchange:
             self._begun.flow.close()
 
     def answer(self, request: httpx.Request) -> Answer:
-        """The answer in the end; see `Client.send`."""
+        """The answer in the end; see `Client.exchange`."""
         try:
             with logs.masked_logs(self.mask):
                 return self._run(request)

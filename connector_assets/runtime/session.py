@@ -123,8 +123,11 @@ class Session:
                     return None
                 slots.callback(free)
             with suppress(ConnectorError):
-                request, exchange = self._prepared(call, Either(self.cancel, stop))
+                cancel = Either(self.cancel, stop)
+                request, exchange = self._request(call, cancel), self._exchange(cancel)
+                url = request.url  # without what the auth puts into it
                 if exchange.begin(request):
+                    self._tell_of(request.method, url)
                     read = partial(self._tried, call)
                     return Begun(request, exchange, slots.pop_all(), self._received, read)
         return None
@@ -237,22 +240,29 @@ class Session:
         )
 
     def _send(self, call: Call, cancel: threading.Event) -> Answer:
-        request, exchange = self._prepared(call, cancel)
+        request = self._request(call, cancel)
+        self._tell_of(request.method, request.url)
         with ExitStack() as slots:
             for budget in self.budgets:
                 slots.enter_context(budget.slot(cancel))
-            answer = exchange.answer(request)
+            answer = self._exchange(cancel).answer(request)
         return self._received(answer)
 
-    def _prepared(self, call: Call, cancel: threading.Event) -> tuple[httpx.Request, Exchange]:
+    def _request(self, call: Call, cancel: threading.Event) -> httpx.Request:
         if cancel.is_set():
             raise Cancelled("cancelled")
         self._refuse_before_reset()
         request = request_of(call, self.scope, ACCEPT[self.endpoint.response_format])
         request.headers.update(self._conditions(call))
+        return request
+
+    def _tell_of(self, method: str, url: httpx.URL) -> None:
         if self.on_request:
-            self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
-        exchange = self.client.exchange(
+            self.on_request(self.secrets.mask(f"{method} {url}"))
+
+    def _exchange(self, cancel: threading.Event) -> Exchange:
+        """An exchange, whose deadline runs from now: a place is waited for before."""
+        return self.client.exchange(
             auth=self.auth,
             origins=self.origins,
             limits=self._limits,
@@ -260,7 +270,6 @@ class Session:
             mask=self.secrets.mask,
             turn=partial(self._turn, cancel),
         )
-        return request, exchange
 
     def _received(self, answer: Answer) -> Answer:
         self.stats.add(bytes=answer.wire_bytes)

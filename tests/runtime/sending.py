@@ -27,7 +27,7 @@ def send(client, url, *, origins=None, method="GET", limits=QUICK, **given):
         "cancel": threading.Event(),
         "mask": str,
     }
-    return client.send(request, **{**options, **given})
+    return client.exchange(**{**options, **given}).answer(request)
 
 
 def refused(client, url, kind=ConnectorError, match=None, **given):

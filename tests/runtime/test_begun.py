@@ -59,11 +59,13 @@ def page(start, stop):
     return {"rows": [{"id": n} for n in range(start, min(start + 10, stop))]}
 
 
-def walk(api, runtime, auth="none", concurrency=4, stats=None):
+def walk(api, runtime, auth="none", concurrency=4, *, stats=None, on_request=None):
     text = SPEC.format(concurrency=concurrency, auth=AUTHS[auth], origin=api.origin)
     spec = parse_connector(text)
     values = Values("many", {"base": api.origin}, Secrets({"key": "k-1"}))
-    return runtime.steps(spec, spec.streams[0], values, stats=stats or Stats())
+    return runtime.steps(
+        spec, spec.streams[0], values, stats=stats or Stats(), on_request=on_request
+    )
 
 
 def ids(steps):
@@ -112,7 +114,7 @@ def test_the_rows_are_those_of_a_walk_one_by_one(rows, auth, concurrency, broken
     with serving(answer) as api, HttpRuntime([api.host]) as runtime:
         stats = Stats()
         runtime.clock.wait = lambda seconds, cancel: None
-        assert ids(walk(api, runtime, auth, concurrency, stats)) == list(range(rows))
+        assert ids(walk(api, runtime, auth, concurrency, stats=stats)) == list(range(rows))
         assert stats.rows == rows
         # Each took one turn; of the last, which nobody wanted, the server may not have heard.
         assert 0 <= stats.calls - len(api.seen) <= 1
@@ -152,6 +154,18 @@ def test_with_one_place_nothing_is_asked_for_ahead():
         assert ids(walk(api, runtime, concurrency=1)) == list(range(100))
         assert [int(one.query["offset"]) for one in api.seen] == list(range(0, 110, 10))
         assert max(most) == 1
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_each_request_is_told_of_once(is_ours):
+    told = []
+    with serving(lambda request: page(int(request.query["offset"]), 200)) as api:
+        transport = None if is_ours else httpx.HTTPTransport()
+        with HttpRuntime([api.host], transport=transport) as runtime:
+            assert ids(walk(api, runtime, "query", on_request=told.append)) == list(range(200))
+        asked = {f"GET {api.origin}/rows?offset={at}&limit=10" for at in range(0, 210, 10)}
+        assert asked <= set(told)
+        assert len(told) == len(set(told)) <= len(asked) + is_ours
 
 
 class Asking(httpx.Auth):

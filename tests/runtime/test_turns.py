@@ -10,6 +10,7 @@ import pytest
 
 from connector_assets.errors import Cancelled, ConnectorError, RateLimited
 from connector_assets.redact import Secrets
+from connector_assets.runtime.budget import SharedBudget
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.runtime import HttpRuntime, Values
 from connector_assets.runtime.stats import Stats
@@ -126,6 +127,16 @@ def test_waiting_for_a_turn_is_no_part_of_the_deadline():
     log, _, error = read(TOKENS, rate=0.01, timeout=30, token=[token()], rows=[GOOD])
     assert error is None
     assert log[1][1] >= 100
+
+
+def test_waiting_for_a_place_is_no_part_of_the_deadline(monkeypatch):
+    place, tries = SharedBudget.place, iter(range(2000))
+    monkeypatch.setattr(
+        SharedBudget, "place", lambda self: place(self) if next(tries, None) is None else None
+    )
+    log, _, error = read(NONE, timeout=30, tries=1, rows=[GOOD])
+    assert error is None
+    assert log[0][1] >= 40
 
 
 @pytest.mark.parametrize("auth", [TOKENS, LOGIN])

@@ -92,7 +92,7 @@ def rewritten(
                 copies.append(segment)
                 continue
             path = segment.path.with_name(segment.path.name + suffix)
-            copies.append(replace(segment, path=path, profile=None))
+            copies.append(replace(segment, path=path))
             copies[-1] = _rewrite(segment, path, change)
         yield copies
     finally:

@@ -15,14 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from connector_assets.load.table import SegmentFormat
 
 _CHUNK = 1 << 20
-_encoder = msgspec.json.Encoder()
+_encoder = json.JSONEncoder(separators=(",", ":"))
 
 
 class Header(Struct, frozen=True):
@@ -62,10 +61,7 @@ class Entry(Struct, frozen=True):
 
 
 def line(record: Header | Entry) -> bytes:
-    try:
-        text = _encoder.encode(record)
-    except (TypeError, ValueError, OverflowError):  # numbers of any size, half a character
-        text = json.dumps(asdict(record), separators=(",", ":")).encode()
+    text = _encoder.encode(asdict(record)).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 

@@ -76,9 +76,7 @@ class Stream:
     @property
     def is_quiet(self) -> bool:
         """Whether the server has neither sent anything nor ended the connection."""
-        if self._sock.fileno() < 0 or (
-            isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()
-        ):
+        if self._sock.fileno() < 0:
             return False
         if not hasattr(select, "poll"):  # Windows
             return not select.select([self._sock], [], [], 0)[0]

@@ -61,6 +61,7 @@ class Incoming:
         self.fields: dict[bytes, bytes] = {}
         self.has_head = self.is_whole = self.is_reusable = False
         self._is_bare, self._is_valid, self._is_delimited = is_bare, True, True
+        self._keeps_alive = False
         self._body: list[bytes] = []
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(

@@ -261,6 +261,12 @@ def test_an_answer_says_what_it_cost():
     assert reply.elapsed_s > 0
 
 
+def test_an_encoding_in_two_headers_is_one_on_top_of_another():
+    twice = answer("200 OK", b"{}", "Content-Encoding: gzip", "Content-Encoding: gzip")
+    with serving(saying(twice)) as wire, opening(wire) as client:
+        refused(client, base(wire), ResponseError, "more than once")
+
+
 @pytest.mark.parametrize("limit", [{"max_bytes": 100}, {"max_wire_bytes": 100}])
 def test_a_body_over_its_limit_is_an_error_that_no_retry_mends(limit):
     with serving(saying(answer(body=b" " * 101))) as wire, opening(wire) as client:

@@ -116,6 +116,7 @@ INVALID = [
     OK + b"Content-Length: 99999999999999999999999\r\n\r\n{}",
     OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     OK + b"Transfer-Encoding: gzip\r\n\r\n{}",
+    OK + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     CHUNKED + b"\r\nzz\r\n{}\r\n0\r\n\r\n",
     CHUNKED + b"\r\n-2\r\n{}\r\n0\r\n\r\n",
     CHUNKED + b"\r\nffffffffffffffffff\r\n{}\r\n0\r\n\r\n",

@@ -84,8 +84,10 @@ class Bucket(Struct, frozen=True):
     @classmethod
     def loads(cls, text: bytes | None) -> Self:
         """The bucket in `text`; a new or damaged one is an empty history, not an error."""
+        if not text:
+            return cls()
         try:
-            due, stopped, until, seen, freed = json.loads(text or b"")
+            due, stopped, until, seen, freed = json.loads(text)
             return cls(
                 float(due), float(stopped), float(until), float(seen), tuple(map(float, freed))
             )

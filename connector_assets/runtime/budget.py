@@ -67,14 +67,22 @@ class Ledger(Protocol):
 
 
 def budget_for(
-    key: str, limit: RateLimit | None, *, clock: Clock, store: str | None = None
+    key: str,
+    limit: RateLimit | None,
+    *,
+    clock: Clock,
+    store: str | None = None,
+    beside: bool = False,
 ) -> Budget:
     """The budget named `key`, the connection's id.
 
-    `store` is a folder (shared by the machine's processes), `redis://…` or `postgresql://…` (shared
-    by machines), or None (shared by this process's threads).
+    Without a `limit` only what a server asks is shared: to wait. `store` is a folder (shared by the
+    machine's processes), `redis://…` or `postgresql://…` (shared by machines), or None (shared by
+    this process's threads). `beside`: it is told of no wait that another budget of the same
+    requests is not told of.
     """
-    return SharedBudget(_ledger(key, clock, store), limit or RateLimit(), clock)
+    kind = _Places if beside and limit and limit.requests_per_second is None else SharedBudget
+    return kind(_ledger(key, clock, store), limit, clock)
 
 
 def _ledger(key: str, clock: Clock, store: str | None) -> Ledger:
@@ -91,10 +99,11 @@ def _ledger(key: str, clock: Clock, store: str | None) -> Ledger:
 class SharedBudget:
     """A budget over a ledger: the same for every place a bucket is kept in."""
 
-    def __init__(self, ledger: Ledger, limit: RateLimit, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, limit: RateLimit | None, clock: Clock) -> None:
         self._ledger, self._clock = ledger, clock
+        self._places = limit.concurrency if limit else None
+        limit = limit or RateLimit()
         self._rate, self._burst = limit.requests_per_second, limit.burst_size
-        self._places = limit.concurrency
 
     def take(self, cancel: threading.Event) -> float:
         if cancel.is_set():
@@ -127,13 +136,29 @@ class SharedBudget:
             free()
 
     def place(self) -> Callable[[], None] | None:
+        if self._places is None:
+            return _nothing
         # From a random start, or every process would queue for the first place.
-        first = random.randrange(self._places)  # noqa: S311 - spreads load, guards nothing
+        first = int(random.random() * self._places)  # noqa: S311 - spreads load, guards nothing
         for offset in range(self._places):
             free = self._ledger.place((first + offset) % self._places)
             if free is not None:
                 return free
         return None
+
+
+class _Places(SharedBudget):
+    """Only the places count: there is no rate, and another budget heeds what a server asks."""
+
+    def take(self, cancel: threading.Event) -> float:  # noqa: ARG002
+        return 0.0
+
+    def pause(self, seconds: float) -> None:
+        pass
+
+
+def _nothing() -> None:
+    """What frees a place where all have one."""
 
 
 class MemoryLedger:
@@ -170,7 +195,7 @@ class FileLedger:
 
     def __init__(self, folder: Path, key: str, clock: Clock) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = folder / hashlib.sha256(key.encode()).hexdigest()[:32]
+        self._path = str(folder / hashlib.sha256(key.encode()).hexdigest()[:32])
         self._clock = clock
 
     def change(self, change: Change[Result]) -> Result:
@@ -184,4 +209,4 @@ class FileLedger:
             return result
 
     def place(self, number: int) -> Callable[[], None] | None:
-        return try_lock(self._path.with_suffix(f".{number}"))
+        return try_lock(f"{self._path}.{number}")

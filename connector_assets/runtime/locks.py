@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -23,18 +23,19 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[int]:
+def locked(path: str | Path) -> Iterator[int]:
     """The open file at `path`, made if need be (0600), with nobody else in it."""
-    if fcntl is None:  # pragma: no cover - Windows
-        with FileLock(f"{path}.lock"), _opened(path) as file:
+    with nullcontext() if fcntl else FileLock(f"{path}.lock"):
+        file = os.open(path, _FLAGS, 0o600)
+        try:
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield file
-        return
-    with _opened(path) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
+        finally:
+            os.close(file)
 
 
-def try_lock(path: Path) -> Callable[[], None] | None:
+def try_lock(path: str | Path) -> Callable[[], None] | None:
     """Take the lock at `path` and return what releases it; None if someone has it."""
     if fcntl is None:  # pragma: no cover - Windows
         lock = FileLock(path)
@@ -50,12 +51,3 @@ def try_lock(path: Path) -> Callable[[], None] | None:
         os.close(file)
         return None
     return partial(os.close, file)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    file = os.open(path, _FLAGS, 0o600)
-    try:
-        yield file
-    finally:
-        os.close(file)

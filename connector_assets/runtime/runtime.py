@@ -38,9 +38,6 @@ from connector_assets.spec.stream import Stream
 from connector_assets.spec.template import CLOCK, Template
 from connector_assets.spec.values import config_values
 
-# A connection without a limit still shares what the server says of waiting.
-_NO_LIMIT = RateLimit(concurrency=256)
-
 
 @dataclass(frozen=True)
 class Values:
@@ -310,13 +307,11 @@ class HttpRuntime:
 
     def _budgets(self, spec: ConnectorSpec, endpoint: Endpoint, key: str) -> list[Budget]:
         """The connection's budget, which also keeps everyone waiting, and the endpoint's own."""
-        limits = {key: spec.rate_limit or _NO_LIMIT}
+        shared = partial(budget_for, clock=self.clock, store=self.state)
+        budgets = [shared(key, spec.rate_limit)]
         if endpoint.rate_limit is not None:
-            limits[f"{key}/{endpoint.id}"] = endpoint.rate_limit
-        return [
-            budget_for(name, limit, clock=self.clock, store=self.state)
-            for name, limit in limits.items()
-        ]
+            budgets.append(shared(f"{key}/{endpoint.id}", endpoint.rate_limit, beside=True))
+        return budgets
 
 
 def _concurrency(spec: ConnectorSpec, endpoint: Endpoint) -> int:

@@ -10,18 +10,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-import httpx
-
 from connector_assets.errors import ConnectorError
 from connector_assets.runtime.exchange import Answer, Exchange
 from connector_assets.runtime.page import Page
+from connector_assets.runtime.request import Request
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
     """A page that was asked for, whose answer nobody has waited for yet."""
 
-    request: httpx.Request = field(repr=False)
+    request: Request = field(repr=False)
     exchange: Exchange = field(repr=False)
     slots: ExitStack
     received: Callable[[Answer], Answer]
@@ -39,4 +38,4 @@ class Begun:
     def cancel(self) -> None:
         """Have it that nobody will ask for the page."""
         with self.slots:
-            self.exchange.drop(self.request)
+            self.exchange.drop()

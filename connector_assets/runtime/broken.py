@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 import httpx
 
-from connector_assets.errors import RequestError
+from connector_assets.errors import ConnectorError, RequestError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-def broken(error: Exception) -> RequestError:
+def in_our_words(step: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """What `step` returns; whatever a library raises in it becomes an error of our own."""
+    try:
+        return step(*given, **named)
+    except ConnectorError:
+        raise
+    except Exception as error:  # noqa: BLE001 - any of them
+        raise _broken(error) from None
+
+
+def _broken(error: Exception) -> RequestError:
     # h11's words quote the server's bytes, so they are not repeated.
     text = str(error)
     # By name: h11's own, raised for a body that misses its length, passes httpcore unmapped.

@@ -13,7 +13,8 @@ from connector_assets.runtime import logs
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.exchange import Exchange, Limits, Opened
 from connector_assets.runtime.guard import Guard
-from connector_assets.runtime.transport import SENT, WATCH, GuardedTransport
+from connector_assets.runtime.request import Request
+from connector_assets.runtime.transport import GuardedTransport, Reply
 from connector_assets.runtime.watch import Watch, bounded
 from connector_assets.spec.url import Target
 
@@ -70,11 +71,11 @@ class Client:
     ) -> Exchange:
         """What sends one request and waits for its answer, of any status but a redirect.
 
-        `origins` (as `origin_of` writes them) are where it may go. The request is used up: `auth`
-        and defaults are written into its headers. `turn` waits before each request that is sent, a
-        redirect's and the auth's own too, and tells for how long: that is no part of the deadline,
-        which runs from now. The answer raises BlockedError, RequestError (`retryable` where another
-        try may do), ResponseError for a body over a limit, Cancelled.
+        `origins` (as `origin_of` writes them) are where it may go. `turn` waits
+        before each request that is sent, a redirect's and the auth's own too, and tells for how
+        long: that is no part of the deadline, which runs from now. The answer raises BlockedError,
+        RequestError (`retryable` where another try may do), ResponseError for a body over a limit,
+        Cancelled.
         """
         watch = Watch(
             clock=self._clock,
@@ -117,20 +118,19 @@ class Client:
     def trusts(self, target: Target) -> bool:
         return self._guard.trusts(target.host, target.port)
 
-    def open(self, request: httpx.Request, watch: Watch, limits: Limits) -> Opened:
-        """Hand the request to the transport, with its time limits."""
-        if isinstance(self._transport, httpx.BaseTransport):
-            request.extensions = {"timeout": _timeouts(limits)}
-            return _Theirs(self._transport.handle_request(request))
-        if SENT not in request.extensions:
-            request.extensions = {WATCH: watch}
-        return self._transport.reply_to(request)
-
-    def begin(self, request: httpx.Request, watch: Watch) -> None:
+    def send(self, request: Request, watch: Watch) -> Reply:
         """Have the request sent, by a transport that `is_guarded`."""
         assert isinstance(self._transport, GuardedTransport)
-        request.extensions = {WATCH: watch}
-        self._transport.begin(request)
+        return self._transport.send(request, watch)
+
+    def open(self, request: Request, watch: Watch, limits: Limits) -> Opened:
+        """Send the request and wait for the head of its answer."""
+        if isinstance(self._transport, httpx.BaseTransport):
+            given = request.to_httpx({"timeout": _timeouts(limits)})
+            return _Theirs(self._transport.handle_request(given))
+        reply = self._transport.send(request, watch)
+        reply.await_head()
+        return reply
 
 
 def _timeouts(limits: Limits) -> dict[str, float]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Collection, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -19,9 +18,10 @@ import httpx
 
 from connector_assets.errors import AuthError, BlockedError, ConnectorError, RequestError
 from connector_assets.runtime import logs
-from connector_assets.runtime.broken import broken
-from connector_assets.runtime.decode import ACCEPT_ENCODING, Body
-from connector_assets.runtime.transport import SENT
+from connector_assets.runtime.broken import in_our_words
+from connector_assets.runtime.decode import Body
+from connector_assets.runtime.request import Request
+from connector_assets.runtime.transport import Reply
 from connector_assets.runtime.watch import Watch
 from connector_assets.spec.url import Target, join, locate
 
@@ -30,13 +30,8 @@ if TYPE_CHECKING:
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SAFE_METHODS = ("GET", "HEAD")
-_DEFAULT_HEADERS = {
-    "Accept": "application/json",
-    "Accept-Encoding": ACCEPT_ENCODING,
-    "User-Agent": "connector-assets",
-}
+_CREDENTIAL_HEADERS = (b"authorization", b"cookie", b"proxy-authorization")
 _SHOWN_ORIGINS = 5
-_LONGEST_PATH = 200
 IN_MEMORY = 4 << 20
 """Bytes of a body that are held in memory where it may go to a file."""
 
@@ -107,8 +102,9 @@ class Exchange:
     mask: Callable[[str], str]
     turn: Callable[[], float]
     _begun: _Begun | None = None
+    _sent: Reply | None = None
 
-    def begin(self, request: httpx.Request) -> bool:
+    def begin(self, request: Request) -> bool:
         """Send the request; False if that cannot be, or the auth has to ask for something before.
 
         What is not to be answered must be dropped.
@@ -117,97 +113,94 @@ class Exchange:
             return False
         with logs.masked_logs(self.mask):
             begun = self._start(request)
-            if begun.wanted is request:
-                self._admit(request)
-                with _in_our_words():
-                    self.client.begin(request, self.watch)
+            if begun.signed is begun.given:
+                self._admit(begun.wanted)
+                self._sent = in_our_words(self.client.send, begun.wanted, self.watch)
                 self._begun = begun
             elif begun.flow:
                 begun.flow.close()
         return self._begun is not None
 
-    def drop(self, request: httpx.Request) -> None:
+    def drop(self) -> None:
         """Give up what was begun, and its connection."""
-        if sent := request.extensions.pop(SENT, None):
-            sent.close()
+        if self._sent:
+            self._sent.close()
         if self._begun and self._begun.flow:
             self._begun.flow.close()
 
-    def answer(self, request: httpx.Request) -> Answer:
+    def answer(self, request: Request) -> Answer:
         """The answer in the end; see `Client.exchange`."""
         try:
             with logs.masked_logs(self.mask):
                 return self._run(request)
         except ConnectorError as error:
-            raise error.at(place_of(request)).masked(self.mask) from None
+            raise error.at(request.place).masked(self.mask) from None
 
-    def _start(self, request: httpx.Request) -> _Begun:
-        for name, value in _DEFAULT_HEADERS.items():
-            if name not in request.headers:
-                request.headers[name] = value
-        # The auth signs each hop anew: what it writes for one URL may not fit the next.
-        plain, url = request.headers.copy(), request.url
+    def _start(self, request: Request) -> _Begun:
         if self.auth is None or type(self.auth) is httpx.Auth:
-            return _Begun(request, None, plain, url)
-        flow = self.auth.sync_auth_flow(request)
-        return _Begun(_advance(flow, None) or request, flow, plain, url)
+            return _Begun(request)
+        # The auth signs each hop anew: what it writes for one URL may not fit the next.
+        given = request.to_httpx()
+        flow = self.auth.sync_auth_flow(given)
+        signed = _advance(flow, None) or given
+        return _Begun(Request.of(signed), flow, given, signed)
 
-    def _run(self, request: httpx.Request) -> Answer:
+    def _run(self, request: Request) -> Answer:
         for hop in range(self.limits.max_redirects + 1):
             begun, self._begun = self._begun or self._start(request), None
-            answer = self._authenticated(request, begun)
-            plain, url = begun.plain, begun.url
+            answer = self._authenticated(begun)
             if answer.status not in _REDIRECTS:
                 # The URL is kept and resolved against: not the one with the auth's own parameters.
-                return answer if request.url is url else replace(answer, url=str(url))
+                return replace(answer, url=request.url) if begun.flow else answer
             target = self._redirect_target(request, answer)
             if hop < self.limits.max_redirects:
-                request = _redirected(request, target, plain)
+                request = request.at(target)
         what = f"{answer.status}: redirected more than {self.limits.max_redirects} times"
-        raise RequestError(what, where=place_of(request), status=answer.status)
+        raise RequestError(what, where=request.place, status=answer.status)
 
-    def _authenticated(self, request: httpx.Request, begun: _Begun) -> Answer:
-        flow, wanted = begun.flow, begun.wanted
-        if flow is None:
+    def _authenticated(self, begun: _Begun) -> Answer:
+        flow, wanted, given, signed = begun.flow, begun.wanted, begun.given, begun.signed
+        if flow is None or given is None or signed is None:
             return self._exchange(wanted)
         try:
             while True:
                 answer = self._exchange(wanted)
-                if wanted.url.path != request.url.path and answer.status in _REDIRECTS:
+                if signed.url.path != given.url.path and answer.status in _REDIRECTS:
                     raise _token_redirect(wanted, answer)
-                following = _advance(flow, _as_response(wanted, answer))
+                following = _advance(flow, _as_response(signed, answer))
                 if following is None:
                     return answer
-                wanted = following
+                signed, wanted = following, Request.of(following)
         finally:
             flow.close()
 
-    def _admit(self, request: httpx.Request) -> None:
+    def _admit(self, request: Request) -> None:
         target = _target_of(request)
         self._check_origin(request, target)
         self.client.admit(target, self.watch)
         self.watch.stand_still(self.turn())
         # Sent, it is waited for: a new refresh token may be in the answer, and nowhere else.
-        is_token = request.extensions.get("purpose") == "token"
-        self.watch.begin_exchange(place_of(request), hurried=is_token)
+        self.watch.begin_exchange(request.place, hurried=request.is_token)
 
-    def _exchange(self, request: httpx.Request) -> Answer:
+    def _exchange(self, request: Request) -> Answer:
+        sent, self._sent = self._sent, None
         try:
-            if SENT not in request.extensions:
+            if sent is None:
                 self._admit(request)
-            return self._transfer(request)
+            return in_our_words(self._transfer, request, sent)
         except ConnectorError as error:
-            raise error.at(place_of(request)) from None
+            raise error.at(request.place) from None
 
-    def _transfer(self, request: httpx.Request) -> Answer:
-        with _in_our_words():
-            opened = self.client.open(request, self.watch, self.limits)
-            try:
-                return self._read(request, opened)
-            finally:
-                opened.close()
+    def _transfer(self, request: Request, sent: Reply | None) -> Answer:
+        if sent:
+            sent.await_head()
+        opened = sent or self.client.open(request, self.watch, self.limits)
+        try:
+            return self._read(request, opened)
+        finally:
+            opened.close()
 
-    def _read(self, request: httpx.Request, opened: Opened) -> Answer:
+    def _read(self, request: Request, opened: Opened) -> Answer:
         if opened.status == 101:  # noqa: PLR2004 - Switching Protocols
             raise RequestError("the server sent an answer nobody asked for", retryable=True)
         spills = self.limits.to_file and 200 <= opened.status < 300  # noqa: PLR2004
@@ -228,35 +221,35 @@ class Exchange:
             headers=opened.headers,
             body=content,
             file=body.out.file,
-            url=str(request.url),
+            url=request.url,
             wire_bytes=body.wire_bytes,
             elapsed_s=self.watch.elapsed_s,
         )
 
-    def _check_origin(self, request: httpx.Request, target: Target) -> None:
+    def _check_origin(self, request: Request, target: Target) -> None:
         if target.origin not in self.origins:
             what = f"{target.origin} is not a declared origin ({self._declared()})"
             fix = 'nothing was sent; add it to "origins" if credentials may go there'
             raise BlockedError(what, fix=fix)
-        if request.headers.get("host") != request.url.netloc.decode():
+        if request.values(b"host") != [request.resource.authority.encode()]:
             raise BlockedError("the Host header does not name the host of the URL")
         if target.scheme == "http" and not self.client.trusts(target) and self._secretive(request):
             what = "plain http would show credentials to the network"
             fix = f"use https, or allow it with --allow-private {target.host}:{target.port}"
             raise BlockedError(what, fix=fix)
 
-    def _secretive(self, request: httpx.Request) -> bool:
+    def _secretive(self, request: Request) -> bool:
         if self.auth is not None and type(self.auth) is not httpx.Auth:
             return True
-        sent = f"{request.url}\n{request.headers.raw!r}\n{request.read().decode('latin-1')}"
-        named = {"authorization", "cookie", "proxy-authorization"} & request.headers.keys()
-        return bool(named) or self.mask(sent) != sent
+        sent = f"{request.url}\n{request.headers!r}\n{request.content.decode('latin-1')}"
+        named = any(request.values(name) for name in _CREDENTIAL_HEADERS)
+        return named or self.mask(sent) != sent
 
-    def _redirect_target(self, request: httpx.Request, answer: Answer) -> str:
-        where, status = place_of(request), answer.status
+    def _redirect_target(self, request: Request, answer: Answer) -> str:
+        where, status = request.place, answer.status
         try:
             location = _location(answer)
-            url = join(str(request.url), location) if location else ""
+            url = join(request.url, location) if location else ""
             target = locate(url) if url else None
         except BlockedError as error:
             raise BlockedError(f"{status}: redirect refused: {error.what}", where=where) from None
@@ -285,22 +278,12 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """What the auth wants sent first, its flow, and the request as it was before."""
+    """What is sent first; with an auth, its flow, what that was `given`, and what it made of it."""
 
-    wanted: httpx.Request
-    flow: Generator[httpx.Request, httpx.Response, None] | None
-    plain: httpx.Headers
-    url: httpx.URL
-
-
-@contextmanager
-def _in_our_words() -> Iterator[None]:
-    try:
-        yield
-    except ConnectorError:
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever a library raises becomes our error
-        raise broken(error) from None
+    wanted: Request
+    flow: Generator[httpx.Request, httpx.Response, None] | None = None
+    given: httpx.Request | None = None
+    signed: httpx.Request | None = None
 
 
 def _advance(flow: Any, response: httpx.Response | None) -> httpx.Request | None:
@@ -324,17 +307,12 @@ def _as_response(request: httpx.Request, answer: Answer) -> httpx.Response:
     return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
 
 
-def _redirected(request: httpx.Request, url: str, headers: httpx.Headers) -> httpx.Request:
-    fresh = httpx.Request(request.method, url, headers=headers, stream=request.stream)
-    fresh.headers["Host"] = fresh.url.netloc.decode("ascii")
-    return fresh
-
-
-def _target_of(request: httpx.Request) -> Target:
+def _target_of(request: Request) -> Target:
     # Read from httpx's own parts, not from the text: they are what will be dialled.
-    if request.url.userinfo:
+    origin, authority, _, has_user = request.resource
+    if has_user:
         raise BlockedError("the URL holds a user name; credentials belong in auth")
-    return _located(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}/")
+    return _located(f"{origin.scheme}://{authority}/")
 
 
 # The same few origins, for every request.
@@ -349,20 +327,12 @@ def _location(answer: Answer) -> str:
     return re.sub(rb"[\x80-\xff]", lambda byte: b"%%%02X" % ord(byte[0]), raw).decode("ascii")
 
 
-def _token_redirect(request: httpx.Request, answer: Answer) -> BlockedError:
+def _token_redirect(request: Request, answer: Answer) -> BlockedError:
     try:
-        leads = locate(join(str(request.url), _location(answer))).origin
+        leads = locate(join(request.url, _location(answer))).origin
     except BlockedError:
         leads = "an unusable URL"
     what = f"{answer.status}: {_target_of(request).origin} redirects to {leads}"
     return BlockedError(
-        f"{what}; credentials are not sent on", where=place_of(request), fix="correct the token URL"
+        f"{what}; credentials are not sent on", where=request.place, fix="correct the token URL"
     )
-
-
-def place_of(request: httpx.Request) -> str:
-    """The request in an error: method, host and path, never a query."""
-    path = request.url.raw_path.partition(b"?")[0].decode("ascii", "replace")
-    # Whole or not at all: a piece of a secret would not be recognised and masked.
-    shown = path if len(path) <= _LONGEST_PATH else "/…"
-    return f"{request.method} {request.url.netloc.decode('ascii', 'replace')}{shown}"

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 
 import httptools
-import httpx
 
 from connector_assets.errors import RequestError
+from connector_assets.runtime.request import Request
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_TARGET = re.compile(rb"[\x21-\x7e]+")
+_TARGET = re.compile(r"[\x21-\x7e]+")
 # A field's value as it may be sent: no line ends, no other controls, no blanks at its ends.
 _VALUE = re.compile(rb"(?:[^\x00-\x20\x7f](?:[^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?)?")
 # What lies around a field, and a status line, in bytes.
@@ -24,14 +24,14 @@ _SWITCHING = 101
 _FINAL = 200
 
 
-def request_bytes(request: httpx.Request) -> bytes:
+def request_bytes(request: Request) -> bytes:
     """The request as it goes over the wire; RequestError for one that is not valid HTTP."""
-    body = request.read()
-    method, target = request.method.encode("ascii", "replace"), request.url.raw_path
-    lines = [b"%b %b HTTP/1.1\r\n" % (method, target)]
+    body, target = request.content, request.target
+    method = request.method.encode("ascii", "replace")
+    lines = [b"%b %b HTTP/1.1\r\n" % (method, target.encode())]
     valid = bool(_TOKEN.fullmatch(method) and _TARGET.fullmatch(target))
     length = None
-    for name, value in request.headers.raw:
+    for name, value in request.headers:
         lines.append(b"%b: %b\r\n" % (name, value))
         valid = valid and bool(_TOKEN.fullmatch(name) and _VALUE.fullmatch(value))
         match name.lower():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -10,13 +11,13 @@ import httpx
 import msgspec
 
 from connector_assets.errors import ConfigError
+from connector_assets.runtime.request import DEFAULT_HEADERS, Request
 from connector_assets.spec.body import Body
 from connector_assets.spec.call import Call, Deferred, Encoding
 from connector_assets.spec.credentials import check_header
 from connector_assets.spec.template import Template
 
 Scope = Mapping[str, Any]
-USER_AGENT = b"connector-assets"
 # A number keeps its digits: 1.10 is sent as 1.10.
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _CONTENT_TYPES = {
@@ -69,39 +70,26 @@ def endpoint_url(endpoint: Requestable, scope: Scope) -> str:
     return endpoint.url.url(scope)
 
 
-def request_of(call: Call, scope: Scope, accept: str = "application/json") -> httpx.Request:
+def request_of(call: Call, scope: Scope, accept: str = "application/json") -> Request:
     """The request as it goes out, with its secrets; never log it.
 
     `accept` is what it asks for unless the call says otherwise.
     """
     content = _content(call, _reveal(call.body, scope))
-    headers: dict[str, bytes] = {"accept": accept.encode(), "user-agent": USER_AGENT}
+    headers = {**DEFAULT_HEADERS, b"accept": accept.encode()}
     if content is not None:
-        headers["content-type"] = _CONTENT_TYPES[call.encoding]
-    # httpx would encode a header as ASCII; a field value is octets (RFC 9110, section 5.5).
-    given = {
-        name.lower(): check_header(plain(value, name), name).encode("latin-1")
-        for name, value in _headers(call, scope)
-        if value is not None
-    }
-    return _request(
-        call.method,
-        httpx.URL(_with_query(call.url, _reveal(call.params, scope))),
-        [(k.encode(), v) for k, v in {**headers, **given}.items()],
-        content,
+        headers[b"content-type"] = _CONTENT_TYPES[call.encoding]
+    for name, value in _headers(call, scope):
+        if value is not None:
+            # httpx would encode a header as ASCII; it is octets (RFC 9110, section 5.5).
+            octets = check_header(plain(value, name), name).encode("latin-1")
+            headers[name.lower().encode()] = octets
+    url = _with_query(call.url, _reveal(call.params, scope))
+    if call.method == "GET" and content is None:
+        return Request.get(url, headers)
+    return Request.of(
+        httpx.Request(call.method, url, headers=list(headers.items()), content=content)
     )
-
-
-def _request(
-    method: str, url: httpx.URL, headers: list[tuple[bytes, bytes]], content: bytes | None
-) -> httpx.Request:
-    if content is not None or method != "GET":
-        return httpx.Request(method, url, headers=headers, content=content)
-    # What httpx would make of it, in a third of the time: most requests have no body.
-    host = (b"Host", url.netloc)
-    request = httpx.Request("GET", url, headers=[host, *headers], stream=httpx.ByteStream(b""))
-    request.read()
-    return request
 
 
 def _body(body: Body | None, scope: Scope) -> tuple[Encoding, Any]:
@@ -169,19 +157,26 @@ def _with_query(url: str, params: Mapping[str, Any]) -> str:
     """The URL with `params`; one of them replaces a parameter of its name in the URL."""
     if not params:
         return url
-    rest, hash_mark, fragment = url.partition("#")
-    rest, _, query = rest.partition("?")
-    kept = [pair for pair in query.split("&") if pair and _name(pair) not in params]
+    rest, kept, fragment = _without(url, tuple(params))
     try:
         added = [f"{_quoted(name)}={_quoted(value)}" for name, value in _pairs(params)]
     except UnicodeError:
         raise ConfigError("a parameter holds a lone surrogate", where=urlsplit(url).path) from None
     query = "&".join([*kept, *added])
-    return f"{rest}?{query}{hash_mark}{fragment}" if query else f"{rest}{hash_mark}{fragment}"
+    return f"{rest}?{query}{fragment}" if query else f"{rest}{fragment}"
+
+
+@lru_cache(maxsize=256)
+def _without(url: str, names: tuple[str, ...]) -> tuple[str, list[str], str]:
+    """What stands before the query, the pairs of the query of other `names`, and what follows."""
+    rest, hash_mark, fragment = url.partition("#")
+    rest, _, query = rest.partition("?")
+    kept = [pair for pair in query.split("&") if pair and _name(pair) not in names]
+    return rest, kept, f"{hash_mark}{fragment}"
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe="")
+    return text if text.isascii() and text.isalnum() else quote(text, safe="")
 
 
 def _name(pair: str) -> str:

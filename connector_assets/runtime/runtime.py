@@ -302,7 +302,7 @@ class HttpRuntime:
             cancel=cancel,
             learn=values.secrets.learn,
             plain_http=lambda url: self._guard.trusts(url.host, url.port or 80),
-            request=lambda login: request_of(first_call(login, scope), scope),
+            request=lambda login: request_of(first_call(login, scope), scope).to_httpx(),
         )
 
     def _budgets(self, spec: ConnectorSpec, endpoint: Endpoint, key: str) -> list[Budget]:

@@ -38,6 +38,7 @@ from connector_assets.runtime.paginate import Step
 from connector_assets.runtime.permission import may_not
 from connector_assets.runtime.quota import all_reset_in, windows_end_in
 from connector_assets.runtime.render import request_of
+from connector_assets.runtime.request import Request
 from connector_assets.runtime.retry import Backoff, parse_retry_after
 from connector_assets.runtime.rules import Meaning, meaning_of
 from connector_assets.runtime.stats import Stats
@@ -125,9 +126,8 @@ class Session:
             with suppress(ConnectorError):
                 cancel = Either(self.cancel, stop)
                 request, exchange = self._request(call, cancel), self._exchange(cancel)
-                url = request.url  # without what the auth puts into it
                 if exchange.begin(request):
-                    self._tell_of(request.method, url)
+                    self._tell_of(request)
                     read = partial(self._tried, call)
                     return Begun(request, exchange, slots.pop_all(), self._received, read)
         return None
@@ -241,24 +241,23 @@ class Session:
 
     def _send(self, call: Call, cancel: threading.Event) -> Answer:
         request = self._request(call, cancel)
-        self._tell_of(request.method, request.url)
+        self._tell_of(request)
         with ExitStack() as slots:
             for budget in self.budgets:
                 slots.enter_context(budget.slot(cancel))
             answer = self._exchange(cancel).answer(request)
         return self._received(answer)
 
-    def _request(self, call: Call, cancel: threading.Event) -> httpx.Request:
+    def _request(self, call: Call, cancel: threading.Event) -> Request:
         if cancel.is_set():
             raise Cancelled("cancelled")
         self._refuse_before_reset()
         request = request_of(call, self.scope, ACCEPT[self.endpoint.response_format])
-        request.headers.update(self._conditions(call))
-        return request
+        return request.having(self._conditions(call))
 
-    def _tell_of(self, method: str, url: httpx.URL) -> None:
+    def _tell_of(self, request: Request) -> None:
         if self.on_request:
-            self.on_request(self.secrets.mask(f"{method} {url}"))
+            self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
 
     def _exchange(self, cancel: threading.Event) -> Exchange:
         """An exchange, whose deadline runs from now: a place is waited for before."""

@@ -16,24 +16,11 @@ import httpx
 from connector_assets.runtime.dial import Stream, open_stream, open_tls_stream, tls_context
 from connector_assets.runtime.guard import Guard
 from connector_assets.runtime.http1 import Incoming, request_bytes
+from connector_assets.runtime.request import Origin, Request
 from connector_assets.runtime.watch import Watch
 
-WATCH = "connector_assets.watch"
-"""The request extension under which the client hands its watch to the transport."""
-SENT = "connector_assets.sent"
-"""The request extension with what `begin` has sent: the reply, still to come."""
-
-_PORTS = {"http": 80, "https": 443}
 _MOST_IDLE, _IDLE_S = 32, 15.0
 _log = logging.getLogger("connector_assets.http")
-
-
-class Origin(NamedTuple):
-    """Where a connection leads; two names on one address share none."""
-
-    scheme: str
-    host: str
-    port: int
 
 
 class GuardedTransport:
@@ -43,34 +30,12 @@ class GuardedTransport:
         self._guard, self._tls = guard, tls_context()
         self._idle = _Idle()
 
-    def reply_to(self, request: httpx.Request) -> Reply:
-        """Send the request, whose `Watch` is in its extensions, and wait for the head of its reply.
+    def send(self, request: Request, watch: Watch) -> Reply:
+        """Send the request; the head of its reply is still to be awaited, or the reply closed.
 
         Raises RequestError for what breaks the exchange, BlockedError, Cancelled.
         """
-        watch: Watch = request.extensions[WATCH]
-        reply: Reply = request.extensions.pop(SENT, None) or self._sent(request, watch)
-        try:
-            reply.await_head()
-        except BaseException:
-            reply.close()
-            raise
-        _log.debug("%s: answered %d", watch.where, reply.status)
-        return reply
-
-    def begin(self, request: httpx.Request) -> None:
-        """Send the request, and leave the rest to `reply_to`.
-
-        The reply is in its extensions, to be closed by who does not want it.
-        """
-        request.extensions[SENT] = self._sent(request, request.extensions[WATCH])
-
-    def close(self) -> None:
-        self._idle.close()
-
-    def _sent(self, request: httpx.Request, watch: Watch) -> Reply:
-        data = request_bytes(request)
-        origin = _origin(request.url)
+        data, origin = request_bytes(request), request.resource.origin
         stream = self._idle.take(origin, watch.now()) or self._open(origin, watch)
         try:
             stream.send(data, watch)
@@ -79,15 +44,14 @@ class GuardedTransport:
             raise
         return Reply(self._idle, origin, stream, watch, is_bare=request.method == "HEAD")
 
+    def close(self) -> None:
+        self._idle.close()
+
     def _open(self, origin: Origin, watch: Watch) -> Stream:
         _log.debug("%s: connecting", watch.where)
         if origin.scheme == "https":
             return open_tls_stream(self._guard, origin.host, origin.port, watch, self._tls)
         return open_stream(self._guard, origin.host, origin.port, watch)
-
-
-def _origin(url: httpx.URL) -> Origin:
-    return Origin(url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
 
 
 class Reply:
@@ -115,10 +79,16 @@ class Reply:
         return self._incoming.fields.get(name.encode(), b"").decode("latin-1")
 
     def await_head(self) -> None:
+        """Wait for status and headers; the reply is closed where they do not come."""
         incoming, received = self._incoming, 0
-        while not incoming.has_head:
-            received += self._receive()
-            self._watch.check_head(incoming.head_bytes if incoming.has_head else received)
+        try:
+            while not incoming.has_head:
+                received += self._receive()
+                self._watch.check_head(incoming.head_bytes if incoming.has_head else received)
+        except BaseException:
+            self.close()
+            raise
+        _log.debug("%s: answered %d", self._watch.where, self.status)
 
     def __iter__(self) -> Iterator[bytes]:
         incoming, beside = self._incoming, 0

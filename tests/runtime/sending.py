@@ -12,6 +12,7 @@ from connector_assets.errors import (
 )
 from connector_assets.runtime.client import Client, Limits
 from connector_assets.runtime.guard import Guard
+from connector_assets.runtime.request import Request
 
 QUICK = Limits(connect_s=2, read_s=0.5, total_s=1.5)
 
@@ -27,7 +28,7 @@ def send(client, url, *, origins=None, method="GET", limits=QUICK, **given):
         "cancel": threading.Event(),
         "mask": str,
     }
-    return client.exchange(**{**options, **given}).answer(request)
+    return client.exchange(**{**options, **given}).answer(Request.of(request))
 
 
 def refused(client, url, kind=ConnectorError, match=None, **given):

@@ -43,7 +43,7 @@ def context(secrets, folder, clock=None, **config):
         tokens=FileTokenStore(folder),
         clock=clock or Now(),
         learn=held.learn,
-        request=lambda login: request_of(first_call(login, scope), scope),
+        request=lambda login: request_of(first_call(login, scope), scope).to_httpx(),
     )
 
 

@@ -16,6 +16,7 @@ from connector_assets.redact import Secrets
 from connector_assets.runtime.client import Client, Limits
 from connector_assets.runtime.guard import Guard
 from connector_assets.runtime.pace import Pace
+from connector_assets.runtime.request import Request
 from connector_assets.runtime.runtime import HttpRuntime, Values
 from connector_assets.runtime.stats import Stats
 from connector_assets.spec.document import parse_connector
@@ -192,7 +193,7 @@ def test_no_secret_is_logged_of_a_request_that_is_sent_ahead(caplog):
     mask = Secrets({"key": "canary-5f1e"}).mask
     with serving(lambda _: {"rows": []}) as api, Client(guard=Guard([api.host])) as client:
         exchange = exchange_of(client, api.origin, mask=mask)
-        request = httpx.Request("GET", f"{api.origin}/canary-5f1e/rows?q=private")
+        request = Request.get(f"{api.origin}/canary-5f1e/rows?q=private", {})
         with caplog.at_level(logging.DEBUG):
             assert exchange.begin(request)
             assert exchange.answer(request).status == 200
@@ -204,7 +205,7 @@ def test_no_secret_is_logged_of_a_request_that_is_sent_ahead(caplog):
 def test_what_the_auth_has_to_ask_for_before_is_not_sent_ahead():
     with serving(lambda _: {"rows": []}) as api, Client(guard=Guard([api.host])) as client:
         exchange = exchange_of(client, api.origin, Asking())
-        request = httpx.Request("GET", f"{api.origin}/rows")
+        request = Request.get(f"{api.origin}/rows", {})
         assert not exchange.begin(request)
         assert not api.seen
         assert exchange.answer(request).status == 200
@@ -221,7 +222,7 @@ def test_a_transport_of_the_callers_is_never_asked_ahead():
         exchange = exchange_of(
             client, "https://api.example.com", turn=lambda: turns.append(1) or 0.0
         )
-        request = httpx.Request("GET", "https://api.example.com/rows")
+        request = Request.get("https://api.example.com/rows", {})
         assert not exchange.begin(request)
         assert not turns
         assert exchange.answer(request).body == b"{}"

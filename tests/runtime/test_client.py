@@ -207,8 +207,8 @@ def test_requests_say_what_they_accept_unless_told_otherwise():
     with serving(saying(answer())) as wire, opening(wire) as client:
         send(client, base(wire))
         send(client, base(wire), headers={"Accept": "text/csv", "User-Agent": "me"})
-    assert "\r\nAccept: application/json\r\n" in wire.requests[0]
-    assert "\r\nAccept-Encoding: gzip, deflate\r\n" in wire.requests[0]
+    assert "\r\naccept: application/json\r\n" in wire.requests[0]
+    assert "\r\naccept-encoding: gzip, deflate\r\n" in wire.requests[0]
     assert "\r\nAccept: text/csv\r\n" in wire.requests[1]
     assert "application/json" not in wire.requests[1]
 

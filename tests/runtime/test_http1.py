@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from connector_assets.errors import RequestError
 from connector_assets.runtime.http1 import Incoming, request_bytes
+from connector_assets.runtime.request import Request
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TWO = OK + b"Content-Length: 2\r\n\r\n{}"
@@ -233,7 +234,7 @@ def test_a_request_is_written_as_it_is():
     given = httpx.Request(
         "POST", "https://h.example/a%20b?q=%2F", headers={"X-Key": "k"}, content=b"{}"
     )
-    head, _, body = request_bytes(given).partition(b"\r\n\r\n")
+    head, _, body = request_bytes(Request.of(given)).partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     assert lines[0] == b"POST /a%20b?q=%2F HTTP/1.1"
     assert {b"Host: h.example", b"X-Key: k", b"Content-Length: 2"} <= set(lines[1:])
@@ -241,7 +242,7 @@ def test_a_request_is_written_as_it_is():
 
 
 def test_octets_over_127_go_out_as_they_are():
-    given = httpx.Request("GET", "https://h.example/", headers=[(b"X", "é".encode("latin-1"))])
+    given = Request.get("https://h.example/", {b"X": "é".encode("latin-1")})
     assert b"\r\nX: \xe9\r\n" in request_bytes(given)
 
 
@@ -263,11 +264,11 @@ def test_octets_over_127_go_out_as_they_are():
 )
 def test_a_request_that_is_not_http_is_never_written(headers):
     with pytest.raises(RequestError, match="not valid HTTP") as caught:
-        request_bytes(httpx.Request("GET", "https://h.example/", headers=headers))
+        request_bytes(Request.get("https://h.example/", dict(headers)))
     assert not caught.value.retryable
 
 
 @pytest.mark.parametrize("method", ["GET /x HTTP/1.1\r\nX:", "G T", "GÉT"])
 def test_a_method_is_a_token(method):
     with pytest.raises(RequestError, match="not valid HTTP"):
-        request_bytes(httpx.Request(method, "https://h.example/"))
+        request_bytes(Request.of(httpx.Request(method, "https://h.example/")))

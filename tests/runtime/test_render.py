@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_assets.errors import ConfigError
-from connector_assets.runtime.render import USER_AGENT, request_of
+from connector_assets.runtime.render import request_of
 from connector_assets.spec.call import Call
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -25,7 +25,7 @@ URLS = st.sampled_from(
 def test_parameters_come_after_those_of_the_url_and_replace_them(url, written, params):
     query = urlencode(written, quote_via=quote)
     call = Call("GET", f"{url}?{query}#fragment", params)
-    sent = request_of(call, {}).url
+    sent = httpx.URL(request_of(call, {}).url)
     assert (sent.scheme, sent.netloc) == (httpx.URL(url).scheme, httpx.URL(url).netloc)
     assert sent.path == httpx.URL(url).path
     assert parse_qsl(sent.query.decode(), keep_blank_values=True) == [
@@ -36,12 +36,12 @@ def test_parameters_come_after_those_of_the_url_and_replace_them(url, written, p
 
 def test_a_query_without_parameters_is_sent_as_it_stands():
     call = Call("GET", "https://h.example/a?x=1&&y=%2f+z&flag")
-    assert request_of(call, {}).url.raw_path == b"/a?x=1&&y=%2f+z&flag"
+    assert request_of(call, {}).target == "/a?x=1&&y=%2f+z&flag"
 
 
 def test_a_url_that_is_left_without_parameters_has_no_question_mark():
     call = Call("GET", "https://h.example/a?x=1", {"x": None})
-    assert request_of(call, {}).url.raw_path == b"/a"
+    assert request_of(call, {}).target == "/a"
 
 
 @pytest.mark.parametrize("params", [{"a": "\ud800"}, {"\ud800": "a"}])
@@ -54,8 +54,13 @@ def test_a_lone_surrogate_in_a_parameter_is_an_error_of_ours(params):
 @pytest.mark.parametrize("body", [None, {"a": 1}])
 @pytest.mark.parametrize("url", ["https://h.example/a", "http://[2001:db8::1]:8080/a?b=c"])
 def test_a_request_is_what_httpx_would_make_of_it(method, body, url):
-    made = request_of(Call(method, url, headers={"X-Team": "a b"}, body=body), {})
-    given_headers = [(b"accept", b"application/json"), (b"user-agent", USER_AGENT)]
+    call = Call(method, url, headers={"X-Team": "a b", "Accept": "text/csv"}, body=body)
+    made = request_of(call, {}).to_httpx()
+    given_headers = [
+        (b"accept", b"text/csv"),
+        (b"accept-encoding", b"gzip, deflate"),
+        (b"user-agent", b"connector-assets"),
+    ]
     if body:
         given_headers.append((b"content-type", b"application/json"))
     given_headers.append((b"x-team", b"a b"))

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import httpx
+from msgspec import Struct
 
 from connector_assets.errors import AuthError, BlockedError, ConnectorError, RequestError
 from connector_assets.runtime import logs
@@ -23,6 +24,7 @@ from connector_assets.runtime.decode import Body
 from connector_assets.runtime.request import Request
 from connector_assets.runtime.transport import Reply
 from connector_assets.runtime.watch import Watch
+from connector_assets.spec.credentials import Credential
 from connector_assets.spec.url import Target, join, locate
 
 if TYPE_CHECKING:
@@ -139,6 +141,8 @@ class Exchange:
     def _start(self, request: Request) -> _Begun:
         if self.auth is None or type(self.auth) is httpx.Auth:
             return _Begun(request)
+        if isinstance(self.auth, Credential) and (header := self.auth.header()):
+            return _Begun(request.having(dict([header])))
         # The auth signs each hop anew: what it writes for one URL may not fit the next.
         given = request.to_httpx()
         flow = self.auth.sync_auth_flow(given)
@@ -276,8 +280,7 @@ class Exchange:
         return ", ".join(shown) + more if shown else "none is declared"
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
+class _Begun(Struct, frozen=True):
     """What is sent first; with an auth, its flow, what that was `given`, and what it made of it."""
 
     wanted: Request

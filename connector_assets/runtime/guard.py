@@ -81,7 +81,8 @@ class Guard:
     def __init__(self, allow_private: Sequence[str] = (), resolver: Resolve | None = None) -> None:
         self.resolver = resolver
         self._entries = tuple(_Entry.parse(text) for text in allow_private)
-        self._admitted: set[Target] = set()
+        self._admitted: set[str] = set()
+        self._trusted: dict[tuple[str, int], bool] = {}
 
     def judge(self, url: str) -> Verdict:
         """The verdict on a URL, its host resolved."""
@@ -93,13 +94,13 @@ class Guard:
 
     def admit(self, target: Target) -> None:
         """Refuse what needs no resolution to be refused: a port, a literal, an inside name."""
-        if target in self._admitted:
+        if target.origin in self._admitted:
             return
         if target.address is not None:
             self.addresses(target.host, target.port)
         else:
             self._check_name(target.host, target.port)
-        self._admitted.add(target)
+        self._admitted.add(target.origin)
 
     def addresses(self, host: str, port: int) -> tuple[str, ...]:
         """The addresses that may be dialled for `host`, all judged; one bad address refuses all.
@@ -117,6 +118,12 @@ class Guard:
 
     def trusts(self, host: str, port: int) -> bool:
         """Whether the operator named this host: then plain http may carry credentials to it."""
+        known = self._trusted.get((host, port))
+        if known is None:
+            known = self._trusted[host, port] = self._named(host, port)
+        return known
+
+    def _named(self, host: str, port: int) -> bool:
         literal = _literal(host)
         in_range = literal is not None and any(entry.covers(literal) for entry in self._entries)
         return in_range or any(entry.names(host, port) for entry in self._entries)

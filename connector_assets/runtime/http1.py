@@ -8,6 +8,7 @@ size, a length beside chunks. What it is too lenient with then is refused here.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import httptools
 
@@ -15,7 +16,7 @@ from connector_assets.errors import RequestError
 from connector_assets.runtime.request import Request
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_TARGET = re.compile(r"[\x21-\x7e]+")
+_TARGET = re.compile(rb"[\x21-\x7e]+")
 # A field's value as it may be sent: no line ends, no other controls, no blanks at its ends.
 _VALUE = re.compile(rb"(?:[^\x00-\x20\x7f](?:[^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?)?")
 # What lies around a field, and a status line, in bytes.
@@ -26,25 +27,30 @@ _FINAL = 200
 
 def request_bytes(request: Request) -> bytes:
     """The request as it goes over the wire; RequestError for one that is not valid HTTP."""
-    body, target = request.content, request.target
+    body, target = request.content, request.target.encode()
     method = request.method.encode("ascii", "replace")
-    lines = [b"%b %b HTTP/1.1\r\n" % (method, target.encode())]
-    valid = bool(_TOKEN.fullmatch(method) and _TARGET.fullmatch(target))
-    length = None
-    for name, value in request.headers:
-        lines.append(b"%b: %b\r\n" % (name, value))
-        valid = valid and bool(_TOKEN.fullmatch(name) and _VALUE.fullmatch(value))
-        match name.lower():
-            case b"content-length":
-                length = value
-            case b"transfer-encoding":
-                valid = False
+    fields, length = _fields_sent(request.headers)
+    valid = bool(fields and _TOKEN.fullmatch(method) and _TARGET.fullmatch(target))
     if length is None and body:
         length = b"%d" % len(body)
-        lines.append(b"Content-Length: %b\r\n" % length)
+        fields = b"%bContent-Length: %b\r\n" % (fields, length)
     if not valid or (length or b"0") != b"%d" % len(body):
         raise RequestError("the request is not valid HTTP", fix="check headers and body")
-    return b"".join([*lines, b"\r\n", body])
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, target, fields, body)
+
+
+# The pages of a list have the same headers.
+@lru_cache(maxsize=16)
+def _fields_sent(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, bytes | None]:
+    """The lines of a request's headers, empty where one is not valid, and Content-Length if set."""
+    length = None
+    for name, value in headers:
+        key = name.lower()
+        is_field = _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)
+        if not is_field or key == b"transfer-encoding":
+            return b"", None
+        length = value if key == b"content-length" else length
+    return b"".join(b"%b: %b\r\n" % header for header in headers), length
 
 
 class Incoming:

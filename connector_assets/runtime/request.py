@@ -103,9 +103,10 @@ class Request(Struct, frozen=True):
         """This request with more `headers`, instead of those of the same names."""
         if not headers:
             return self
-        new = {name.lower().encode(): value.encode() for name, value in headers.items()}
-        kept = [pair for pair in self.headers if pair[0].lower() not in new]
-        return replace(self, headers=(*kept, *new.items()))
+        new = [(name.encode(), value.encode()) for name, value in headers.items()]
+        names = {name.lower() for name, _ in new}
+        kept = [pair for pair in self.headers if pair[0].lower() not in names]
+        return replace(self, headers=(*kept, *new))
 
     def values(self, name: bytes) -> list[bytes]:
         """The values of the headers called `name`, which is in lower case."""

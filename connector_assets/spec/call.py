@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
@@ -149,7 +150,21 @@ _DECIMAL = "$decimal"
 
 def dumps(value: Any) -> str:
     """JSON of anything that holds calls; `Call.loads` reads one from its JSON."""
-    return _encoder.encode(value)
+    # The same text in a fraction of the time, for what both write alike.
+    return _plain.encode(value).decode() if _is_plain(value) else _encoder.encode(value)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.isascii() and value.isprintable()
+    if isinstance(value, int):
+        return abs(value) < _BEYOND
+    if isinstance(value, Call):
+        return all(map(_is_plain, (value.url, value.params, value.headers, value.body, value.job)))
+    if isinstance(value, dict):
+        texts = all(isinstance(key, str) for key in value)
+        return texts and all(map(_is_plain, (*value, *value.values())))
+    return value is None
 
 
 def _special(value: Any) -> dict[str, Any]:
@@ -166,6 +181,8 @@ def _special(value: Any) -> dict[str, Any]:
 
 
 _encoder = json.JSONEncoder(separators=(",", ":"), default=_special)
+_plain = msgspec.json.Encoder()
+_BEYOND = 1 << 63
 
 
 def _revive(value: Any) -> Any:

@@ -124,6 +124,10 @@ class Credential(httpx.Auth):
     def __init__(self, place: Place, name: str, value: str) -> None:
         self._place, self._name, self._value = place, name, value
 
+    def header(self) -> tuple[str, str] | None:
+        """The header it is, for who has no use for a flow; None where it goes elsewhere."""
+        return (self._name, _header(self._name, self._value)) if self._place == "header" else None
+
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         yield put(request, self._place, self._name, self._value)
 
@@ -155,7 +159,7 @@ def check_header(value: str, what: str) -> str:
 def put(request: httpx.Request, place: Place, name: str, value: str) -> httpx.Request:
     """`request` with the credential at `name`, instead of one that is there already."""
     if place == "header":
-        request.headers[name] = check_header(value, f'the value of header "{name}"')
+        request.headers[name] = _header(name, value)
     elif place == "cookie":
         request.headers["cookie"] = _cookie(request.headers.get("cookie", ""), name, value)
     elif place == "query":
@@ -164,6 +168,10 @@ def put(request: httpx.Request, place: Place, name: str, value: str) -> httpx.Re
     else:
         return _with_body(request, name, value)
     return request
+
+
+def _header(name: str, value: str) -> str:
+    return check_header(value, f'the value of header "{name}"')
 
 
 def _cookie(cookies: str, name: str, value: str) -> str:

@@ -8,7 +8,7 @@ refuses the rest. It needs no network.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import urljoin
@@ -41,13 +41,13 @@ class Target:
     host: str
     port: int
     address: Address | None
+    origin: str = field(init=False)
+    """As a browser writes it: `https://api.example.com`, without the scheme's usual port."""
 
-    @property
-    def origin(self) -> str:
-        """As a browser writes it: `https://api.example.com`, without the scheme's usual port."""
+    def __post_init__(self) -> None:
         host = f"[{self.host}]" if isinstance(self.address, IPv6Address) else self.host
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{host}{port}"
+        object.__setattr__(self, "origin", f"{self.scheme}://{host}{port}")
 
 
 def locate(url: str) -> Target:

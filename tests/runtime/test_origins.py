@@ -10,6 +10,7 @@ from connector_assets.errors import (
     ConnectorError,
     RequestError,
 )
+from connector_assets.spec.credentials import Credential
 from tests.runtime.sending import base, opening, refused, send
 from tests.runtime.wire import answer, saying, serving
 
@@ -54,6 +55,16 @@ def test_a_redirect_inside_the_declared_origins_keeps_headers_and_auth():
         assert "\r\nx-key: k-1\r\n" in wire.requests[0].lower()
         assert "\r\nauthorization: basic " in wire.requests[0].lower()
         assert wire.requests[0].lower().count(f"\r\nhost: {wire.host}:{wire.port}\r\n") == 1
+
+
+def test_a_credential_replaces_a_header_of_its_name_on_each_hop():
+    auth = Credential("header", "X-Key", "k-1")
+    moved = answer("302 Found", b"", "Location: /b")
+    with serving(saying(moved, answer())) as wire, opening(wire) as client:
+        reply = send(client, f"{base(wire)}/a", auth=auth, headers={"x-key": "old"})
+    assert reply.url == f"{base(wire)}/b"
+    sent = [[line for line in one.split("\r\n") if "key" in line.lower()] for one in wire.requests]
+    assert sent == [["X-Key: k-1"], ["X-Key: k-1"]]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

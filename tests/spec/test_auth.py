@@ -63,6 +63,27 @@ def test_an_api_key_has_its_prefix_as_it_stands():
     assert sent(auth(**KEY, prefix="Token "), {"k": "k-1"}).headers["x-key"] == "Token k-1"
 
 
+@pytest.mark.parametrize(
+    "member",
+    [
+        KEY,
+        KEY | {"prefix": "Token "},
+        {"type": "bearer", "tokenRef": "{{secrets.k}}"},
+        {"type": "basic", "usernameRef": "{{secrets.k}}", "passwordRef": "{{secrets.k}}"},
+    ],
+)
+def test_a_credential_that_is_a_header_needs_no_flow(member):
+    name, value = auth(**member).flow(context({"k": "k-1"})).header()
+    assert sent(auth(**member), {"k": "k-1"}).headers[name] == value
+    with pytest.raises(ConfigError, match="cannot carry"):
+        auth(**KEY).flow(context({"k": "a\r\nX: y"})).header()
+
+
+@pytest.mark.parametrize("place", ["query", "cookie", "body"])
+def test_a_credential_elsewhere_is_no_header(place):
+    assert auth(**KEY | {"in": place}).flow(context({"k": "k-1"})).header() is None
+
+
 def test_an_api_key_in_the_query_leaves_the_rest_of_it_alone():
     member = auth(**KEY | {"in": "query", "name": "api key"})
     assert sent(member, {"k": "a&b"}).url.raw_path == b"/items?a=1&b=%20x&api%20key=a%26b"

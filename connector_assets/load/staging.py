@@ -12,8 +12,8 @@ import shutil
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -156,9 +156,11 @@ class Staging:
             complete=complete,
             cursor=cursor,
         )
-        with self._profiled(name, encoded.data):
-            self._write(name, encoded.data, journal.line(entry))
-            self._take(entry)
+        profiler = self._profiled(name, encoded.data)
+        self._write(name, encoded.data, journal.line(entry))
+        self._take(entry)
+        if profiler:
+            self._profilers[name] = profiler
         self._sync_if_due(len(encoded.data))
 
     def segments(self) -> list[Segment]:
@@ -248,17 +250,17 @@ class Staging:
         elif entry.cursor is not None:
             self.cursor = entry.cursor
 
-    @contextmanager
-    def _profiled(self, name: str, data: bytes) -> Iterator[None]:
-        """Learn what a batch holds. A file of which not every batch was seen is profiled later."""
+    def _profiled(self, name: str, data: bytes) -> Profiler | None:
+        """Learn what a batch holds; to be kept once that is staged.
+
+        A file of which not every batch was seen is profiled later.
+        """
         profiler = self._profilers.pop(name, None)
         if name not in self._segments and name.endswith(".ndjson"):
             profiler = Profiler(where=self.name, before=self.rows)
         if profiler:
             profiler.add(data)
-        yield
-        if profiler:
-            self._profilers[name] = profiler
+        return profiler
 
     def _profile_of(self, name: str) -> Profile | None:
         """A copy: more may be appended."""

@@ -7,8 +7,8 @@ hand a page from thread to thread costs more than to wait for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from connector_assets.errors import ConnectorError
 from connector_assets.runtime.exchange import Answer, Exchange
@@ -16,26 +16,29 @@ from connector_assets.runtime.page import Page
 from connector_assets.runtime.request import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """A page that was asked for, whose answer nobody has waited for yet."""
 
-    request: Request = field(repr=False)
-    exchange: Exchange = field(repr=False)
-    slots: ExitStack
+    request: Request
+    exchange: Exchange
+    free: Callable[[], None]
     received: Callable[[Answer], Answer]
     read: Callable[[Answer], Page]
 
     def result(self) -> Page | None:
         """The page; None if this one try did not bring it."""
         try:
-            with self.slots:
+            try:
                 answer = self.exchange.answer(self.request)
+            finally:
+                self.free()
             return self.read(self.received(answer))
         except ConnectorError:
             return None
 
     def cancel(self) -> None:
         """Have it that nobody will ask for the page."""
-        with self.slots:
+        try:
             self.exchange.drop()
+        finally:
+            self.free()

@@ -15,8 +15,8 @@ import hashlib
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -54,11 +54,33 @@ class Budget(Protocol):
         ...
 
 
+def places(budgets: Sequence[Budget]) -> Callable[[], None] | None:
+    """A place in each budget, without waiting: what frees them, None if one has none left."""
+    taken: list[Callable[[], None]] = []
+    for budget in budgets:
+        free = budget.place()
+        if free is None:
+            _free(taken)
+            return None
+        taken.append(free)
+    return partial(_free, taken)
+
+
+def _free(taken: Sequence[Callable[[], None]]) -> None:
+    with ExitStack() as all_of_them:
+        for free in taken:
+            all_of_them.callback(free)
+
+
 class Ledger(Protocol):
     """Where a bucket is kept, and the places for requests under way."""
 
     def change(self, change: Change[Result]) -> Result:
         """Apply `change` to the bucket as of now, alone; keep what it returns."""
+        ...
+
+    def is_untouched(self) -> bool:
+        """Whether nobody has had to wait yet; False, too, where to look is as dear as to ask."""
         ...
 
     def place(self, number: int) -> Callable[[], None] | None:
@@ -108,6 +130,8 @@ class SharedBudget:
     def take(self, cancel: threading.Event) -> float:
         if cancel.is_set():
             raise Cancelled("cancelled before a request")
+        if self._rate is None and self._ledger.is_untouched():
+            return 0.0
         began = self._clock.monotonic()
         instant, wait_s = self._ledger.change(self._reserve)
         try:
@@ -173,6 +197,9 @@ class MemoryLedger:
             self._bucket, result = change(self._bucket.at(self._clock.time()))
             return result
 
+    def is_untouched(self) -> bool:
+        return self._bucket == Bucket()
+
     def place(self, number: int) -> Callable[[], None] | None:
         with self._lock:
             if number in self._taken:
@@ -207,6 +234,13 @@ class FileLedger:
                 os.pwrite(file, text, 0)
                 os.ftruncate(file, len(text))
             return result
+
+    def is_untouched(self) -> bool:
+        try:
+            # As text: to make a Path of it would take as long as to ask.
+            return os.stat(self._path).st_size == 0  # noqa: PTH116
+        except FileNotFoundError:
+            return True
 
     def place(self, number: int) -> Callable[[], None] | None:
         return try_lock(f"{self._path}.{number}")

@@ -34,6 +34,7 @@ class Stream:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.cut_off = False
+        self._poll: select.poll | None = None
         sock.settimeout(SLICE_S)
 
     def receive(self, watch: Watch) -> bytes:
@@ -80,9 +81,10 @@ class Stream:
             return False
         if not hasattr(select, "poll"):  # Windows
             return not select.select([self._sock], [], [], 0)[0]
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        return not poll.poll(0)
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._sock, select.POLLIN)
+        return not self._poll.poll(0)
 
 
 def open_stream(guard: Guard, host: str, port: int, watch: Watch) -> Stream:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -33,22 +33,26 @@ class Document:
     Raises ResponseError where it is found not to be JSON.
     """
 
+    # Not cached properties, which take a lock: several of these are made for each page.
+    __slots__ = ("_members", "text")
+
     def __init__(self, text: bytes) -> None:
         self.text = text
+        self._members: dict[str, msgspec.Raw] | None = None
 
-    @cached_property
+    @property
     def first(self) -> int:
         """The character it begins with, 0 where there is none."""
         return first_of(self.text)
 
-    @cached_property
+    @property
     def members(self) -> dict[str, msgspec.Raw]:
         """What an object has, undecoded; nothing where it is no object."""
-        if self.first != OBJECT:
-            exactly(self.text)
-            return {}
-        members: dict[str, msgspec.Raw] = _decode(_members, self.text)
-        return members
+        if self._members is None:
+            is_object = self.first == OBJECT
+            self._members = _decode(_members if is_object else _exact, self.text)
+            self._members = self._members if is_object else {}
+        return self._members or {}
 
     def get(self, path: Path) -> Any:
         """The value at `path`, None where it is absent."""

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import structs
 
 from connector_assets.errors import BlockedError, RequestError, ResponseError
 from connector_assets.runtime.clock import Clock
@@ -197,7 +198,7 @@ def capped(steps: Iterator[Step], max_pages: int | None) -> Iterator[Step]:
     """`steps` up to so many with rows; the first one is the creation."""
     for number, step in enumerate(steps):
         at_cap = number == max_pages and step.following is not None
-        yield replace(step, truncated=at_cap)
+        yield structs.replace(step, truncated=at_cap)
         if at_cap:
             return
 

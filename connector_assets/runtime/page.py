@@ -10,12 +10,12 @@ import codecs
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from connector_assets.errors import ResponseError
 from connector_assets.runtime.document import (
@@ -39,8 +39,7 @@ _NOT_CHARSETS = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "ut
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """`count` rows as lines of JSON; `first` and `last` are as they stand in the body."""
 
     count: int = 0
@@ -119,7 +118,7 @@ class Page:
         """Equal for pages with the same rows, whatever comes with them."""
         return self._rows.lines
 
-    @cached_property
+    @property
     def digest(self) -> int:
         """Equal for equal bodies."""
         return hash(self._body.text)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from connector_assets.errors import PageLimit, PaginationLoop, StartOver
 from connector_assets.runtime.page import Page
@@ -16,8 +18,7 @@ from connector_assets.spec.pagination import Foresees, Paginates
 _SAME_ROWS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A page and the call that follows it; None: the list is complete.
 
     `truncated` says that the list goes on, but a cap that may cut it was reached. `restarted` says
@@ -171,12 +172,13 @@ class _Proof:
     def of_page(self, page: Page) -> None:
         if not page.count:
             return
-        if page.digest in self._bodies:
+        digest = page.digest
+        if digest in self._bodies:
             raise PaginationLoop(
                 "the server sends a page it sent before",
                 fix="check that the API knows the pagination's parameters",
             )
-        self._bodies.add(page.digest)
+        self._bodies.add(digest)
         self._of_rows(page)
 
     def _of_rows(self, page: Page) -> None:

@@ -152,6 +152,9 @@ class PostgresLedger:
             )
         return result
 
+    def is_untouched(self) -> bool:
+        return False
+
     def place(self, number: int) -> Callable[[], None] | None:
         return self._server.try_lock(f"{self._key}:{number}")
 

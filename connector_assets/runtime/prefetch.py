@@ -150,5 +150,7 @@ class Prefetch:
 
 
 def _same(foreseen: Call, asked: Call) -> bool:
+    if foreseen == asked:
+        return True
     # A probe's 404 is the list's end, another's may be an error.
     return foreseen.place == asked.place and foreseen.probe == asked.probe

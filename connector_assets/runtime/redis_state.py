@@ -77,6 +77,9 @@ class RedisLedger:
             result: Result = self._redis.transaction(apply, self._key, value_from_callable=True)
             return result
 
+    def is_untouched(self) -> bool:
+        return False
+
     def place(self, number: int) -> Callable[[], None] | None:
         key, mine = f"{self._key}:{number}", secrets.token_hex(8)
         with _reaching():

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -63,10 +62,11 @@ def find_rows(text: bytes, keys: tuple[str, ...]) -> Span | None:
 
 def _elements(text: bytes, keys: tuple[str, ...]) -> list[msgspec.Raw]:
     """The elements of the list at `keys`, nothing where there is none."""
-    if any(map(_UNNAMEABLE.search, keys)):
+    decoder = _decoder(keys)
+    if decoder is None:
         return []
     try:
-        found = _decoder(keys).decode(text)
+        found = decoder.decode(text)
         for _ in keys:
             found = found.at
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -76,7 +76,9 @@ def _elements(text: bytes, keys: tuple[str, ...]) -> list[msgspec.Raw]:
 
 
 @lru_cache(maxsize=256)
-def _decoder(keys: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+def _decoder(keys: tuple[str, ...]) -> msgspec.json.Decoder[Any] | None:
+    if any(map(_UNNAMEABLE.search, keys)):
+        return None
     type_: Any = list[msgspec.Raw]
     for key in reversed(keys):
         type_ = msgspec.defstruct("Level", [("at", type_, msgspec.field(name=key))])
@@ -90,9 +92,10 @@ def _begins(key: str) -> re.Pattern[bytes]:
 
 
 def _is_empty_at(keys: tuple[str, ...], envelope: Document) -> bool:
-    with suppress(ResponseError):  # a key comes twice
+    try:
         return envelope.walk(keys) == _EMPTY
-    return False
+    except ResponseError:  # a key comes twice
+        return False
 
 
 @lru_cache(maxsize=4096)

@@ -49,15 +49,25 @@ def meaning_of(
     `response` gives the body as data, and is asked only where a rule reads it. A GraphQL answer
     with a non-empty top-level `errors` fails even with status 200.
     """
+    if not (rules or graphql):
+        return _by_status(answer.status)
     said = _Said(answer, response, scope)
     for number, rule in enumerate(rules):
         if said.matches(rule):
             return Meaning(rule.action, said.message(rule.message), f"errors.{number}")
-    if 200 <= answer.status < 300 and answer.status != 206:  # noqa: PLR2004 - 2xx but Partial Content
-        if graphql and said.has_errors:
-            return Meaning("fail", "the answer has GraphQL errors")
-        return Meaning("rows")
-    return Meaning(default_action(answer.status))
+    meaning = _by_status(answer.status)
+    if meaning is _ROWS and graphql and said.has_errors:
+        return Meaning("fail", "the answer has GraphQL errors")
+    return meaning
+
+
+_ROWS = Meaning("rows")
+
+
+def _by_status(status: int) -> Meaning:
+    if 200 <= status < 300 and status != 206:  # noqa: PLR2004 - 2xx but Partial Content
+        return _ROWS
+    return Meaning(default_action(status))
 
 
 def _upper_escapes(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, NoReturn
@@ -26,7 +26,7 @@ from connector_assets.errors import (
 )
 from connector_assets.redact import Secrets
 from connector_assets.runtime.begun import Begun
-from connector_assets.runtime.budget import Budget
+from connector_assets.runtime.budget import Budget, places
 from connector_assets.runtime.client import Client
 from connector_assets.runtime.clock import Clock, Either
 from connector_assets.runtime.exchange import Answer, Exchange, Limits
@@ -118,24 +118,27 @@ class Session:
 
         None where it cannot be sent at once.
         """
-        with ExitStack() as slots:
-            for budget in self.budgets:
-                if (free := budget.place()) is None:
-                    return None
-                slots.callback(free)
-            with suppress(ConnectorError):
-                cancel = Either(self.cancel, stop)
-                request, exchange = self._request(call, cancel), self._exchange(cancel)
-                if exchange.begin(request):
-                    self._tell_of(request)
-                    read = partial(self._tried, call)
-                    return Begun(request, exchange, slots.pop_all(), self._received, read)
-        return None
+        if (free := places(self.budgets)) is None:
+            return None
+        begun = None
+        try:
+            cancel = Either(self.cancel, stop)
+            request, exchange = self._request(call, cancel), self._exchange(cancel)
+            if exchange.begin(request):
+                self._tell_of(request)
+                read = partial(self._tried, call)
+                begun = Begun(request, exchange, free, self._received, read)
+        except ConnectorError:
+            return None
+        finally:
+            if begun is None:
+                free()
+        return begun
 
     def _tried(self, call: Call, answer: Answer) -> Page:
         meaning = self._meaning(answer)
-        told = self._told(answer, meaning)
-        if meaning.action == "rate_limited" and told is not None:
+        told = self._told(answer, meaning) if meaning.action == "rate_limited" else None
+        if told is not None:
             self._pause(min(told, self.endpoint.retry.max_delay_seconds))
         return self._page(call, answer, meaning)
 
@@ -276,7 +279,9 @@ class Session:
 
     def _turn(self, cancel: threading.Event) -> float:
         """Wait until one request may go; the seconds waited."""
-        waited_s = sum(budget.take(cancel) for budget in self.budgets)
+        waited_s = 0.0
+        for budget in self.budgets:
+            waited_s += budget.take(cancel)
         self.stats.add(calls=1, waited_s=waited_s)
         return waited_s
 

@@ -26,11 +26,24 @@ class Stats:
     notes: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def add(self, **more: float) -> None:
+    def add(
+        self,
+        *,
+        calls: int = 0,
+        pages: int = 0,
+        rows: int = 0,
+        bytes: int = 0,  # noqa: A002 - as the counter is called
+        retries: int = 0,
+        waited_s: float = 0.0,
+    ) -> None:
         """Count what one thread did; several may count at once."""
         with self._lock:
-            for name, value in more.items():
-                setattr(self, name, getattr(self, name) + value)
+            self.calls += calls
+            self.pages += pages
+            self.rows += rows
+            self.bytes += bytes
+            self.retries += retries
+            self.waited_s += waited_s
 
     def note(self, text: str) -> None:
         """Keep a remark, once."""

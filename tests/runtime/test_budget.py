@@ -10,7 +10,7 @@ from multiprocessing import get_context
 import pytest
 
 from connector_assets.errors import Cancelled
-from connector_assets.runtime.budget import budget_for
+from connector_assets.runtime.budget import budget_for, places
 from connector_assets.runtime.clock import Clock
 from connector_assets.spec.endpoint import RateLimit
 
@@ -86,6 +86,27 @@ def test_a_pause_holds_everyone_even_without_a_rate(store, cancel):
     other = budget_for("a", None, clock=clock, store=store)
     one.pause(30)
     assert other.take(cancel) == pytest.approx(30)
+
+
+def test_a_pause_by_another_process_is_heeded_by_one_that_never_waited(tmp_path, cancel):
+    clock = HandClock()
+    one = budget_for("a", None, clock=clock, store=str(tmp_path))
+    assert one.take(cancel) == 0
+    assert not list((tmp_path / "budget").iterdir())
+    budget_for("a", None, clock=clock, store=str(tmp_path)).pause(30)
+    assert one.take(cancel) == pytest.approx(30)
+    assert one.take(cancel) == 0
+
+
+def test_a_budget_beside_another_leaves_the_waiting_to_it(store, cancel):
+    clock = HandClock()
+    beside = budget_for("a/rows", limit(concurrency=1), clock=clock, store=store, beside=True)
+    beside.pause(30)
+    assert beside.take(cancel) == 0
+    assert clock.now == 1000
+    with_rate = budget_for("a/rows", limit(1.0), clock=clock, store=store, beside=True)
+    with_rate.pause(30)
+    assert with_rate.take(cancel) == pytest.approx(30)
 
 
 def test_a_shorter_pause_does_not_cut_a_longer_one_short(store, cancel):
@@ -188,6 +209,49 @@ def test_no_more_than_concurrency_are_under_way_at_once(store, cancel):
         thread.join()
     assert len(most) == 8
     assert max(most) == 2
+
+
+def test_without_a_limit_everyone_has_a_place(store):
+    budget = budget_for("slots", None, clock=Clock(), store=store)
+    assert all(budget.place() for _ in range(300))
+
+
+def test_places_in_several_budgets_are_taken_together_or_not_at_all(store):
+    one, other = (
+        budget_for(key, limit(concurrency=1), clock=Clock(), store=store) for key in ("a", "b")
+    )
+    free = places([one, other])
+    assert free is not None
+    assert places([other]) is places([one]) is None
+    free()
+    held = other.place()
+    assert held is not None
+    assert places([one, other]) is None
+    held()
+    again = places([one, other])  # nothing was left behind in the first
+    assert again is not None
+    again()
+
+
+def test_a_place_that_cannot_be_freed_keeps_no_other():
+    class Lost(Exception):
+        pass
+
+    def lost():
+        raise Lost
+
+    class Losing:
+        def place(self):
+            return lost
+
+    other = budget_for("b", limit(concurrency=1), clock=HandClock(), store=None)
+    for budgets in ([Losing(), other], [other, Losing()]):
+        free = places(budgets)
+        with pytest.raises(Lost):
+            free()
+        freed = other.place()
+        assert freed is not None
+        freed()
 
 
 def test_waiting_for_a_place_is_cancellable(store, cancel):

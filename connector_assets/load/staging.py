@@ -14,7 +14,7 @@ import uuid
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
@@ -29,12 +29,21 @@ from connector_assets.load.names import file_name
 from connector_assets.load.profile import Profiler
 from connector_assets.load.rows import Encoded, encode
 from connector_assets.load.syncing import Syncing
-from connector_assets.load.table import Segment
+from connector_assets.load.table import Segment, SegmentFormat
 
 _JOURNAL = "journal"
 # A power loss costs at most this much fetching; smaller values make the disk the bottleneck.
 _SYNC_BYTES = 64 << 20
 _SYNC_S = 5.0
+
+
+@dataclass(slots=True)
+class _Staged:
+    """What a file has: its first `bytes` bytes, and the rows of each batch in them."""
+
+    format: SegmentFormat
+    bytes: int = 0
+    batches: list[int] = field(default_factory=list)
 
 
 class Staging:
@@ -84,8 +93,7 @@ class Staging:
         self.rows = 0
         self.note = ""
         self._open: dict[str, IO[bytes]] = {}
-        self._segments: dict[str, Segment] = {}
-        self._batches: dict[str, list[int]] = {}
+        self._staged: dict[str, _Staged] = {}
         self._profilers: dict[str, Profiler] = {}
         self._unsynced = 0
         self._synced_at = self._monotonic()
@@ -116,7 +124,7 @@ class Staging:
         try:
             self._close()
         except OSError as failed:
-            if error is None and self._segments:
+            if error is None and self._staged:
                 raise self._failed(failed) from failed
         finally:
             self._lock.__exit__(kind, error, trace)
@@ -144,7 +152,7 @@ class Staging:
         self._sync(self._syncing.raise_error)
         encoded = encode(rows, count, where=self.name)
         name = self._file_for(encoded)
-        start = self._segments[name].bytes if name in self._segments else 0
+        start = self._staged[name].bytes if name in self._staged else 0
         entry = journal.Entry(
             file=name,
             format=encoded.format,
@@ -167,9 +175,17 @@ class Staging:
         """The files to load, in the order of arrival."""
         self._sync(self._syncing.raise_error)
         return [
-            replace(segment, batches=tuple(self._batches[name]), profile=self._profile_of(name))
-            for name, segment in self._segments.items()
-            if segment.rows
+            Segment(
+                self._folder / name,
+                sum(staged.batches),
+                staged.bytes,
+                staged.format,
+                self.load_id,
+                tuple(staged.batches),
+                self._profile_of(name),
+            )
+            for name, staged in self._staged.items()
+            if any(staged.batches)
         ]
 
     def rewind(self, checkpoint: str) -> None:
@@ -236,11 +252,11 @@ class Staging:
         self.note = f"found {self.rows:,} staged rows: {done}"
 
     def _take(self, entry: journal.Entry) -> None:
-        segment = self._segments.get(entry.file)
-        rows = entry.rows + (segment.rows if segment else 0)
-        path = segment.path if segment else self._folder / entry.file
-        self._segments[entry.file] = Segment(path, rows, entry.end, entry.format, self.load_id)
-        self._batches.setdefault(entry.file, []).append(entry.rows)
+        staged = self._staged.get(entry.file)
+        if staged is None:
+            staged = self._staged[entry.file] = _Staged(entry.format)
+        staged.bytes = entry.end
+        staged.batches.append(entry.rows)
         self.rows += entry.rows
         self.resume, self.complete = entry.checkpoint, entry.complete
         if isinstance(entry.cursor, dict):
@@ -256,7 +272,7 @@ class Staging:
         A file of which not every batch was seen is profiled later.
         """
         profiler = self._profilers.pop(name, None)
-        if name not in self._segments and name.endswith(".ndjson"):
+        if name not in self._staged and name.endswith(".ndjson"):
             profiler = Profiler(where=self.name, before=self.rows)
         if profiler:
             profiler.add(data)
@@ -271,17 +287,17 @@ class Staging:
         """Drop what lies behind the last safe batch, and files that no batch names."""
         os.truncate(self._folder / _JOURNAL, journal_end)
         for path in self._folder.iterdir():
-            if path.name in self._segments:
-                os.truncate(path, self._segments[path.name].bytes)
+            if path.name in self._staged:
+                os.truncate(path, self._staged[path.name].bytes)
             elif path.name != _JOURNAL:
                 path.unlink()
 
     def _file_for(self, encoded: Encoded) -> str:
         """Lines share one growing file until another format comes between, so order is kept."""
-        last = next(reversed(self._segments), None)
+        last = next(reversed(self._staged), None)
         if last is not None and encoded.format == "ndjson" and last.endswith(".ndjson"):
             return last
-        return f"rows-{len(self._segments) + 1:06d}.{encoded.format}"
+        return f"rows-{len(self._staged) + 1:06d}.{encoded.format}"
 
     def _write(self, name: str, data: bytes, line: bytes) -> None:
         rows_file = log = None

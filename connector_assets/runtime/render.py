@@ -133,6 +133,8 @@ def _headers(call: Call, scope: Scope) -> Iterator[tuple[str, Any]]:
 
 
 def _reveal(value: Any, scope: Scope) -> Any:
+    if isinstance(value, str | int):  # as most are
+        return value
     if isinstance(value, Deferred):
         return Template(value.source).value(scope)
     if isinstance(value, Mapping):
@@ -159,20 +161,20 @@ def _with_query(url: str, params: Mapping[str, Any]) -> str:
         return url
     rest, kept, fragment = _without(url, tuple(params))
     try:
-        added = [f"{_quoted(name)}={_quoted(value)}" for name, value in _pairs(params)]
+        added = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in _pairs(params)])
     except UnicodeError:
         raise ConfigError("a parameter holds a lone surrogate", where=urlsplit(url).path) from None
-    query = "&".join([*kept, *added])
+    query = f"{kept}&{added}" if kept and added else kept or added
     return f"{rest}?{query}{fragment}" if query else f"{rest}{fragment}"
 
 
 @lru_cache(maxsize=256)
-def _without(url: str, names: tuple[str, ...]) -> tuple[str, list[str], str]:
-    """What stands before the query, the pairs of the query of other `names`, and what follows."""
+def _without(url: str, names: tuple[str, ...]) -> tuple[str, str, str]:
+    """What stands before the query, the query's parameters of other `names`, and what follows."""
     rest, hash_mark, fragment = url.partition("#")
     rest, _, query = rest.partition("?")
     kept = [pair for pair in query.split("&") if pair and _name(pair) not in names]
-    return rest, kept, f"{hash_mark}{fragment}"
+    return rest, "&".join(kept), f"{hash_mark}{fragment}"
 
 
 def _quoted(text: str) -> str:

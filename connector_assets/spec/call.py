@@ -162,8 +162,7 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, Call):
         return all(map(_is_plain, (value.url, value.params, value.headers, value.body, value.job)))
     if isinstance(value, dict):
-        texts = all(isinstance(key, str) for key in value)
-        return texts and all(map(_is_plain, (*value, *value.values())))
+        return all(isinstance(k, str) and _is_plain(k) and _is_plain(v) for k, v in value.items())
     return value is None
 
 

@@ -17,6 +17,7 @@ import httpx
 
 from connector_assets.runtime.client import Client, Limits
 from connector_assets.runtime.guard import Guard
+from connector_assets.runtime.request import DEFAULT_HEADERS, Request
 
 ROUNDS = 7
 AIM = 1.15
@@ -59,13 +60,12 @@ def guarded(origin, count, auth=None):
         "cancel": threading.Event(),
         "mask": lambda text: text,
     }
-    headers = {"Authorization": "Bearer t"}
+    headers = {**DEFAULT_HEADERS, b"Authorization": b"Bearer t"}
     with Client(guard=Guard([origin.removeprefix("http://")])) as client:
-        client.exchange(**options).answer(httpx.Request("GET", origin))
+        client.exchange(**options).answer(Request.get(origin, headers))
         start = time.process_time()
         for page in range(count):
-            url = f"{origin}/v1/items"
-            request = httpx.Request("GET", url, params={"page": page}, headers=headers)
+            request = Request.get(f"{origin}/v1/items?page={page}", headers)
             assert client.exchange(**options).answer(request).body
         return time.process_time() - start
 

@@ -41,7 +41,7 @@ class Run:
 
 def contenders(rows: int) -> dict[str, list[Contender]]:
     """What is compared, by case; what takes minutes gets fewer rows, and rates compare."""
-    ours, dlt = "contenders/ours.py", "contenders/dlt_rest.py"
+    ours, dlt, few = "contenders/ours.py", "contenders/dlt_rest.py", rows // 25
     return {
         "peers": [
             Contender("httpx + orjson, nothing stored", "contenders/limit.py", rows, is_peer=True),
@@ -59,6 +59,10 @@ def contenders(rows: int) -> dict[str, list[Contender]]:
             Contender("pages of 100", ours, rows, size=100),
             Contender("pages of 1000, one at a time", ours, rows, more=("1",)),
             Contender("pages of 100, one at a time", ours, rows, size=100, more=("1",)),
+        ],
+        "requests": [
+            Contender("httpx + orjson, pages of 1", "contenders/limit.py", few, 1, is_peer=True),
+            Contender("pages of 1", ours, few, 1),
         ],
         "dirty": [
             Contender("clean rows", ours, rows),
@@ -131,7 +135,7 @@ def main() -> None:
 def report(case: str, entries: list[Contender], rounds: int, port: int, peers: str) -> None:
     runs: dict[str, list[Run]] = {one.name: [] for one in entries}
     for one in entries:
-        if one.query:  # the server makes dirty rows on first use
+        if one.query or one.size == 1:  # the server makes these rows on first use
             measure(one, port, peers)
     for _ in range(rounds):
         for one in entries:

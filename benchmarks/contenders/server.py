@@ -51,16 +51,16 @@ def row(n: int, *, dirty: bool) -> dict[str, object]:
     return made
 
 
-@lru_cache(maxsize=20_000)
-def block(start: int, dirty: bool) -> bytes:
-    """The rows of one block, comma separated."""
-    rows = (row(start + k, dirty=dirty) for k in range(_BLOCK))
+@lru_cache(maxsize=50_000)
+def block(start: int, size: int, dirty: bool) -> bytes:
+    """So many rows, comma separated."""
+    rows = (row(start + k, dirty=dirty) for k in range(size))
     return b",".join(json.dumps(one, separators=(",", ":")).encode() for one in rows)
 
 
 def page(offset: int, limit: int, total: int, *, dirty: bool) -> bytes:
-    stop = min(offset + limit, total)
-    blocks = [block(start % _made, dirty) for start in range(offset, stop, _BLOCK)]
+    stop, size = min(offset + limit, total), min(_BLOCK, limit)
+    blocks = [block(start % _made, size, dirty) for start in range(offset, stop, size)]
     following = f'"{stop}"'.encode() if stop < total else b"null"
     return b'{"rows":[%b],"total":%d,"next":%b}' % (b",".join(blocks), total, following)
 
@@ -92,7 +92,7 @@ async def main(rows: int) -> None:
     global _made  # noqa: PLW0603 - the process is this one server
     _made = rows
     for start in range(0, rows, _BLOCK):
-        block(start, False)
+        block(start, _BLOCK, False)
     server = await asyncio.get_running_loop().create_server(Protocol, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

@@ -100,8 +100,8 @@ def budget_for(
 
     Without a `limit` only what a server asks is shared: to wait. `store` is a folder (shared by the
     machine's processes), `redis://…` or `postgresql://…` (shared by machines), or None (shared by
-    this process's threads). `beside`: it is told of no wait that another budget of the same
-    requests is not told of.
+    this process's threads). `beside`: another budget of the same requests is told of every wait,
+    too.
     """
     kind = _Places if beside and limit and limit.requests_per_second is None else SharedBudget
     return kind(_ledger(key, clock, store), limit, clock)

@@ -103,8 +103,8 @@ class Exchange:
     watch: Watch
     mask: Callable[[str], str]
     turn: Callable[[], float]
-    _begun: _Begun | None = None
-    _sent: Reply | None = None
+    _begun: _Begun | None = field(default=None, repr=False)
+    _sent: Reply | None = field(default=None, repr=False)
 
     def begin(self, request: Request) -> bool:
         """Send the request; False if that cannot be, or the auth has to ask for something before.

@@ -49,7 +49,7 @@ class Resource(NamedTuple):
 
 
 class Request(Struct, frozen=True):
-    """Immutable, so the auth can sign the same one anew; never log it.
+    """Immutable, so that an auth can sign the same one anew.
 
     `query` is None where the URL has no question mark. `is_token` says that it asks for a token.
     """
@@ -111,6 +111,9 @@ class Request(Struct, frozen=True):
     def values(self, name: bytes) -> list[bytes]:
         """The values of the headers called `name`, which is in lower case."""
         return [value for key, value in self.headers if key.lower() == name]
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.resource.authority})"
 
     @property
     def target(self) -> str:

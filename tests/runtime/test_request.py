@@ -91,3 +91,8 @@ def test_what_httpx_does_not_read_is_an_error_of_ours(url):
 def test_an_error_shows_no_query_and_no_long_path():
     assert Request.get("https://h.example/a?key=s3cret", {}).place == "GET h.example/a"
     assert Request.get(f"https://h.example/{'a' * 300}", {}).place == "GET h.example/…"
+
+
+def test_a_repr_shows_neither_headers_nor_path_nor_query():
+    made = Request.get("https://h.example/s3cret?key=s3cret", {b"x-key": b"s3cret"})
+    assert repr(made) == "Request(GET h.example)"

@@ -15,6 +15,7 @@ import typer
 from connector_assets.cli import output
 from connector_assets.cli.interrupt import interrupting
 from connector_assets.cli.options import (
+    WHERE_BY_DEFAULT,
     AllowPrivateOption,
     AuthOption,
     ConfigOption,
@@ -26,7 +27,7 @@ from connector_assets.cli.options import (
     VerboseOption,
 )
 from connector_assets.errors import ConfigError, ConnectorError
-from connector_assets.settings import DEFAULTS, setting, variable
+from connector_assets.settings import setting
 
 if TYPE_CHECKING:
     from connector_assets.cli.progress import Shows
@@ -38,13 +39,13 @@ StreamsArgument = Annotated[
     typer.Argument(metavar="STREAM...", help="Default: every stream.", show_default=False),
 ]
 ToOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--to",
         metavar="URL",
-        envvar=variable("DESTINATION"),
         help="Where to: duckdb:///relative.duckdb, duckdb:////absolute.duckdb, parquet:///folder "
-        "or postgresql://host/database.",
+        f"or postgresql://host/database. {WHERE_BY_DEFAULT}",
+        show_default=False,
     ),
 ]
 SchemaOption = Annotated[
@@ -73,7 +74,7 @@ def load(
     spec: SpecArgument,
     streams: StreamsArgument = None,
     *,
-    to: ToOption = DEFAULTS["DESTINATION"],
+    to: ToOption = None,
     schema: SchemaOption = None,
     full: FullOption = False,
     partition: PartitionOption = None,
@@ -98,7 +99,8 @@ def load(
         connection = given.connection(spec)
         names = _parents_first(connection, streams or _all(connection, partition))
         staging = Path(setting("STAGING", given.environ))
-        work = _Work(connection, given, destination_from_url(to), staging, schema, full)
+        destination = destination_from_url(given.destination_of(connection, to))
+        work = _Work(connection, given, destination, staging, schema, full)
         tell = _as_json if as_json else _as_line
         with progress() as shown:
             parts = [(name, key) for name in names for key in _keys(connection, name, partition)]

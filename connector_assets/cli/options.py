@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from connector_assets.cli import output
-from connector_assets.settings import private_hosts, setting
+from connector_assets.settings import DEFAULTS, private_hosts, setting, variable
 
 if TYPE_CHECKING:
     from connector_assets.connection import Connection
@@ -69,6 +69,11 @@ VerboseOption = Annotated[
     typer.Option("-v", "--verbose", help="Quote the server's own words in errors; show the log."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+WHERE_BY_DEFAULT = (
+    f"Default: what the connection says, else {variable('DESTINATION')}, "
+    f"else {DEFAULTS['DESTINATION']}."
+)
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*__[A-Z0-9_]+")
 
@@ -146,6 +151,11 @@ class Given:
         from connector_assets.cli.project import find
 
         return find(spec, runtime=self.runtime, environ=self.environ)
+
+    def destination_of(self, connection: Connection, asked_for: str | None) -> str:
+        """The URL of where a connection's tables are."""
+        own = connection.document.destination if connection.document else None
+        return asked_for or own or setting("DESTINATION", self.environ)
 
     def show_log(self) -> None:
         """The log on stderr, without what was given here or stands in the environment."""

@@ -15,7 +15,7 @@ import typer
 
 from connector_assets.cli import output
 from connector_assets.cli.load import SchemaOption
-from connector_assets.cli.options import Given, SpecArgument
+from connector_assets.cli.options import WHERE_BY_DEFAULT, Given, SpecArgument
 from connector_assets.errors import LoadError
 
 if TYPE_CHECKING:
@@ -51,7 +51,18 @@ FromOption = Annotated[
         help="Where the tables are, as `load --to` has it.",
     ),
 ]
-LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most N rows.")]
+WhereOption = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="URL",
+        help=f"Where the table is, as `load --to` has it. {WHERE_BY_DEFAULT}",
+        show_default=False,
+    ),
+]
+LimitOption = Annotated[
+    int, typer.Option("--limit", metavar="N", min=1, max=10**9, help="At most N rows.")
+]
 ShapeOption = Annotated[
     Shape,
     typer.Option(
@@ -77,7 +88,7 @@ def preview(
     spec: SpecArgument,
     stream: StreamArgument = None,
     *,
-    to: FromOption = "duckdb:///data.duckdb",
+    to: WhereOption = None,
     schema: SchemaOption = None,
     limit: LimitOption = 100,
     format_: ShapeOption = Shape.TABLE,
@@ -90,7 +101,7 @@ def preview(
     with Given.of() as given:
         connection = given.connection(spec)
         name = _stream(connection, stream)
-    destination = destination_from_url(to, wait_s=_WAIT_S)
+        destination = destination_from_url(given.destination_of(connection, to), wait_s=_WAIT_S)
     table = Table(schema or connection.id, table_name(name))
     if destination.describe(table) is None:
         raise LoadError(

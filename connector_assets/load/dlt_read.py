@@ -18,6 +18,8 @@ from connector_assets.load.dlt_pipeline import Road, TableState, stored_name
 from connector_assets.load.table import Column, Table
 
 _ROWS_AT_ONCE = 10_000
+# What a statement that begins as a query may have within it, and do.
+_WRITES = (exp.DML, exp.DDL, exp.Into, exp.Copy, exp.Command, exp.Drop, exp.Merge)
 
 
 def columns_of(pipeline: dlt.Pipeline, table: Table) -> list[Column]:
@@ -121,9 +123,10 @@ def _tables_read(sql: str) -> list[exp.Table]:
         statements = sqlglot.parse(sql)
     except sqlglot.ParseError:
         statements = []
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+    only = statements[0] if len(statements) == 1 else None
+    if not isinstance(only, exp.Query) or only.find(*_WRITES):
         raise LoadError("this is not one statement that reads", where="query", fix="use select …")
-    return list(statements[0].find_all(exp.Table))
+    return list(only.find_all(exp.Table))
 
 
 def _as_it_came(value: date, shape: str) -> str:

@@ -19,7 +19,7 @@ from connector_assets.load.plan import KeyColumn
 from connector_assets.load.table import Column, Table
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, Statement
 
 _ROWS_AT_ONCE = 10_000
 
@@ -76,12 +76,22 @@ class Reads(ABC):
             if connection is None:
                 raise LoadError("there is no such file", where=self.uri, fix="load something first")
             try:
-                result = connection.execute(sql)
+                result = connection.execute(_one_that_reads(sql))
                 columns = [Column(name, str(type_)) for name, type_, *_ in result.description or ()]
                 rows = result.fetchall() if limit is None else result.fetchmany(limit)
             except duckdb.Error as error:
                 raise LoadError(first_line(error), where="query") from error
             return columns, rows
+
+
+def _one_that_reads(sql: str) -> Statement:
+    """The statement, if there is one and it reads: COPY, say, would write where it likes."""
+    import duckdb
+
+    statements = duckdb.extract_statements(sql)
+    if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
+        raise LoadError("this is not one statement that reads", where="query", fix="use select …")
+    return statements[0]
 
 
 def first_line(error: Exception) -> str:

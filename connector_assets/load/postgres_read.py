@@ -6,7 +6,6 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import islice
 from typing import IO, Any
 
 from psycopg.types.string import TextLoader
@@ -30,15 +29,16 @@ def query(
     """The columns and at most `limit` rows of one statement; JSON values as the texts they are."""
     for name in ("json", "jsonb"):
         connection.adapters.register_loader(name, TextLoader)
-    cursor = connection.cursor()
-    # Row by row, not the whole result at once. One statement only: a second might be a commit.
-    rows = list(islice(cursor.stream(sql.encode()), limit))
-    if cursor.description is None:  # of no row it does not say what columns it would have
-        cursor.execute(sql.encode(), prepare=True)
+    # The server's cursor: it takes one statement, and only one that reads. A transaction that is
+    # read-only would let a superuser's COPY write files.
+    with connection.cursor(name="query") as cursor:
+        cursor.execute(sql.encode())
+        rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
+        described = cursor.description or ()
     types = connection.adapters.types
     columns = [
         Column(item.name, info.regtype if (info := types.get(item.type_code)) else "")
-        for item in cursor.description or ()
+        for item in described
     ]
     return columns, rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -126,3 +127,27 @@ def test_who_writes_to_the_file_is_named(cli, loaded, monkeypatch):
             assert f"open in process {holder.pid}; close it there" in done.err
     finally:
         holder.communicate("\n")
+
+
+def test_a_connection_s_own_destination_goes_before_the_project_s(cli, shop_project, monkeypatch):
+    (shop_project / "connections").mkdir()
+    (shop_project / "connections" / "c.yaml").write_text(
+        'kind: connection\nversion: "1.0"\nid: c\nconnector: shop\nstreams: [items]\n'
+        "destination: duckdb:///own.duckdb\nsecrets: {token: {env: SHOP__TOKEN}}\n"
+    )
+    monkeypatch.setenv("C__BASE_URL", os.environ["SHOP__BASE_URL"])
+    monkeypatch.setenv("CONNECTOR_ASSETS_DESTINATION", "duckdb:///project.duckdb")
+    done = cli("load", "c")
+    assert "own.duckdb now has 12 rows" in done.out, done.err
+    assert len(cli("preview", "c", "--format", "jsonl").out.splitlines()) == 12
+    assert not (shop_project / "project.duckdb").exists()
+    assert cli("load", "c", "--to", "duckdb:///asked.duckdb").code == 0
+    assert (shop_project / "asked.duckdb").exists()
+
+
+@pytest.mark.parametrize("sql", ["", ";", "select 1; select 2", "copy (select 1) to 'w.csv'"])
+def test_what_is_not_one_statement_that_reads_is_not_run(cli, loaded, sql):
+    done = cli("query", sql)
+    assert done.code == 1
+    assert done.err == "query: this is not one statement that reads; use select …\n"
+    assert not (loaded / "w.csv").exists()

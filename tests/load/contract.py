@@ -689,7 +689,9 @@ class DestinationContract:
         with pytest.raises(LoadError, match=r'no column for "x\.y"'):
             store.rows("x.y")
 
-    def test_a_query_gives_columns_and_rows_and_cannot_write(self, store: Store) -> None:
+    def test_a_query_gives_columns_and_rows_and_cannot_write(
+        self, store: Store, tmp_path: Path
+    ) -> None:
         store.load(*({"id": i, "name": f"n{i}"} for i in range(5)))
         columns, rows = store.destination.query("select id, name from crm.people order by id", 2)
         assert [column.name for column in columns] == ["id", "name"]
@@ -698,10 +700,23 @@ class DestinationContract:
             "delete from crm.people",
             "select nope from crm.people",
             "create table x(a int)",
+            "with d as (delete from crm.people returning *) select * from d",
+            "select * into crm.more from crm.people",
+            f"copy (select 1 as a) to '{tmp_path}/written'",
+            f"explain analyze copy (select 1 as a) to '{tmp_path}/written'",
+            f"copy (select 1) to program 'touch {tmp_path}/written'",
+            f"export database '{tmp_path}/written'",
+            f"attach '{tmp_path}/written' as w; create table w.t(a int); select 1",
+            "select 1; select 2",
+            "commit",
+            ";",
+            "",
         ):
             with pytest.raises(LoadError):
                 store.destination.query(sql)
         assert store.destination.count(TABLE) == 5
+        assert store.destination.describe(Table("crm", "more")) is None
+        assert not (tmp_path / "written").exists()
 
     def test_schemas_and_tables_of_any_name(self, store: Store) -> None:
         for schema, name in (("select", "order"), ("a b", 'c"d'), ("Crm", "Über")):

@@ -67,7 +67,7 @@ class ReadContext(Generic[Config]):
     rows, but for secrets. `vars` are the connection's. `parent_rows(stream, keys)` gives values of
     a parent's rows from its table; None: there is no table. `partition` is the part of the stream
     that is read, None for all of it; `stream` is narrowed to it. `on_request` is told each
-    request's line.
+    request's line. `prompt`: no batch is kept waiting, so the next one may be on its way meanwhile.
     """
 
     connection: str
@@ -87,6 +87,7 @@ class ReadContext(Generic[Config]):
     cancel: threading.Event = field(default_factory=threading.Event)
     stats: Stats = field(default_factory=Stats)
     on_request: Callable[[str], None] | None = None
+    prompt: bool = False
 
     @property
     def mode(self) -> WriteMode:

@@ -216,7 +216,10 @@ def _read(
 ) -> bool:
     """Stage all that is still to be read; whether the source is unchanged instead."""
     reading = replace(
-        reading, resume=staged.resume, reached=collected((staged.cursor or {}).items())
+        reading,
+        resume=staged.resume,
+        reached=collected((staged.cursor or {}).items()),
+        prompt=True,
     )
     if on_progress:
         on_progress(reading.stats)  # who watches sees retries and waits before the first batch

@@ -136,7 +136,12 @@ class _Reading:
         todo = with_last(self._slices())
         width = 1 if self._stops_early() else self._concurrency()
         read_any = False
-        for (one, last), steps in in_order(todo, lambda task: self._steps(task[0]), width):
+        for (one, last), steps in in_order(
+            todo,
+            lambda task: self._steps(task[0], prompt=self.ctx.prompt),
+            width,
+            beside=lambda task: self._steps(task[0]),
+        ):
             read_any = True
             try:
                 yield from self._batches_of(one, steps, last=last)
@@ -208,7 +213,7 @@ class _Reading:
             return one.item.key == self.mark.item and self._parent_of(one) == self.mark.parent
         return one.number == self.mark.number
 
-    def _steps(self, one: Slice) -> Iterator[Step]:
+    def _steps(self, one: Slice, *, prompt: bool = False) -> Iterator[Step]:
         mark, incremental = self.mark, self.stream.incremental
         resumed = mark.call if self._resumes(one) else None
         return self.connector.runtime.steps(
@@ -222,6 +227,7 @@ class _Reading:
             max_pages=self.ctx.max_pages,
             truncate=self.ctx.preview,
             may_restart=True,
+            prompt=prompt,
             conditional=self._conditional,
             cancel=self.ctx.cancel,
             on_request=self.ctx.on_request,
@@ -353,7 +359,13 @@ class _Reading:
         """Without a table the parents are read from the API itself."""
         parent = self.connector.spec.stream(name)
         ctx = replace(
-            self.ctx, stream=parent, resume=None, cursor=None, reached=None, partition=None
+            self.ctx,
+            stream=parent,
+            resume=None,
+            cursor=None,
+            reached=None,
+            partition=None,
+            prompt=False,  # a parent waits until its children are read
         )
         paths = [Path(key) for key in keys]
         for batch in lasting(self.connector.read(ctx)):

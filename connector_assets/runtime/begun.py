@@ -25,6 +25,9 @@ class Begun(Struct, frozen=True):
     received: Callable[[Answer], Answer]
     read: Callable[[Answer], Page]
 
+    def __repr__(self) -> str:
+        return f"Begun({self.request})"
+
     def result(self) -> Page | None:
         """The page; None if this one try did not bring it."""
         try:

@@ -57,12 +57,16 @@ class Budget(Protocol):
 def places(budgets: Sequence[Budget]) -> Callable[[], None] | None:
     """A place in each budget, without waiting: what frees them, None if one has none left."""
     taken: list[Callable[[], None]] = []
-    for budget in budgets:
-        free = budget.place()
-        if free is None:
+    is_whole = False
+    try:
+        for budget in budgets:
+            if (free := budget.place()) is None:
+                return None
+            taken.append(free)
+        is_whole = True
+    finally:
+        if not is_whole:
             _free(taken)
-            return None
-        taken.append(free)
     return partial(_free, taken)
 
 

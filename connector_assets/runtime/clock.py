@@ -19,6 +19,9 @@ class Either(threading.Event):
         # Without the lock and the flag of an event, which would take longer than all the rest.
         self._first, self._second = first, second
 
+    def __repr__(self) -> str:
+        return f"Either({self._first}, {self._second})"
+
     def is_set(self) -> bool:
         return self._first.is_set() or self._second.is_set()
 

@@ -144,7 +144,7 @@ class Exchange:
         if isinstance(self.auth, Credential) and (header := self.auth.header()):
             return _Begun(request.having(dict([header])))
         # The auth signs each hop anew: what it writes for one URL may not fit the next.
-        given = request.to_httpx()
+        given = in_our_words(request.to_httpx)
         flow = self.auth.sync_auth_flow(given)
         signed = _advance(flow, None) or given
         return _Begun(Request.of(signed), flow, given, signed)
@@ -287,6 +287,9 @@ class _Begun(Struct, frozen=True):
     flow: Generator[httpx.Request, httpx.Response, None] | None = None
     given: httpx.Request | None = None
     signed: httpx.Request | None = None
+
+    def __repr__(self) -> str:
+        return f"_Begun({self.wanted})"
 
 
 def _advance(flow: Any, response: httpx.Response | None) -> httpx.Request | None:

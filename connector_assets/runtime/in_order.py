@@ -19,9 +19,15 @@ _LOOK_S = 0.1
 
 
 def in_order(
-    tasks: Iterable[Task], read: Callable[[Task], Iterator[Result]], width: int
+    tasks: Iterable[Task],
+    read: Callable[[Task], Iterator[Result]],
+    width: int,
+    *,
+    beside: Callable[[Task], Iterator[Result]] | None = None,
 ) -> Iterator[tuple[Task, Iterator[Result]]]:
     """Each task with its results, `width` tasks under way at a time.
+
+    `beside` is how a task is read while others are, and then has to wait for its turn.
 
     Every iterator of results must be exhausted before the next task is asked for. An error in
     `read` is raised where its results are consumed. A task that is the only one is read by the
@@ -40,7 +46,7 @@ def in_order(
             running: deque[_Reader[Task, Result]] = deque()
             while True:
                 for task in itertools.islice(source, width - len(running)):
-                    running.append(_Reader(task, read, stop))
+                    running.append(_Reader(task, beside or read, stop))
                     pool.submit(running[-1].run)
                 if not running:
                     return

@@ -50,4 +50,7 @@ def try_lock(path: str | Path) -> Callable[[], None] | None:
     except BlockingIOError:
         os.close(file)
         return None
+    except BaseException:
+        os.close(file)
+        raise
     return partial(os.close, file)

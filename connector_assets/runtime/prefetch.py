@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -86,13 +86,37 @@ class Prefetch:
             self._window = min(self._most, self._window + 1)
         else:
             self._begin(foresee())
-        self._fill()
         self._read += 1
+        # Nobody waits for a place while he holds one: two who did would wait for each other.
+        sends_later = found is None and self._send and not self._pace.width
+        page = self._found(found, fill=not sends_later)
+        if page is None:
+            self._give_up_begun()
+            page = self._fetch(call)
+        if sends_later:
+            self._fill()
+        return page
+
+    def _found(self, found: Pending | None, *, fill: bool) -> Page | None:
+        """The page that was asked for ahead, if it came; more are asked for while it is awaited."""
+        try:
+            if fill:
+                self._fill()
+        except BaseException:
+            if found:
+                found.cancel()
+            raise
         page = found.result() if found else None
         if found and page is None:
             self._in_vain += 1
             self._window = 1
-        return page or self._fetch(call)
+        return page
+
+    def _give_up_begun(self) -> None:
+        """Let go of what holds a place though no thread is at it."""
+        if not all(isinstance(pending, Future) for _, pending in self._ahead):
+            self._in_vain += len(self._ahead)
+            self._forget()
 
     def _begin(self, foreseen: Foreseen | None) -> None:
         """Forget what was foreseen wrongly, and go by `foreseen`."""

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from connector_assets.errors import ConfigError
-from connector_assets.runtime.request import DEFAULT_HEADERS, Request
+from connector_assets.runtime.request import DEFAULT_HEADERS, Request, parsed
 from connector_assets.spec.body import Body
 from connector_assets.spec.call import Call, Deferred, Encoding
 from connector_assets.spec.credentials import check_header
@@ -87,9 +87,8 @@ def request_of(call: Call, scope: Scope, accept: str = "application/json") -> Re
     url = _with_query(call.url, _reveal(call.params, scope))
     if call.method == "GET" and content is None:
         return Request.get(url, headers)
-    return Request.of(
-        httpx.Request(call.method, url, headers=list(headers.items()), content=content)
-    )
+    made = httpx.Request(call.method, parsed(url), headers=list(headers.items()), content=content)
+    return Request.of(made)
 
 
 def _body(body: Body | None, scope: Scope) -> tuple[Encoding, Any]:

@@ -26,9 +26,9 @@ DEFAULT_HEADERS = {
 }
 """What a request says unless it says otherwise."""
 _PORTS = {"http": 80, "https": 443}
-_LONGEST_PATH = 200
+_LONGEST_PATH, _LONGEST_URL = 200, 1 << 15
 # What httpx, too, sends on as it stands.
-_PLAIN_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$&()*+,;=:@/?-]|%[0-9A-Fa-f]{2}){0,8192}+")
+_PLAIN_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$&()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*+")
 
 
 class Origin(NamedTuple):
@@ -71,16 +71,9 @@ class Request(Struct, frozen=True):
     @classmethod
     def of(cls, request: httpx.Request) -> Request:
         """What httpx, or an auth, made."""
-        sent = request.headers.raw
-        named = {name.lower() for name, _ in sent}
-        added = [pair for pair in DEFAULT_HEADERS.items() if pair[0] not in named]
-        return cls(
-            request.method,
-            *_parts(request.url),
-            (*sent, *added),
-            request.read(),
-            request.extensions.get("purpose") == "token",
-        )
+        is_token = request.extensions.get("purpose") == "token"
+        headers = tuple(request.headers.raw)
+        return cls(request.method, *_parts(request.url), headers, request.read(), is_token)
 
     def to_httpx(self, extensions: Mapping[str, Any] | None = None) -> httpx.Request:
         """The same for httpx."""
@@ -133,25 +126,26 @@ class Request(Struct, frozen=True):
         return f"{self.method} {authority}{path if len(path) <= _LONGEST_PATH else '/…'}"
 
 
+def parsed(url: str) -> httpx.URL:
+    """A URL as httpx reads it; RequestError for one that is none."""
+    # httpx takes a port to be another than usual where the scheme is in capitals.
+    scheme, mark, rest = url.partition("://")
+    try:
+        return httpx.URL(f"{scheme.lower()}{mark}{rest}")
+    except (httpx.InvalidURL, UnicodeError):
+        raise RequestError("the URL is not valid", fix="check its length and characters") from None
+
+
 def _read(url: str) -> tuple[Resource, str | None]:
     before, mark, query = url.partition("?")
-    try:
-        if "#" in url or not _PLAIN_QUERY.fullmatch(query):
-            return _parts(_parsed(url))
-        return _resource(before), query if mark else None
-    except httpx.InvalidURL:
-        raise RequestError("the URL is not valid", fix="check its length and characters") from None
+    if "#" in url or len(url) > _LONGEST_URL or not _PLAIN_QUERY.fullmatch(query):
+        return _parts(parsed(url))
+    return _resource(before), query if mark else None
 
 
 @lru_cache(maxsize=256)
 def _resource(url: str) -> Resource:
-    return _parts(_parsed(url))[0]
-
-
-def _parsed(url: str) -> httpx.URL:
-    # httpx takes a port to be another than usual where the scheme is in capitals.
-    scheme, mark, rest = url.partition("://")
-    return httpx.URL(f"{scheme.lower()}{mark}{rest}")
+    return _parts(parsed(url))[0]
 
 
 def _parts(url: httpx.URL) -> tuple[Resource, str | None]:

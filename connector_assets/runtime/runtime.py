@@ -126,6 +126,7 @@ class HttpRuntime:
         max_pages: int | None = None,
         truncate: bool = False,
         may_restart: bool = False,
+        prompt: bool = False,
         conditional: Conditional | None = None,
         cancel: threading.Event | None = None,
         on_request: Callable[[str], None] | None = None,
@@ -133,7 +134,8 @@ class HttpRuntime:
         """The pages of `stream`, each with the call that follows it; `start` resumes there.
 
         `bindings` are further names for templates, `adjust` changes the first call. `may_restart`
-        says that the caller heeds `Step.restarted`, `conditional` that it heeds `Page.unchanged`.
+        says that the caller heeds `Step.restarted`, `conditional` that it heeds `Page.unchanged`,
+        `prompt` that it does not keep a page waiting: the next request may be under way meanwhile.
         """
         endpoint = spec.endpoint_of(stream)
         session, call = self._begin(
@@ -154,6 +156,7 @@ class HttpRuntime:
             start or call,
             first=call,
             may_restart=may_restart,
+            prompt=prompt,
             max_pages=max_pages,
             truncate=truncate,
         )
@@ -254,6 +257,7 @@ class HttpRuntime:
         *,
         first: Call | None = None,
         may_restart: bool = False,
+        prompt: bool = False,
         max_pages: int | None = None,
         truncate: bool = False,
     ) -> Iterator[Step]:
@@ -268,7 +272,7 @@ class HttpRuntime:
             pagination,
             fetch=session.fetch,
             ahead=session.ahead,
-            begin=session.begin,
+            begin=session.begin if prompt else None,
             max_pages=cap,
             truncate=truncate,
             width=1 if truncate else session.concurrency,

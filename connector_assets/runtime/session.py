@@ -120,10 +120,10 @@ class Session:
         """
         if (free := places(self.budgets)) is None:
             return None
-        begun = None
+        cancel = Either(self.cancel, stop)
+        begun, exchange = None, self._exchange(cancel)
         try:
-            cancel = Either(self.cancel, stop)
-            request, exchange = self._request(call, cancel), self._exchange(cancel)
+            request = self._request(call, cancel)
             if exchange.begin(request):
                 self._tell_of(request)
                 read = partial(self._tried, call)
@@ -132,6 +132,7 @@ class Session:
             return None
         finally:
             if begun is None:
+                exchange.drop()
                 free()
         return begun
 

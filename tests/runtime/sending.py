@@ -28,7 +28,9 @@ def send(client, url, *, origins=None, method="GET", limits=QUICK, **given):
         "cancel": threading.Event(),
         "mask": str,
     }
-    return client.exchange(**{**options, **given}).answer(Request.of(request))
+    if isinstance(request, httpx.Request):
+        request = Request.of(request)
+    return client.exchange(**{**options, **given}).answer(request)
 
 
 def refused(client, url, kind=ConnectorError, match=None, **given):

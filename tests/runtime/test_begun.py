@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import threading
+import time
 
 import httpx
 import pytest
@@ -60,12 +62,12 @@ def page(start, stop):
     return {"rows": [{"id": n} for n in range(start, min(start + 10, stop))]}
 
 
-def walk(api, runtime, auth="none", concurrency=4, *, stats=None, on_request=None):
+def walk(api, runtime, auth="none", concurrency=4, *, stats=None, on_request=None, prompt=True):
     text = SPEC.format(concurrency=concurrency, auth=AUTHS[auth], origin=api.origin)
     spec = parse_connector(text)
     values = Values("many", {"base": api.origin}, Secrets({"key": "k-1"}))
     return runtime.steps(
-        spec, spec.streams[0], values, stats=stats or Stats(), on_request=on_request
+        spec, spec.streams[0], values, stats=stats or Stats(), on_request=on_request, prompt=prompt
     )
 
 
@@ -139,6 +141,62 @@ def test_places_are_free_again_however_a_walk_ends():
         for _ in range(3):
             with pytest.raises(ConnectorError, match="500"):
                 ids(walk(api, runtime, concurrency=2))
+
+
+def test_walks_that_share_few_places_never_wait_for_each_other():
+    count, lock = itertools.count(1), threading.Lock()
+
+    def answer(request):
+        with lock:
+            number = next(count)
+        if number % 5 == 0:
+            return 503, {}, {"Retry-After": "0"}
+        return page(int(request.query["offset"]), 1000)
+
+    found = []
+    with serving(answer) as api, HttpRuntime([api.host]) as runtime:
+        runtime.clock.wait = lambda seconds, cancel: time.sleep(0.001)
+
+        def read():
+            found.append(ids(walk(api, runtime, concurrency=2)))
+
+        threads = [threading.Thread(target=read, daemon=True) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert found == [list(range(1000))] * 3
+
+
+def test_a_reader_that_may_keep_a_page_waiting_holds_no_place_meanwhile():
+    with (
+        serving(lambda request: page(int(request.query["offset"]), 300)) as api,
+        HttpRuntime([api.host]) as runtime,
+    ):
+        waiting = walk(api, runtime, concurrency=1 + 1, prompt=False)
+        for _ in range(9):
+            next(waiting)
+        asked = len(api.seen)
+        assert asked == 9
+        waiting.close()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_no_place_is_lost_where_someone_who_is_told_of_requests_fails(error):
+    def failing(line):
+        told.append(line)
+        if len(told) == 9:
+            raise error
+
+    with (
+        serving(lambda request: page(int(request.query["offset"]), 300)) as api,
+        HttpRuntime([api.host]) as runtime,
+    ):
+        for _ in range(3):
+            told = []
+            with pytest.raises(error):
+                ids(walk(api, runtime, concurrency=2, on_request=failing))
+        assert ids(walk(api, runtime, concurrency=2)) == list(range(300))
 
 
 def test_with_one_place_nothing_is_asked_for_ahead():

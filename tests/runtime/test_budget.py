@@ -233,6 +233,19 @@ def test_places_in_several_budgets_are_taken_together_or_not_at_all(store):
     again()
 
 
+def test_a_place_is_given_back_where_another_cannot_be_asked_for():
+    class Broken:
+        def place(self):
+            raise TimeoutError
+
+    one = budget_for("a", limit(concurrency=1), clock=HandClock(), store=None)
+    with pytest.raises(TimeoutError):
+        places([one, Broken()])
+    free = one.place()
+    assert free is not None
+    free()
+
+
 def test_a_place_that_cannot_be_freed_keeps_no_other():
     class Lost(Exception):
         pass

@@ -21,6 +21,8 @@ from connector_assets.runtime.client import Client, Limits
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.dial import Stream
 from connector_assets.runtime.guard import Guard
+from connector_assets.runtime.render import request_of
+from connector_assets.spec.call import Call
 from tests.chaos import new_run
 from tests.runtime.sending import base, opening, refused, send
 from tests.runtime.wire import answer, saying, serving
@@ -205,11 +207,12 @@ def test_each_request_stands_alone_without_cookies():
 
 def test_requests_say_what_they_accept_unless_told_otherwise():
     with serving(saying(answer())) as wire, opening(wire) as client:
-        send(client, base(wire))
-        send(client, base(wire), headers={"Accept": "text/csv", "User-Agent": "me"})
+        for headers in ({}, {"Accept": "text/csv", "User-Agent": "me"}):
+            request = request_of(Call("GET", base(wire), headers=headers), {})
+            send(client, base(wire), request=request)
     assert "\r\naccept: application/json\r\n" in wire.requests[0]
     assert "\r\naccept-encoding: gzip, deflate\r\n" in wire.requests[0]
-    assert "\r\nAccept: text/csv\r\n" in wire.requests[1]
+    assert "\r\naccept: text/csv\r\n" in wire.requests[1]
     assert "application/json" not in wire.requests[1]
 
 

@@ -16,6 +16,8 @@ from connector_assets.load.times import strftime
 
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|DOUBLE|FLOAT|BOOLEAN|DECIMAL.*")
 _INTEGERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER")
+_FLOATS = {"FLOAT", "DOUBLE"}
+_NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
 _DECIMAL = re.compile(r"DECIMAL\(\d+,(\d+)\)")
 _NESTED = re.compile(r"(STRUCT|MAP)\(.*|.*\]")
 
@@ -76,6 +78,10 @@ def _text_cast(text: str, target: str) -> Cast:
 def _is_spelled(text: str, target: str) -> str:
     if _INTEGERS.fullmatch(target):
         return rf"regexp_full_match({text}, '\s*[+-]?\d+\s*')"
+    if target in _FLOATS:
+        # Texts that DuckDB takes besides, as "nan", and numbers that are infinite as a double.
+        finite = f"isfinite(TRY_CAST({text} AS {target}))"
+        return f"(regexp_full_match({text}, {literal(_NUMBER)}) AND {finite})"
     if found := _DECIMAL.fullmatch(target):
         exact = rf"regexp_full_match({text}, '\s*[+-]?\d*(\.\d{{0,{found[1]}}}0*)?\s*')"
         power = f"TRY_CAST({text} AS DOUBLE) = CAST(TRY_CAST({text} AS {target}) AS DOUBLE)"

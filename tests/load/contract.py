@@ -221,6 +221,12 @@ class DestinationContract:
             numbers = [Decimal(text) for (text,) in lines]
             assert numbers == [Decimal("1e400"), 1, Decimal("9" * 5000)]
 
+    @pytest.mark.parametrize("value", ["1e400", "-1E+400"])
+    def test_a_number_beyond_a_double_is_never_infinity(self, store: Store, value: str) -> None:
+        store.load('{"v": 1}', '{"v": 0.5}', f'{{"v": {value}}}')
+        lines = store.destination.query('select cast("v" as varchar) from crm.people')[1]
+        assert [Decimal(text) for (text,) in lines] == [1, Decimal("0.5"), Decimal(value)]
+
     @pytest.mark.parametrize(
         "row",
         [
@@ -288,6 +294,7 @@ class DestinationContract:
             ("decimal(10,2)", 1.155), ("decimal(10,2)", "1.155"), ("decimal(4,2)", 1234), ("date", "2024-01-01T10:00:00"),
             ("timestamp", "yesterday"), ("timestamp", 1700000000), ("timestamp", "2024-01-01T10:00:00.1234567"),
             ("boolean", 7), ("bigint", {"a": 1}), ("bigint", [1]),
+            *(("double", text) for text in ("1e400", "nan", "inf", "-Infinity", "1_000", "")),
         ],
     )  # fmt: skip
     def test_a_value_that_does_not_fit_its_declared_type_names_column_and_row(
@@ -296,6 +303,16 @@ class DestinationContract:
         table = Table("crm", "people", columns={"v": type_})
         with pytest.raises(LoadError, match=r'row 2: column "v" has a value that is not exactly'):
             store.load({"v": None}, {"v": value}, {"v": value}, table=table)
+
+    def test_a_number_beyond_a_double_is_no_declared_double(self, store: Store) -> None:
+        rows = ['{"v": 0.5}', '{"v": "1e-3"}', '{"v": 1e400}']
+        for type_ in ("double", "float"):
+            table = Table("crm", "people", columns={"v": type_})
+            with pytest.raises(LoadError, match=r'row 3: column "v" has a value that is not exa'):
+                store.load(*rows, table=table)
+            kept = replace(table, name=type_, schema_policy="quarantine")
+            assert store.load(*rows, table=kept).rejected == 1
+            assert len(store.values("v", kept)) == 2
 
     def test_decimals_keep_all_their_digits(self, store: Store) -> None:
         table = Table("crm", "people", columns={"v": "decimal(38,2)"})
@@ -394,11 +411,12 @@ class DestinationContract:
         self, store: Store
     ) -> None:
         table = Table("crm", "people", schema_policy="freeze")
-        store.load({"id": 1, "v": 1, "at": "2024-01-01", "never": None}, table=table)
+        store.load({"id": 1, "v": 1, "f": 0.5, "at": "2024-01-01", "never": None}, table=table)
         for rows, message in [
             ([{"id": 2}, {"id": 3, "new": None}, {"id": 4, "new": 1}], 'row 3: new column "new"'),
             ([{"v": 2}, {"v": "x"}], 'row 2: column "v" is .*, the value is a text'),
             ([{"v": 2**70}], 'row 1: column "v" is .*, the value is an integer'),
+            ([{"f": 2}, '{"f": 1e400}'], 'row 2: column "f" is .* a number beyond a double'),
             ([{"at": "2024-01-01"}, {"at": "2024-02-30"}], 'row 2: column "at"'),
             ([{"at": "soon"}], 'row 1: column "at"'),
         ]:

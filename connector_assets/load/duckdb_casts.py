@@ -57,6 +57,11 @@ def exact_cast(value: str, source: str, target: str) -> Cast:
     )
 
 
+def holds_digits(type_: str) -> bool:
+    """Whether the type may hold digits that a double has not."""
+    return bool(type_ == "VARCHAR" or _INTEGERS.fullmatch(type_) or _DECIMAL.fullmatch(type_))
+
+
 def without_nanoseconds(name: str) -> str:
     """A column as microseconds, which other stores have, or an error: they would round."""
     column = quoted(name)
@@ -76,22 +81,33 @@ def _text_cast(text: str, target: str) -> Cast:
 
 
 def _is_spelled(text: str, target: str) -> str:
-    if _INTEGERS.fullmatch(target):
-        return rf"regexp_full_match({text}, '\s*[+-]?\d+\s*')"
     if target in _FLOATS:
         # Texts that DuckDB takes besides, as "nan", and numbers that are infinite as a double.
         finite = f"isfinite(TRY_CAST({text} AS {target}))"
         return f"(regexp_full_match({text}, {literal(_NUMBER)}) AND {finite})"
-    if found := _DECIMAL.fullmatch(target):
-        exact = rf"regexp_full_match({text}, '\s*[+-]?\d*(\.\d{{0,{found[1]}}}0*)?\s*')"
-        power = f"TRY_CAST({text} AS DOUBLE) = CAST(TRY_CAST({text} AS {target}) AS DOUBLE)"
-        return f"({exact} OR (contains(lower({text}), 'e') AND {power}))"
+    if holds_digits(target) and target != "VARCHAR":
+        return _is_exact(text, target)
     if target == "DATE":
         whole = f"CAST(TRY_CAST({text} AS DATE) AS TIMESTAMP)"
         return f"(TRY_CAST({text} AS TIMESTAMP) IS NOT DISTINCT FROM {whole})"
     if target.startswith("TIMESTAMP"):
         return rf"(NOT regexp_matches({text}, '\.\d{{6}}\d*[1-9]'))"
     return "true"
+
+
+def _is_exact(text: str, target: str) -> str:
+    """Whether a number is one of a decimal or integer type, whose casts from text round."""
+    scale = found[1] if (found := _DECIMAL.fullmatch(target)) else "0"
+    plain = rf"regexp_full_match({text}, '\s*[+-]?\d*(\.\d{{0,{scale}}}0*)?\s*')"
+    again = f"CAST(TRY_CAST({text} AS {target}) AS VARCHAR)"
+    size = f"TRY_CAST({text} AS DOUBLE) = TRY_CAST({again} AS DOUBLE)"
+    power = f"regexp_full_match({text}, {literal(_NUMBER)}) AND {size}"
+    return f"({plain} OR ({power} AND {_digits(text)} = {_digits(again)}))"
+
+
+def _digits(text: str) -> str:
+    """A number's digits without zeros around them, which its size tells."""
+    return f"trim(regexp_replace({text}, '[eE].*|[^0-9]', '', 'g'), '0')"
 
 
 def _nested_cast(value: str, source: str, target: str) -> Cast:

@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import LoadError
-from connector_assets.load.derived import renamed
-from connector_assets.load.duckdb_casts import Cast, exact_cast, time_cast
+from connector_assets.load.derived import readable
+from connector_assets.load.duckdb_casts import Cast, exact_cast, holds_digits, time_cast
 from connector_assets.load.duckdb_sql import literal, quoted, read_parquet, read_rows
-from connector_assets.load.kinds import Profile
+from connector_assets.load.kinds import NOTHING, Kind, Profile
 from connector_assets.load.plan import Planned
 from connector_assets.load.policy import Misfit, Numbered
 from connector_assets.load.profile_parquet import parquet_types
@@ -95,11 +95,20 @@ class Insert:
     @contextmanager
     def _json(self, segments: Sequence[Segment], before: int) -> Iterator[Source]:
         arriving = [item for item in self._planned if item.arrives] or self._planned[:1]
-        with renamed(segments, {i.column.key: i.column.name for i in arriving}) as files:
-            types = {item.column.name: _read_type(item) for item in arriving}
-            rows = read_rows(files, types, longest=self._found.longest)
-            values = {item.column.name: (item, _cast(item)) for item in arriving}
+        names = {item.column.key: item.column.name for item in arriving}
+        texts = {item.column.key for item in arriving if self._loses_digits(item)}
+        with readable(segments, names, texts) as files:
+            types = {i.column.name: _read_type(i, i.column.key in texts) for i in arriving}
+            longest = self._found.longest + 2 * len(texts)  # their quotes
+            rows = read_rows(files, types, longest=longest)
+            values = {i.column.name: (i, _cast(i, types[i.column.name])) for i in arriving}
             yield Source(rows, values, before)
+
+    def _loses_digits(self, item: Planned) -> bool:
+        """Whether numbers would go through a double into a type that can hold more digits."""
+        kinds = self._found.kinds.get(item.column.key, NOTHING)
+        has_points = bool(kinds & (Kind.FLOAT | Kind.FLOAT_ANY))
+        return has_points and item.column.fixed and holds_digits(item.column.type)
 
     @contextmanager
     def _parquet(self, segments: Sequence[Segment], before: int) -> Iterator[Source]:
@@ -149,17 +158,17 @@ class Insert:
         return self._connection.execute(sql).fetchall()
 
 
-def _read_type(item: Planned) -> str:
-    if item.column.shape:
+def _read_type(item: Planned, has_texts: bool) -> str:
+    if item.column.shape or (has_texts and item.source != "JSON"):
         return "VARCHAR"
     return item.source if item.column.fixed and item.column.type != "JSON" else item.column.type
 
 
-def _cast(item: Planned) -> Cast:
+def _cast(item: Planned, source: str) -> Cast:
     name = quoted(item.column.name)
     if item.column.shape:
         return time_cast(name, item.column.shape, item.column.type)
-    return exact_cast(name, _read_type(item), item.column.type)
+    return exact_cast(name, source, item.column.type)
 
 
 def _checked(cast: Cast) -> str:

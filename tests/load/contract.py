@@ -326,6 +326,55 @@ class DestinationContract:
         got = store.destination.query('select cast("v" as varchar) from crm.people')[1]
         assert [text for (text,) in got] == ["12345678901234567890.12", "2.50", "100.00", None]
 
+    @pytest.mark.parametrize(
+        ("type_", "value", "digits"),
+        [
+            ("decimal(38,19)", "1.234567890123456789123e2", "123.4567890123456789123"),
+            ("decimal(18,4)", "12345678901234.1234e0", "12345678901234.1234"),
+            ("decimal(10,2)", "-12E-1", "-1.20"),
+            ("decimal(10,2)", "0.0e5", "0.00"),
+            ("bigint", "9007199254740993.0", "9007199254740993"),
+            ("bigint", "9.007199254740993e15", "9007199254740993"),
+            ("hugeint", "123456789012345678901234567890.0", "123456789012345678901234567890"),
+        ],
+    )
+    def test_a_declared_number_is_exact_however_it_is_written(
+        self, store: Store, type_: str, value: str, digits: str
+    ) -> None:
+        table = Table("crm", "people", columns={"v": type_})
+        for written in (value, f'"{value}"'):
+            store.load(f'{{"v": {written}}}', '{"v": 1}', table=table)
+            got = store.destination.query('select cast("v" as varchar) from crm.people')[1]
+            assert Decimal(got[0][0]) == Decimal(digits)
+
+    @pytest.mark.parametrize(
+        ("type_", "value"),
+        [
+            ("decimal(38,15)", "1.234567890123456789123e2"),
+            ("decimal(18,3)", "123456789012345.1234e0"),
+            ("decimal(18,3)", "1e-400"),
+            ("bigint", "9007199254740993.5"),
+            ("bigint", "90071992547409931e-1"),
+        ],
+    )
+    def test_a_declared_number_never_loses_a_digit(
+        self, store: Store, type_: str, value: str
+    ) -> None:
+        table = Table("crm", "people", columns={"v": type_})
+        for written in (value, f'"{value}"'):
+            with pytest.raises(LoadError, match='row 2: column "v" has a value that is not exact'):
+                store.load('{"v": 1}', f'{{"v": {written}}}', table=table)
+
+    def test_a_number_as_a_text_has_the_digits_that_were_served(self, store: Store) -> None:
+        table = Table("crm", "people", ("v",), {"v": "varchar"})
+        texts = ["1.10", "100000", "2.50", "0.12345678901234567890", "1E2", "-0", "1e400", "7"]
+        store.load(*(f'{{"v": {text}}}' for text in texts), table=table, mode="merge")
+        assert sorted(store.values("v", table)) == sorted(texts)
+        # The type stands when it is no longer declared, and a key finds its row.
+        for rows in (['{"v": 7}'], ['{"v": 2.50}', '{"v": 100000}', '{"v": true, "n": 1}']):
+            store.load(*rows, table=replace(table, columns={}), mode="merge")
+        assert sorted(store.values("v", table)) == sorted([*texts, "true"])
+
     def test_a_declared_path_becomes_a_column(self, store: Store) -> None:
         table = Table("crm", "people", columns={"address.zip": "text", 'a."b.c"': "bigint"})
         store.load(

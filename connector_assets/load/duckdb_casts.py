@@ -19,6 +19,18 @@ _INTEGERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER")
 _FLOATS = {"FLOAT", "DOUBLE"}
 _NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
 _DECIMAL = re.compile(r"DECIMAL\(\d+,(\d+)\)")
+# No "epoch", "infinity" or years BC, and no year 0, which DuckDB takes for 1 BC.
+_DAY = r"\s*0{0,3}[1-9]\d{0,5}[-/ ]\d{1,2}[-/ ]\d{1,2}"
+_SPELLED = {
+    "BOOLEAN": r"\s*([tT]rue|TRUE|[fF]alse|FALSE|1|0)\s*",
+    "DATE": _DAY + r"([T ]0?0:00(:00(\.0*)?)?\s*(Z|[+-]00(:?00)?)?)?\s*",
+    "TIME": r"\s*\d{1,2}:\d{2}(:\d{2}(\.\d{0,6}0*)?)?\s*",
+    **dict.fromkeys(
+        ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"),
+        _DAY + r"([T ]\s*\d[^(]*)?Z?\s*",
+    ),
+}
+_DECIMALS = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3, "TIMESTAMP_NS": 9}
 _NESTED = re.compile(r"(STRUCT|MAP)\(.*|.*\]")
 
 
@@ -52,9 +64,8 @@ def exact_cast(value: str, source: str, target: str) -> Cast:
         return _text_cast(f"CAST({value} AS VARCHAR)", target)
     cast = f"TRY_CAST({value} AS {target})"
     back = f"TRY_CAST({cast} AS {source})"
-    return Cast(
-        cast, f"({value} IS NOT NULL AND ({cast} IS NULL OR {back} IS DISTINCT FROM {value}))"
-    )
+    changed = f"({cast} IS NULL OR {back} IS DISTINCT FROM {value})"
+    return Cast(cast, f"({value} IS NOT NULL AND {'true' if source == 'BOOLEAN' else changed})")
 
 
 def holds_digits(type_: str) -> bool:
@@ -72,9 +83,8 @@ def without_nanoseconds(name: str) -> str:
 
 def _text_cast(text: str, target: str) -> Cast:
     cast = f"TRY_CAST({text} AS {target})"
-    if target == "TIMESTAMP":
-        # Straight to TIMESTAMP an offset would be dropped; the session's time zone is UTC.
-        cast = f"CAST(TRY_CAST({text} AS TIMESTAMP WITH TIME ZONE) AS TIMESTAMP)"
+    if target.startswith("TIMESTAMP") and target != "TIMESTAMP WITH TIME ZONE":
+        cast = _without_offset(text, target)
     return Cast(
         cast, f"({text} IS NOT NULL AND ({cast} IS NULL OR NOT {_is_spelled(text, target)}))"
     )
@@ -87,12 +97,23 @@ def _is_spelled(text: str, target: str) -> str:
         return f"(regexp_full_match({text}, {literal(_NUMBER)}) AND {finite})"
     if holds_digits(target) and target != "VARCHAR":
         return _is_exact(text, target)
-    if target == "DATE":
-        whole = f"CAST(TRY_CAST({text} AS DATE) AS TIMESTAMP)"
-        return f"(TRY_CAST({text} AS TIMESTAMP) IS NOT DISTINCT FROM {whole})"
+    if target not in _SPELLED:
+        return "true"
+    spelled = f"regexp_full_match({text}, {literal(_SPELLED[target])})"
     if target.startswith("TIMESTAMP"):
-        return rf"(NOT regexp_matches({text}, '\.\d{{6}}\d*[1-9]'))"
-    return "true"
+        finer = rf"\.\d{{{_DECIMALS.get(target, 6)}}}\d*[1-9]"
+        return f"({spelled} AND NOT regexp_matches({text}, {literal(finer)}))"
+    return spelled
+
+
+def _without_offset(text: str, target: str) -> str:
+    """A text as UTC: straight to TIMESTAMP its offset would be dropped; the session is in UTC."""
+    utc = f"CAST(TRY_CAST({text} AS TIMESTAMP WITH TIME ZONE) AS TIMESTAMP)"
+    if target != "TIMESTAMP_NS":
+        return utc if target == "TIMESTAMP" else f"TRY_CAST({utc} AS {target})"
+    # Only microseconds come through that; the three digits below are the same in any zone.
+    below = f"epoch_ns(TRY_CAST({text} AS TIMESTAMP_NS)) % 1000"
+    return f"TRY(make_timestamp_ns(epoch_ns({utc}) + ({below} + 1000) % 1000))"
 
 
 def _is_exact(text: str, target: str) -> str:

@@ -294,6 +294,11 @@ class DestinationContract:
             ("decimal(10,2)", 1.155), ("decimal(10,2)", "1.155"), ("decimal(4,2)", 1234), ("date", "2024-01-01T10:00:00"),
             ("timestamp", "yesterday"), ("timestamp", 1700000000), ("timestamp", "2024-01-01T10:00:00.1234567"),
             ("boolean", 7), ("bigint", {"a": 1}), ("bigint", [1]),
+            ("time", "10:00:00.1234567"), ("time", "10:00:00+02:00"), ("date", "2024-01-01T00:00:00+02:00"),
+            ("timestamp_s", "2024-01-01T00:00:00.5"), ("timestamp_ms", "2024-01-01T00:00:00.1234"),
+            *((type_, text) for type_ in ("date", "timestamp", "timestamptz")
+              for text in ("epoch", "infinity", "0000-01-01", "2024-01-01 (BC)")),
+            ("bigint", True), ("boolean", "t"), ("boolean", "yes"),
             *(("double", text) for text in ("1e400", "nan", "inf", "-Infinity", "1_000", "")),
         ],
     )  # fmt: skip
@@ -325,6 +330,27 @@ class DestinationContract:
         )
         got = store.destination.query('select cast("v" as varchar) from crm.people')[1]
         assert [text for (text,) in got] == ["12345678901234567890.12", "2.50", "100.00", None]
+
+    @pytest.mark.parametrize(
+        ("type_", "value", "text"),
+        [
+            ("date", "2024-01-01T00:00:00Z", "2024-01-01"),
+            ("date", "2024-01-01", "2024-01-01"),
+            ("time", "10:00:00.1234560", "10:00:00.123456"),
+            ("timestamp", "2024-01-01", "2024-01-01 00:00:00"),
+            ("timestamp", "2024-01-01T00:00:00.1234560+02:00", "2023-12-31 22:00:00.123456"),
+            ("timestamp_s", "2024-01-01T00:00:00.0+02:00", "2023-12-31 22:00:00"),
+            ("timestamp_ms", "2024-01-01 00:00:00.120-02:00", "2024-01-01 02:00:00.12"),
+            ("timestamp_ns", "1969-12-31T23:59:59.123456-00:30", "1970-01-01 00:29:59.123456"),
+            ("boolean", "TRUE", "true"),
+        ],
+    )
+    def test_a_declared_time_is_exact_and_in_utc(
+        self, store: Store, type_: str, value: str, text: str
+    ) -> None:
+        store.load({"v": value}, table=Table("crm", "people", columns={"v": type_}))
+        got = store.destination.query('select cast("v" as varchar) from crm.people')[1]
+        assert got[0][0] == text
 
     @pytest.mark.parametrize(
         ("type_", "value", "digits"),

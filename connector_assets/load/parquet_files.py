@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 # Parquet has no 128-bit integers, and DuckDB would write doubles. As text all their digits stay.
-_IN_FILES = {"HUGEINT": "VARCHAR", "UHUGEINT": "VARCHAR"}
+# They may be part of a type; what is quoted there is a name.
+_HUGE = re.compile(r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|\bU?HUGEINT(?=[,)\[]|$)""")
 
 _ITEMS = Table("_connector_assets", "items")
 
@@ -44,8 +46,8 @@ def export(
 ) -> int:
     """Write the rows of a partition to a file, in their order; return how many."""
     values = ", ".join(
-        f"CAST({quoted(name)} AS {_IN_FILES[type_]}) AS {quoted(name)}"
-        if type_ in _IN_FILES
+        f"CAST({quoted(name)} AS {_in_file(type_)}) AS {quoted(name)}"
+        if _in_file(type_) != type_
         else quoted(name)
         for name, type_ in types.items()
     )
@@ -58,6 +60,10 @@ def export(
         "(format parquet, compression zstd)"
     ).fetchall()
     return int(copied[0][0])
+
+
+def _in_file(type_: str) -> str:
+    return _HUGE.sub(lambda found: found[1] or "VARCHAR", type_)
 
 
 def fetch(folder: Folder, files: Sequence[DataFile], scratch: Path) -> list[Path]:

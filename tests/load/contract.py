@@ -391,6 +391,22 @@ class DestinationContract:
             with pytest.raises(LoadError, match='row 2: column "v" has a value that is not exact'):
                 store.load('{"v": 1}', f'{{"v": {written}}}', table=table)
 
+    @pytest.mark.parametrize(
+        ("type_", "value"),
+        [
+            ("struct(a hugeint, hugeint bigint)", '{"a":123456789012345678901,"hugeint":1}'),
+            ("hugeint[]", "[123456789012345678901,1]"),
+            ("struct(a struct(b hugeint)[])", '{"a":[{"b":-123456789012345678901}]}'),
+        ],
+    )
+    def test_huge_integers_inside_a_declared_type_are_exact(
+        self, store: Store, type_: str, value: str
+    ) -> None:
+        table = Table("crm", "people", columns={"v": type_})
+        for mode in ("replace", "append"):  # what was there is read and written again
+            store.load(f'{{"v": {value}}}', table=table, mode=mode)
+        assert store.values("v", table) == [json.loads(value)] * 2
+
     def test_a_number_as_a_text_has_the_digits_that_were_served(self, store: Store) -> None:
         table = Table("crm", "people", ("v",), {"v": "varchar"})
         texts = ["1.10", "100000", "2.50", "0.12345678901234567890", "1E2", "-0", "1e400", "7"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from connector_assets.errors import LoadError
+from connector_assets.load.digits import Change
 from connector_assets.load.table import Segment, Table
 
 Row = dict[str, msgspec.Raw]
@@ -38,16 +38,16 @@ def derived(table: Table, segments: Sequence[Segment]) -> Iterator[Sequence[Segm
 
 @contextmanager
 def readable(
-    segments: Sequence[Segment], names: Mapping[str, str], quoted: AbstractSet[str]
+    segments: Sequence[Segment], names: Mapping[str, str], changes: Mapping[str, Change]
 ) -> Iterator[Sequence[Segment]]:
     """Segments whose rows have the columns' names as keys; mostly they have, and are not copied.
 
-    Numbers under the keys `quoted` are texts, because DuckDB reads a bare number as a double.
+    `changes` are what is done to the values of some keys.
     """
-    if not quoted and all(key == name for key, name in names.items()):
+    if not changes and all(key == name for key, name in names.items()):
         yield segments
         return
-    with rewritten(segments, _Readable(names, quoted), suffix=".readable") as copies:
+    with rewritten(segments, _Readable(names, changes), suffix=".readable") as copies:
         yield copies
 
 
@@ -75,18 +75,13 @@ class _Derive:
 @dataclass(frozen=True, slots=True)
 class _Readable:
     names: Mapping[str, str]
-    quoted: AbstractSet[str]
+    changes: Mapping[str, Change]
 
     def __call__(self, row: Row) -> Row:
         return {
-            self.names[key]: _as_text(value) if key in self.quoted else value
+            self.names[key]: self.changes[key](value) if key in self.changes else value
             for key, value in row.items()
         }
-
-
-def _as_text(value: msgspec.Raw) -> msgspec.Raw:
-    raw = bytes(value)
-    return msgspec.Raw(b'"%s"' % raw) if raw[:1] in b"-0123456789" else value
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from connector_assets.load.duckdb_sql import literal, quoted
+from connector_assets.load.duckdb_sql import literal, quoted, with_texts
 from connector_assets.load.times import strftime
 
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|DOUBLE|FLOAT|BOOLEAN|DECIMAL.*")
@@ -56,7 +56,7 @@ def exact_cast(value: str, source: str, target: str) -> Cast:
         return Cast(value)
     if target == "JSON":
         return Cast(f"to_json({value})")
-    if _NESTED.fullmatch(target):
+    if is_nested(target):
         return _nested_cast(value, source, target)
     if source == "JSON":
         return _text_cast(f"({value} ->> '$')", target)
@@ -66,6 +66,10 @@ def exact_cast(value: str, source: str, target: str) -> Cast:
     back = f"TRY_CAST({cast} AS {source})"
     changed = f"({cast} IS NULL OR {back} IS DISTINCT FROM {value})"
     return Cast(cast, f"({value} IS NOT NULL AND {'true' if source == 'BOOLEAN' else changed})")
+
+
+def is_nested(type_: str) -> bool:
+    return bool(_NESTED.fullmatch(type_))
 
 
 def holds_digits(type_: str) -> bool:
@@ -138,8 +142,11 @@ def _nested_cast(value: str, source: str, target: str) -> Cast:
 
     structure = json.dumps(_structure(duckdb.type(target)))
     cast = f"json_transform({value}, {literal(structure)})"
+    # Decimals come as texts with all places, see digits; as numbers both would be doubles here.
+    texts = with_texts(target, r"DECIMAL\(\d+,\d+\)")
+    back = f"to_json({cast if texts == target else f'CAST({cast} AS {texts})'})"
     # Keys that the type lacks and leaves that it changes are missing from what it gives back.
-    whole = f"json_contains({_numbers(f'to_json({cast})')}, {_numbers(value)})"
+    whole = f"json_contains({_numbers(back)}, {_numbers(value)})"
     return Cast(cast, f"({value} IS NOT NULL AND NOT coalesce({whole}, false))")
 
 

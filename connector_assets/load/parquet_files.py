@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connector_assets.load.duckdb_sql import literal, quoted
+from connector_assets.load.duckdb_sql import literal, quoted, with_texts
 from connector_assets.load.duckdb_tables import PARTITION, describe, name_of
 from connector_assets.load.folders import Folder
 from connector_assets.load.manifest import DataFile, Part
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 # Parquet has no 128-bit integers, and DuckDB would write doubles. As text all their digits stay.
-# They may be part of a type; what is quoted there is a name.
-_HUGE = re.compile(r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|\bU?HUGEINT(?=[,)\[]|$)""")
+_HUGE = "U?HUGEINT"
 
 _ITEMS = Table("_connector_assets", "items")
 
@@ -46,8 +44,8 @@ def export(
 ) -> int:
     """Write the rows of a partition to a file, in their order; return how many."""
     values = ", ".join(
-        f"CAST({quoted(name)} AS {_in_file(type_)}) AS {quoted(name)}"
-        if _in_file(type_) != type_
+        f"CAST({quoted(name)} AS {texts}) AS {quoted(name)}"
+        if (texts := with_texts(type_, _HUGE)) != type_
         else quoted(name)
         for name, type_ in types.items()
     )
@@ -60,10 +58,6 @@ def export(
         "(format parquet, compression zstd)"
     ).fetchall()
     return int(copied[0][0])
-
-
-def _in_file(type_: str) -> str:
-    return _HUGE.sub(lambda found: found[1] or "VARCHAR", type_)
 
 
 def fetch(folder: Folder, files: Sequence[DataFile], scratch: Path) -> list[Path]:

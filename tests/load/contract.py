@@ -7,6 +7,7 @@ and what it wants back, and no store's own types come between.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -390,6 +391,29 @@ class DestinationContract:
         for written in (value, f'"{value}"'):
             with pytest.raises(LoadError, match='row 2: column "v" has a value that is not exact'):
                 store.load('{"v": 1}', f'{{"v": {written}}}', table=table)
+
+    @pytest.mark.parametrize(
+        ("type_", "value", "digits"),
+        [
+            ("struct(a decimal(38,10))", "{'a':N}", "12345678901234567890.1234567891"),
+            ("struct(a decimal(38,10), b double)", "{'b':1.50,'a':N}", "1234567.1"),
+            ("decimal(20,10)[]", "[1,N,null]", "1.1234567891e2"),
+            ("struct(a struct(b decimal(9,9)[])[])", "{'a':[{'b':[N]}]}", "-0.123456789"),
+            ("map(varchar, decimal(38,2))", "{'x':N}", "1e3"),
+        ],
+    )
+    def test_decimals_inside_a_declared_type_are_exact(
+        self, store: Store, type_: str, value: str, digits: str
+    ) -> None:
+        table = Table("crm", "people", columns={"v": type_})
+        value = value.replace("'", '"')
+        for written in (digits, f'"{digits}"'):
+            store.load('{"v": %s}' % value.replace("N", written), table=table)  # noqa: UP031 # braces
+            got = str(store.destination.query('select cast("v" as varchar) from crm.people')[1])
+            assert Decimal(digits) in [Decimal(text) for text in re.findall(r"-?[0-9]*\.\d+", got)]
+        for bad in ("1.00000000000000000001", '"x"', "true", "1e400", "1e9999999999999999999"):
+            with pytest.raises(LoadError, match='row 1: column "v" has a value that is not exact'):
+                store.load('{"v": %s}' % value.replace("N", bad), table=table)  # noqa: UP031
 
     @pytest.mark.parametrize(
         ("type_", "value"),

@@ -1,4 +1,4 @@
-"""Rows with what only the table's declaration asks for: nested values at the top, exact decimals.
+"""Rows with what only the table's declaration asks for: nested values at the top, digits as served.
 
 Such tables pay about two microseconds a row for it; others are read as they were staged.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from connector_assets.errors import LoadError
+from connector_assets.load.digits import Change
 from connector_assets.load.table import Segment, Table
 
 Row = dict[str, msgspec.Raw]
@@ -22,28 +23,31 @@ _ROW = msgspec.json.Decoder(Row)
 
 @contextmanager
 def derived(table: Table, segments: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
-    """Segments whose rows have declared paths (`address.zip`) as keys, and decimals as text.
+    """Segments whose rows have declared paths (`address.zip`) as keys.
 
-    A decimal is quoted because databases read a bare number as a double. A path that is a key of
-    the row itself means that key.
+    A path that is a key of the row itself means that key.
     """
     names = [*table.primary_key, *table.columns]
     paths = {name: parts for name in names if len(parts := path_parts(name)) > 1}
-    decimals = [name for name, type_ in table.columns.items() if _is_decimal(type_)]
-    if not paths and not decimals:
+    if not paths:
         yield segments
         return
-    with rewritten(segments, _Derive(paths, decimals), suffix=".derived") as copies:
+    with rewritten(segments, _Derive(paths), suffix=".derived") as copies:
         yield copies
 
 
 @contextmanager
-def renamed(segments: Sequence[Segment], names: Mapping[str, str]) -> Iterator[Sequence[Segment]]:
-    """Segments whose rows have the columns' names as keys; mostly they have, and are not copied."""
-    if all(key == name for key, name in names.items()):
+def readable(
+    segments: Sequence[Segment], names: Mapping[str, str], changes: Mapping[str, Change]
+) -> Iterator[Sequence[Segment]]:
+    """Segments whose rows have the columns' names as keys; mostly they have, and are not copied.
+
+    `changes` are what is done to the values of some keys.
+    """
+    if not changes and all(key == name for key, name in names.items()):
         yield segments
         return
-    with rewritten(segments, _Rename(names), suffix=".renamed") as copies:
+    with rewritten(segments, _Readable(names, changes), suffix=".readable") as copies:
         yield copies
 
 
@@ -60,29 +64,29 @@ def path_parts(path: str) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class _Derive:
     paths: Mapping[str, Sequence[str]]
-    decimals: Sequence[str]
 
     def __call__(self, row: Row) -> Row:
         for name, parts in self.paths.items():
             if name not in row and (value := _at(row, parts)) is not None:
                 row[name] = value
-        for name in self.decimals:
-            if name in row and bytes(row[name])[:1] in b"-0123456789":
-                row[name] = msgspec.Raw(b'"%s"' % bytes(row[name]))
         return row
 
 
 @dataclass(frozen=True, slots=True)
-class _Rename:
+class _Readable:
     names: Mapping[str, str]
+    changes: Mapping[str, Change]
 
     def __call__(self, row: Row) -> Row:
-        return {self.names[key]: value for key, value in row.items()}
+        return {
+            self.names[key]: self.changes[key](value) if key in self.changes else value
+            for key, value in row.items()
+        }
 
 
 @contextmanager
 def rewritten(
-    segments: Sequence[Segment], change: _Derive | _Rename, *, suffix: str
+    segments: Sequence[Segment], change: _Derive | _Readable, *, suffix: str
 ) -> Iterator[list[Segment]]:
     """Copies with each row changed, beside the segments; they are gone at the end."""
     copies: list[Segment] = []
@@ -101,7 +105,7 @@ def rewritten(
                 copy.path.unlink(missing_ok=True)
 
 
-def _rewrite(segment: Segment, path: Path, change: _Derive | _Rename) -> Segment:
+def _rewrite(segment: Segment, path: Path, change: _Derive | _Readable) -> Segment:
     encode = msgspec.json.Encoder().encode
     with segment.path.open("rb") as rows, path.open("wb") as out:
         for number, line in enumerate(rows, 1):
@@ -120,7 +124,3 @@ def _at(row: Row, parts: Sequence[str]) -> msgspec.Raw | None:
             return None
         value = _ROW.decode(value).get(part)
     return value
-
-
-def _is_decimal(type_: str) -> bool:
-    return type_.lower().startswith(("decimal", "numeric"))

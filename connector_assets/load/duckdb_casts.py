@@ -11,12 +11,26 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from connector_assets.load.duckdb_sql import literal, quoted
+from connector_assets.load.duckdb_sql import literal, quoted, with_texts
 from connector_assets.load.times import strftime
 
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|DOUBLE|FLOAT|BOOLEAN|DECIMAL.*")
 _INTEGERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER")
+_FLOATS = {"FLOAT", "DOUBLE"}
+_NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
 _DECIMAL = re.compile(r"DECIMAL\(\d+,(\d+)\)")
+# No "epoch", "infinity" or years BC, and no year 0, which DuckDB takes for 1 BC.
+_DAY = r"\s*0{0,3}[1-9]\d{0,5}[-/ ]\d{1,2}[-/ ]\d{1,2}"
+_SPELLED = {
+    "BOOLEAN": r"\s*([tT]rue|TRUE|[fF]alse|FALSE|1|0)\s*",
+    "DATE": _DAY + r"([T ]0?0:00(:00(\.0*)?)?\s*(Z|[+-]00(:?00)?)?)?\s*",
+    "TIME": r"\s*\d{1,2}:\d{2}(:\d{2}(\.\d{0,6}0*)?)?\s*",
+    **dict.fromkeys(
+        ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"),
+        _DAY + r"([T ]\s*\d[^(]*)?Z?\s*",
+    ),
+}
+_DECIMALS = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3, "TIMESTAMP_NS": 9}
 _NESTED = re.compile(r"(STRUCT|MAP)\(.*|.*\]")
 
 
@@ -42,7 +56,7 @@ def exact_cast(value: str, source: str, target: str) -> Cast:
         return Cast(value)
     if target == "JSON":
         return Cast(f"to_json({value})")
-    if _NESTED.fullmatch(target):
+    if is_nested(target):
         return _nested_cast(value, source, target)
     if source == "JSON":
         return _text_cast(f"({value} ->> '$')", target)
@@ -50,9 +64,17 @@ def exact_cast(value: str, source: str, target: str) -> Cast:
         return _text_cast(f"CAST({value} AS VARCHAR)", target)
     cast = f"TRY_CAST({value} AS {target})"
     back = f"TRY_CAST({cast} AS {source})"
-    return Cast(
-        cast, f"({value} IS NOT NULL AND ({cast} IS NULL OR {back} IS DISTINCT FROM {value}))"
-    )
+    changed = f"({cast} IS NULL OR {back} IS DISTINCT FROM {value})"
+    return Cast(cast, f"({value} IS NOT NULL AND {'true' if source == 'BOOLEAN' else changed})")
+
+
+def is_nested(type_: str) -> bool:
+    return bool(_NESTED.fullmatch(type_))
+
+
+def holds_digits(type_: str) -> bool:
+    """Whether the type may hold digits that a double has not."""
+    return bool(type_ == "VARCHAR" or _INTEGERS.fullmatch(type_) or _DECIMAL.fullmatch(type_))
 
 
 def without_nanoseconds(name: str) -> str:
@@ -65,27 +87,52 @@ def without_nanoseconds(name: str) -> str:
 
 def _text_cast(text: str, target: str) -> Cast:
     cast = f"TRY_CAST({text} AS {target})"
-    if target == "TIMESTAMP":
-        # Straight to TIMESTAMP an offset would be dropped; the session's time zone is UTC.
-        cast = f"CAST(TRY_CAST({text} AS TIMESTAMP WITH TIME ZONE) AS TIMESTAMP)"
+    if target.startswith("TIMESTAMP") and target != "TIMESTAMP WITH TIME ZONE":
+        cast = _without_offset(text, target)
     return Cast(
         cast, f"({text} IS NOT NULL AND ({cast} IS NULL OR NOT {_is_spelled(text, target)}))"
     )
 
 
 def _is_spelled(text: str, target: str) -> str:
-    if _INTEGERS.fullmatch(target):
-        return rf"regexp_full_match({text}, '\s*[+-]?\d+\s*')"
-    if found := _DECIMAL.fullmatch(target):
-        exact = rf"regexp_full_match({text}, '\s*[+-]?\d*(\.\d{{0,{found[1]}}}0*)?\s*')"
-        power = f"TRY_CAST({text} AS DOUBLE) = CAST(TRY_CAST({text} AS {target}) AS DOUBLE)"
-        return f"({exact} OR (contains(lower({text}), 'e') AND {power}))"
-    if target == "DATE":
-        whole = f"CAST(TRY_CAST({text} AS DATE) AS TIMESTAMP)"
-        return f"(TRY_CAST({text} AS TIMESTAMP) IS NOT DISTINCT FROM {whole})"
+    if target in _FLOATS:
+        # Texts that DuckDB takes besides, as "nan", and numbers that are infinite as a double.
+        finite = f"isfinite(TRY_CAST({text} AS {target}))"
+        return f"(regexp_full_match({text}, {literal(_NUMBER)}) AND {finite})"
+    if holds_digits(target) and target != "VARCHAR":
+        return _is_exact(text, target)
+    if target not in _SPELLED:
+        return "true"
+    spelled = f"regexp_full_match({text}, {literal(_SPELLED[target])})"
     if target.startswith("TIMESTAMP"):
-        return rf"(NOT regexp_matches({text}, '\.\d{{6}}\d*[1-9]'))"
-    return "true"
+        finer = rf"\.\d{{{_DECIMALS.get(target, 6)}}}\d*[1-9]"
+        return f"({spelled} AND NOT regexp_matches({text}, {literal(finer)}))"
+    return spelled
+
+
+def _without_offset(text: str, target: str) -> str:
+    """A text as UTC: straight to TIMESTAMP its offset would be dropped; the session is in UTC."""
+    utc = f"CAST(TRY_CAST({text} AS TIMESTAMP WITH TIME ZONE) AS TIMESTAMP)"
+    if target != "TIMESTAMP_NS":
+        return utc if target == "TIMESTAMP" else f"TRY_CAST({utc} AS {target})"
+    # Only microseconds come through that; the three digits below are the same in any zone.
+    below = f"epoch_ns(TRY_CAST({text} AS TIMESTAMP_NS)) % 1000"
+    return f"TRY(make_timestamp_ns(epoch_ns({utc}) + ({below} + 1000) % 1000))"
+
+
+def _is_exact(text: str, target: str) -> str:
+    """Whether a number is one of a decimal or integer type, whose casts from text round."""
+    scale = found[1] if (found := _DECIMAL.fullmatch(target)) else "0"
+    plain = rf"regexp_full_match({text}, '\s*[+-]?\d*(\.\d{{0,{scale}}}0*)?\s*')"
+    again = f"CAST(TRY_CAST({text} AS {target}) AS VARCHAR)"
+    size = f"TRY_CAST({text} AS DOUBLE) = TRY_CAST({again} AS DOUBLE)"
+    power = f"regexp_full_match({text}, {literal(_NUMBER)}) AND {size}"
+    return f"({plain} OR ({power} AND {_digits(text)} = {_digits(again)}))"
+
+
+def _digits(text: str) -> str:
+    """A number's digits without zeros around them, which its size tells."""
+    return f"trim(regexp_replace({text}, '[eE].*|[^0-9]', '', 'g'), '0')"
 
 
 def _nested_cast(value: str, source: str, target: str) -> Cast:
@@ -95,8 +142,11 @@ def _nested_cast(value: str, source: str, target: str) -> Cast:
 
     structure = json.dumps(_structure(duckdb.type(target)))
     cast = f"json_transform({value}, {literal(structure)})"
+    # Decimals come as texts with all places, see digits; as numbers both would be doubles here.
+    texts = with_texts(target, r"DECIMAL\(\d+,\d+\)")
+    back = f"to_json({cast if texts == target else f'CAST({cast} AS {texts})'})"
     # Keys that the type lacks and leaves that it changes are missing from what it gives back.
-    whole = f"json_contains({_numbers(f'to_json({cast})')}, {_numbers(value)})"
+    whole = f"json_contains({_numbers(back)}, {_numbers(value)})"
     return Cast(cast, f"({value} IS NOT NULL AND NOT coalesce({whole}, false))")
 
 

@@ -9,10 +9,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import LoadError
-from connector_assets.load.derived import renamed
-from connector_assets.load.duckdb_casts import Cast, exact_cast, time_cast
+from connector_assets.load.derived import readable
+from connector_assets.load.digits import Change, as_text, nested_decimals
+from connector_assets.load.duckdb_casts import Cast, exact_cast, holds_digits, is_nested, time_cast
 from connector_assets.load.duckdb_sql import literal, quoted, read_parquet, read_rows
-from connector_assets.load.kinds import Profile
+from connector_assets.load.kinds import NOTHING, Kind, Profile
 from connector_assets.load.plan import Planned
 from connector_assets.load.policy import Misfit, Numbered
 from connector_assets.load.profile_parquet import parquet_types
@@ -20,6 +21,10 @@ from connector_assets.load.table import Segment, Table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+
+# Of `[0,0]` as decimal(38,37)[] it becomes `["0.000…","0.000…"]`.
+_LONGER = 24
 
 
 class NotTimes(Exception):
@@ -95,11 +100,28 @@ class Insert:
     @contextmanager
     def _json(self, segments: Sequence[Segment], before: int) -> Iterator[Source]:
         arriving = [item for item in self._planned if item.arrives] or self._planned[:1]
-        with renamed(segments, {i.column.key: i.column.name for i in arriving}) as files:
-            types = {item.column.name: _read_type(item) for item in arriving}
-            rows = read_rows(files, types, longest=self._found.longest)
-            values = {item.column.name: (item, _cast(item)) for item in arriving}
+        names = {item.column.key: item.column.name for item in arriving}
+        changes = {i.column.key: change for i in arriving if (change := self._change(i))}
+        with readable(segments, names, changes) as files:
+            types = {i.column.name: _read_type(i, changes.get(i.column.key)) for i in arriving}
+            rows = read_rows(files, types, longest=self._longest(changes))
+            values = {i.column.name: (i, _cast(i, types[i.column.name])) for i in arriving}
             yield Source(rows, values, before)
+
+    def _change(self, item: Planned) -> Change | None:
+        """What keeps numbers from going through a double into a type that holds more digits."""
+        column, kinds = item.column, self._found.kinds.get(item.column.key, NOTHING)
+        if not column.fixed:
+            return None
+        if kinds & Kind.NESTED and is_nested(column.type):
+            return nested_decimals(column.type)
+        has_points = kinds & (Kind.FLOAT | Kind.FLOAT_ANY)
+        return as_text if has_points and holds_digits(column.type) else None
+
+    def _longest(self, changes: Mapping[str, Change]) -> int:
+        """A line's bytes, with the quotes and places that changed numbers have got."""
+        has_lists = any(change is not as_text for change in changes.values())
+        return self._found.longest * (_LONGER if has_lists else 1) + 2 * len(changes)
 
     @contextmanager
     def _parquet(self, segments: Sequence[Segment], before: int) -> Iterator[Source]:
@@ -149,17 +171,17 @@ class Insert:
         return self._connection.execute(sql).fetchall()
 
 
-def _read_type(item: Planned) -> str:
-    if item.column.shape:
+def _read_type(item: Planned, change: Change | None) -> str:
+    if item.column.shape or (change and item.source != "JSON"):
         return "VARCHAR"
     return item.source if item.column.fixed and item.column.type != "JSON" else item.column.type
 
 
-def _cast(item: Planned) -> Cast:
+def _cast(item: Planned, source: str) -> Cast:
     name = quoted(item.column.name)
     if item.column.shape:
         return time_cast(name, item.column.shape, item.column.type)
-    return exact_cast(name, _read_type(item), item.column.type)
+    return exact_cast(name, source, item.column.type)
 
 
 def _checked(cast: Cast) -> str:

@@ -53,6 +53,17 @@ def store_type(text: str) -> str:
     raise LoadError(f"{text[:60]!r} is not a column type", fix="use one such as bigint")
 
 
+def with_texts(type_: str, part: str) -> str:
+    """A type that has texts for the types in it that match the pattern `part`.
+
+    >>> with_texts('STRUCT("HUGEINT" BIGINT, b HUGEINT[])', "HUGEINT")
+    'STRUCT("HUGEINT" BIGINT, b VARCHAR[])'
+    """
+    # What is quoted is a name, and a bare name has its type behind it.
+    pattern = rf"""("(?:[^"]|"")*"|'(?:[^']|'')*')|\b(?:{part})(?=[,)\[]|$)"""
+    return re.sub(pattern, lambda found: found[1] or "VARCHAR", type_)
+
+
 def read_rows(segments: Sequence[Segment], columns: Mapping[str, str], *, longest: int) -> str:
     """Rows of NDJSON files as a table expression; each key is read as the type given, or fails."""
     files = ", ".join(literal(str(segment.path)) for segment in segments)

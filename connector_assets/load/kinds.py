@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntFlag
+from math import isfinite
 from typing import Self
 
 # The largest integer up to which a double tells neighbours apart.
@@ -64,6 +65,8 @@ def kind_of(value: object) -> Kind:
         return NOTHING
     if isinstance(value, int) and not isinstance(value, bool):
         return _size_of(value)
+    if isinstance(value, float) and not isfinite(value):
+        return Kind.FLOAT_ANY  # JSON has no infinity: it was a number such as 1e400
     return _KINDS.get(type(value), Kind.NESTED)
 
 

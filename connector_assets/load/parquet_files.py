@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connector_assets.load.duckdb_sql import literal, quoted
+from connector_assets.load.duckdb_sql import literal, quoted, with_texts
 from connector_assets.load.duckdb_tables import PARTITION, describe, name_of
 from connector_assets.load.folders import Folder
 from connector_assets.load.manifest import DataFile, Part
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 # Parquet has no 128-bit integers, and DuckDB would write doubles. As text all their digits stay.
-_IN_FILES = {"HUGEINT": "VARCHAR", "UHUGEINT": "VARCHAR"}
+_HUGE = "U?HUGEINT"
 
 _ITEMS = Table("_connector_assets", "items")
 
@@ -44,8 +44,8 @@ def export(
 ) -> int:
     """Write the rows of a partition to a file, in their order; return how many."""
     values = ", ".join(
-        f"CAST({quoted(name)} AS {_IN_FILES[type_]}) AS {quoted(name)}"
-        if type_ in _IN_FILES
+        f"CAST({quoted(name)} AS {texts}) AS {quoted(name)}"
+        if (texts := with_texts(type_, _HUGE)) != type_
         else quoted(name)
         for name, type_ in types.items()
     )

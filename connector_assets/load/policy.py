@@ -118,7 +118,12 @@ def _word(kind: Kind) -> str:
     return _WORDS.get(kind, "a number")
 
 
-_WORDS = {Kind.BOOLEAN: "a boolean", Kind.TEXT: "a text", Kind.NESTED: "an object or a list"}
+_WORDS = {
+    Kind.BOOLEAN: "a boolean",
+    Kind.FLOAT_ANY: "a number beyond a double",
+    Kind.TEXT: "a text",
+    Kind.NESTED: "an object or a list",
+}
 
 
 def first_misfit(table: Table, segments: Sequence[Segment], judge: Judge) -> SchemaError:

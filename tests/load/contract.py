@@ -7,6 +7,7 @@ and what it wants back, and no store's own types come between.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -221,6 +222,12 @@ class DestinationContract:
             numbers = [Decimal(text) for (text,) in lines]
             assert numbers == [Decimal("1e400"), 1, Decimal("9" * 5000)]
 
+    @pytest.mark.parametrize("value", ["1e400", "-1E+400"])
+    def test_a_number_beyond_a_double_is_never_infinity(self, store: Store, value: str) -> None:
+        store.load('{"v": 1}', '{"v": 0.5}', f'{{"v": {value}}}')
+        lines = store.destination.query('select cast("v" as varchar) from crm.people')[1]
+        assert [Decimal(text) for (text,) in lines] == [1, Decimal("0.5"), Decimal(value)]
+
     @pytest.mark.parametrize(
         "row",
         [
@@ -288,6 +295,12 @@ class DestinationContract:
             ("decimal(10,2)", 1.155), ("decimal(10,2)", "1.155"), ("decimal(4,2)", 1234), ("date", "2024-01-01T10:00:00"),
             ("timestamp", "yesterday"), ("timestamp", 1700000000), ("timestamp", "2024-01-01T10:00:00.1234567"),
             ("boolean", 7), ("bigint", {"a": 1}), ("bigint", [1]),
+            ("time", "10:00:00.1234567"), ("time", "10:00:00+02:00"), ("date", "2024-01-01T00:00:00+02:00"),
+            ("timestamp_s", "2024-01-01T00:00:00.5"), ("timestamp_ms", "2024-01-01T00:00:00.1234"),
+            *((type_, text) for type_ in ("date", "timestamp", "timestamptz")
+              for text in ("epoch", "infinity", "0000-01-01", "2024-01-01 (BC)")),
+            ("bigint", True), ("boolean", "t"), ("boolean", "yes"),
+            *(("double", text) for text in ("1e400", "nan", "inf", "-Infinity", "1_000", "")),
         ],
     )  # fmt: skip
     def test_a_value_that_does_not_fit_its_declared_type_names_column_and_row(
@@ -296,6 +309,16 @@ class DestinationContract:
         table = Table("crm", "people", columns={"v": type_})
         with pytest.raises(LoadError, match=r'row 2: column "v" has a value that is not exactly'):
             store.load({"v": None}, {"v": value}, {"v": value}, table=table)
+
+    def test_a_number_beyond_a_double_is_no_declared_double(self, store: Store) -> None:
+        rows = ['{"v": 0.5}', '{"v": "1e-3"}', '{"v": 1e400}']
+        for type_ in ("double", "float"):
+            table = Table("crm", "people", columns={"v": type_})
+            with pytest.raises(LoadError, match=r'row 3: column "v" has a value that is not exa'):
+                store.load(*rows, table=table)
+            kept = replace(table, name=type_, schema_policy="quarantine")
+            assert store.load(*rows, table=kept).rejected == 1
+            assert len(store.values("v", kept)) == 2
 
     def test_decimals_keep_all_their_digits(self, store: Store) -> None:
         table = Table("crm", "people", columns={"v": "decimal(38,2)"})
@@ -308,6 +331,115 @@ class DestinationContract:
         )
         got = store.destination.query('select cast("v" as varchar) from crm.people')[1]
         assert [text for (text,) in got] == ["12345678901234567890.12", "2.50", "100.00", None]
+
+    @pytest.mark.parametrize(
+        ("type_", "value", "text"),
+        [
+            ("date", "2024-01-01T00:00:00Z", "2024-01-01"),
+            ("date", "2024-01-01", "2024-01-01"),
+            ("time", "10:00:00.1234560", "10:00:00.123456"),
+            ("timestamp", "2024-01-01", "2024-01-01 00:00:00"),
+            ("timestamp", "2024-01-01T00:00:00.1234560+02:00", "2023-12-31 22:00:00.123456"),
+            ("timestamp_s", "2024-01-01T00:00:00.0+02:00", "2023-12-31 22:00:00"),
+            ("timestamp_ms", "2024-01-01 00:00:00.120-02:00", "2024-01-01 02:00:00.12"),
+            ("timestamp_ns", "1969-12-31T23:59:59.123456-00:30", "1970-01-01 00:29:59.123456"),
+            ("boolean", "TRUE", "true"),
+        ],
+    )
+    def test_a_declared_time_is_exact_and_in_utc(
+        self, store: Store, type_: str, value: str, text: str
+    ) -> None:
+        store.load({"v": value}, table=Table("crm", "people", columns={"v": type_}))
+        got = store.destination.query('select cast("v" as varchar) from crm.people')[1]
+        assert got[0][0] == text
+
+    @pytest.mark.parametrize(
+        ("type_", "value", "digits"),
+        [
+            ("decimal(38,19)", "1.234567890123456789123e2", "123.4567890123456789123"),
+            ("decimal(18,4)", "12345678901234.1234e0", "12345678901234.1234"),
+            ("decimal(10,2)", "-12E-1", "-1.20"),
+            ("decimal(10,2)", "0.0e5", "0.00"),
+            ("bigint", "9007199254740993.0", "9007199254740993"),
+            ("bigint", "9.007199254740993e15", "9007199254740993"),
+            ("hugeint", "123456789012345678901234567890.0", "123456789012345678901234567890"),
+        ],
+    )
+    def test_a_declared_number_is_exact_however_it_is_written(
+        self, store: Store, type_: str, value: str, digits: str
+    ) -> None:
+        table = Table("crm", "people", columns={"v": type_})
+        for written in (value, f'"{value}"'):
+            store.load(f'{{"v": {written}}}', '{"v": 1}', table=table)
+            got = store.destination.query('select cast("v" as varchar) from crm.people')[1]
+            assert Decimal(got[0][0]) == Decimal(digits)
+
+    @pytest.mark.parametrize(
+        ("type_", "value"),
+        [
+            ("decimal(38,15)", "1.234567890123456789123e2"),
+            ("decimal(18,3)", "123456789012345.1234e0"),
+            ("decimal(18,3)", "1e-400"),
+            ("bigint", "9007199254740993.5"),
+            ("bigint", "90071992547409931e-1"),
+        ],
+    )
+    def test_a_declared_number_never_loses_a_digit(
+        self, store: Store, type_: str, value: str
+    ) -> None:
+        table = Table("crm", "people", columns={"v": type_})
+        for written in (value, f'"{value}"'):
+            with pytest.raises(LoadError, match='row 2: column "v" has a value that is not exact'):
+                store.load('{"v": 1}', f'{{"v": {written}}}', table=table)
+
+    @pytest.mark.parametrize(
+        ("type_", "value", "digits"),
+        [
+            ("struct(a decimal(38,10))", "{'a':N}", "12345678901234567890.1234567891"),
+            ("struct(a decimal(38,10), b double)", "{'b':1.50,'a':N}", "1234567.1"),
+            ("decimal(20,10)[]", "[1,N,null]", "1.1234567891e2"),
+            ("struct(a struct(b decimal(9,9)[])[])", "{'a':[{'b':[N]}]}", "-0.123456789"),
+            ("map(varchar, decimal(38,2))", "{'x':N}", "1e3"),
+        ],
+    )
+    def test_decimals_inside_a_declared_type_are_exact(
+        self, store: Store, type_: str, value: str, digits: str
+    ) -> None:
+        table = Table("crm", "people", columns={"v": type_})
+        value = value.replace("'", '"')
+        for written in (digits, f'"{digits}"'):
+            store.load('{"v": %s}' % value.replace("N", written), table=table)  # noqa: UP031 # braces
+            got = str(store.destination.query('select cast("v" as varchar) from crm.people')[1])
+            assert Decimal(digits) in [Decimal(text) for text in re.findall(r"-?[0-9]*\.\d+", got)]
+        for bad in ("1.00000000000000000001", '"x"', "true", "1e400", "1e9999999999999999999"):
+            with pytest.raises(LoadError, match='row 1: column "v" has a value that is not exact'):
+                store.load('{"v": %s}' % value.replace("N", bad), table=table)  # noqa: UP031
+
+    @pytest.mark.parametrize(
+        ("type_", "value"),
+        [
+            ("struct(a hugeint, hugeint bigint)", '{"a":123456789012345678901,"hugeint":1}'),
+            ("hugeint[]", "[123456789012345678901,1]"),
+            ("struct(a struct(b hugeint)[])", '{"a":[{"b":-123456789012345678901}]}'),
+        ],
+    )
+    def test_huge_integers_inside_a_declared_type_are_exact(
+        self, store: Store, type_: str, value: str
+    ) -> None:
+        table = Table("crm", "people", columns={"v": type_})
+        for mode in ("replace", "append"):  # what was there is read and written again
+            store.load(f'{{"v": {value}}}', table=table, mode=mode)
+        assert store.values("v", table) == [json.loads(value)] * 2
+
+    def test_a_number_as_a_text_has_the_digits_that_were_served(self, store: Store) -> None:
+        table = Table("crm", "people", ("v",), {"v": "varchar"})
+        texts = ["1.10", "100000", "2.50", "0.12345678901234567890", "1E2", "-0", "1e400", "7"]
+        store.load(*(f'{{"v": {text}}}' for text in texts), table=table, mode="merge")
+        assert sorted(store.values("v", table)) == sorted(texts)
+        # The type stands when it is no longer declared, and a key finds its row.
+        for rows in (['{"v": 7}'], ['{"v": 2.50}', '{"v": 100000}', '{"v": true, "n": 1}']):
+            store.load(*rows, table=replace(table, columns={}), mode="merge")
+        assert sorted(store.values("v", table)) == sorted([*texts, "true"])
 
     def test_a_declared_path_becomes_a_column(self, store: Store) -> None:
         table = Table("crm", "people", columns={"address.zip": "text", 'a."b.c"': "bigint"})
@@ -394,11 +526,12 @@ class DestinationContract:
         self, store: Store
     ) -> None:
         table = Table("crm", "people", schema_policy="freeze")
-        store.load({"id": 1, "v": 1, "at": "2024-01-01", "never": None}, table=table)
+        store.load({"id": 1, "v": 1, "f": 0.5, "at": "2024-01-01", "never": None}, table=table)
         for rows, message in [
             ([{"id": 2}, {"id": 3, "new": None}, {"id": 4, "new": 1}], 'row 3: new column "new"'),
             ([{"v": 2}, {"v": "x"}], 'row 2: column "v" is .*, the value is a text'),
             ([{"v": 2**70}], 'row 1: column "v" is .*, the value is an integer'),
+            ([{"f": 2}, '{"f": 1e400}'], 'row 2: column "f" is .* a number beyond a double'),
             ([{"at": "2024-01-01"}, {"at": "2024-02-30"}], 'row 2: column "at"'),
             ([{"at": "soon"}], 'row 1: column "at"'),
         ]:

@@ -88,6 +88,20 @@ def test_nested_values_can_be_declared(store: Store) -> None:
             store.load(bad, table=table)
 
 
+@pytest.mark.parametrize("day", ["1969-12-31", "2024-05-01"])
+def test_nanoseconds_can_be_declared(store: Store, day: str) -> None:
+    table = Table("crm", "people", columns={"v": "timestamp_ns"})
+    value = f"{day}T00:30:00.123456789"
+    store.load({"v": f"{value}Z"}, {"v": f"{value}+00:30"}, table=table)
+    assert store.destination.query("select v::varchar from crm.people")[1] == [
+        (value.replace("T", " "),),
+        (value.replace("T", " ").replace("00:30:00", "00:00:00"),),
+    ]
+    for bad in (f"{value}1", "2500-01-01", "infinity", "soon"):
+        with pytest.raises(LoadError, match="row 1"):
+            store.load({"v": bad}, table=table)
+
+
 def test_wide_and_sparse_rows_load(store: Store) -> None:
     store.load({"id": 1, **{f"c{i}": i for i in range(10_000)}})
     assert store.rows("c9999") == [[9999]]

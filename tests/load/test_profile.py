@@ -49,6 +49,16 @@ def test_one_value_late_among_huge_integers_decides(tmp_path: Path, late: str, t
     assert (found.rows, column_type(found.kinds["big"])) == (ROWS, type_)
 
 
+def test_one_number_beyond_a_double_late_among_doubles_decides(tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    with path.open("w") as file:
+        for number in range(ROWS):
+            value = "1e400" if number == ROWS - 2 else number + 0.5
+            file.write(f'{{"v":{value},"pad":"{PAD}"}}\n')
+    found = profile([Segment(path, ROWS, path.stat().st_size)], where="crm.people")
+    assert (found.rows, column_type(found.kinds["v"])) == (ROWS, "json")
+
+
 def test_huge_integers_may_be_absent_and_spaced(tmp_path: Path) -> None:
     path = tmp_path / "rows.ndjson"
     with path.open("w") as file:

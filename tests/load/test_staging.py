@@ -416,7 +416,7 @@ def test_rows_that_are_changed_for_a_load_are_read_again(tmp_path: Path) -> None
         with derived(table, staged.segments()) as segments:
             found = profile(segments, where="crm.people")
     assert [(key, column_type(kinds)) for key, kinds in found.kinds.items()] == [
-        ("price", "text"),
+        ("price", "double"),
         ("at", "json"),
         ("at.day", "bigint"),
     ]

@@ -70,11 +70,20 @@ def read_parquet(segments: Sequence[Segment]) -> str:
     return f"read_parquet([{files}], union_by_name = true)"
 
 
+def is_nested(type_: str) -> bool:
+    return type_.startswith(("STRUCT(", "MAP(")) or type_.endswith("]")
+
+
+def old_value(column: KeyColumn) -> str:
+    """A column as it is, but times as the texts they came as."""
+    if not column.shape:
+        return quoted(column.name)
+    return f"strftime({quoted(column.name)}, {literal(strftime(column.shape))})"
+
+
 def widened(before: KeyColumn, after: str) -> str:
     """An expression for a column's old values under its wider type."""
-    name = quoted(before.name)
-    if before.shape:
-        name = f"strftime({name}, {literal(strftime(before.shape))})"
+    value = old_value(before)
     if before.type == "JSON" and after != "JSON":
-        return f"CAST({name} ->> '$' AS {after})"
-    return f"to_json({name})" if after == "JSON" else f"CAST({name} AS {after})"
+        return f"CAST({value} ->> '$' AS {after})"
+    return f"to_json({value})" if after == "JSON" else f"CAST({value} AS {after})"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from connector_assets.load.duckdb_changes import changed, require_fit
 from connector_assets.load.duckdb_insert import Insert
 from connector_assets.load.duckdb_new_rows import NewRows
-from connector_assets.load.duckdb_sql import literal, quoted, widened
+from connector_assets.load.duckdb_sql import literal, quoted
 from connector_assets.load.duckdb_tables import (
     OWN_COLUMNS,
     PARTITION,
@@ -16,7 +17,7 @@ from connector_assets.load.duckdb_tables import (
     name_of,
 )
 from connector_assets.load.kinds import Profile
-from connector_assets.load.plan import Planned
+from connector_assets.load.plan import KeyColumn, Planned
 from connector_assets.load.table import Segment, Table, WriteMode
 
 if TYPE_CHECKING:
@@ -94,10 +95,17 @@ class Write:
             if item.before is None:
                 self._execute(f"{add} {name} {type_}")
             elif item.before.type != type_:
-                using = widened(item.before, type_)
-                self._execute(f"alter table {self._target} alter {name} type {type_} using {using}")
+                self._change(item.before, item.column)
         for name, type_ in self._own_types().items():
             self._execute(f"{add} {quoted(name)} {type_}")
+
+    def _change(self, before: KeyColumn, after: KeyColumn) -> None:
+        cast = changed(before, after)
+        require_fit(self._connection, self._target, cast, after, where=self._where)
+        self._execute(
+            f"alter table {self._target} alter {quoted(after.name)} type {after.type} "
+            f"using {cast.value}"
+        )
 
     def _own_types(self) -> dict[str, str]:
         return {name: OWN_COLUMNS[name] for name in self._own}

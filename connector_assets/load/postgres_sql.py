@@ -37,6 +37,12 @@ _TYPES = {
     "BLOB": "bytea",
     "INTERVAL": "interval",
 }
+_INTEGERS = {"smallint", "integer", "bigint"}
+# A text may be 1e+15, which is no integer to PostgreSQL; or have an offset, which it would drop.
+_STEPS = {
+    **dict.fromkeys([*_INTEGERS, "numeric"], "::numeric"),
+    "timestamp without time zone": "::timestamptz",
+}
 # What a type found in the database is to DuckDB, where someone else chose it.
 _BACK = {**{theirs: ours for ours, theirs in reversed(_TYPES.items())}, "json": "JSON"}
 
@@ -107,11 +113,15 @@ def pg_text(column: KeyColumn) -> str:
 
 
 def pg_widened(before: KeyColumn, after: str) -> str:
-    """An expression for a column's old values under its wider type."""
-    name, target = pg_text(before), pg_type(after)
-    if pg_type(before.type) == "jsonb" and target != "jsonb":
-        return f"({name} #>> '{{}}')::{target}"
-    return f"to_jsonb({name})" if target == "jsonb" else f"{name}::{target}"
+    """An expression for a column's old values, which fit, under another type."""
+    value, target = pg_text(before), pg_type(after)
+    if target == "jsonb":
+        return f"to_jsonb({value})"
+    if before.type == "BOOLEAN" and target in _INTEGERS:
+        return f"{value}::integer::{target}"
+    # As text, or a double would keep 15 digits of its 17 in a numeric.
+    text = f"({value} #>> '{{}}')" if pg_type(before.type) == "jsonb" else f"{value}::text"
+    return f"{text}{_STEPS.get(target.partition('(')[0], '')}::{target}"
 
 
 def _to_char(shape: str) -> str:

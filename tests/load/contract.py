@@ -388,6 +388,55 @@ class DestinationContract:
         store.load({"v": old}, mode="append")
         assert all(map(same, store.values("v"), [old, new, old]))
 
+    @pytest.mark.parametrize(
+        ("before", "old", "type_", "new"),
+        [
+            (None, [1.5, 0.1], "bigint", 3), (None, [1.555, 2], "decimal(10,2)", 3), ("decimal(10,3)", [1.555], "decimal(10,2)", 3),
+            (None, ["2024-01-01T10:00:00Z"], "date", "2024-01-02"), (None, ["2024-01-01T10:00:00Z", "soon"], "timestamp", None),
+            ("text", ["2024-01-01T10:00:00Z"], "date", "2024-01-02"), (None, ["2024-01-01T10:00:00.1234567Z"], "timestamp", None),
+            (None, ["s3cret"], "bigint", 3), (None, [1, "s3cret"], "bigint", 3), (None, ["1.5"], "bigint", 2), (None, [1], "date", None),
+            (None, [2**60 + 1], "double", 0.5), (None, [2**40], "integer", 1), (None, [0.1 + 0.2], "decimal(4,2)", 1),
+            (None, ["2024-01-01T10:00:00Z"], "time", None),
+        ],
+    )  # fmt: skip
+    def test_a_type_declared_later_that_old_values_do_not_fit_is_refused(
+        self, store: Store, before: str | None, old: list[Any], type_: str, new: Any
+    ) -> None:
+        first = Table("crm", "people", columns={"v": before} if before else {})
+        store.load(*({"v": value} for value in [*old, None]), table=first, mode="append")
+        stored, types = store.values("v"), store.destination.describe(TABLE)
+        table = Table("crm", "people", columns={"v": type_})
+        words = r'column "v" ' + (r"has in \d old rows? a value that is not" if self.widens else "")
+        with pytest.raises(LoadError, match=words) as refused:
+            store.load({"v": new}, table=table, mode="append")
+        assert (refused.value.where, bool(refused.value.fix)) == ("crm.people", True)
+        assert "s3cret" not in str(refused.value)
+        assert (store.values("v"), store.destination.describe(TABLE)) == (stored, types)
+        # It replaces them: nothing is in the way.
+        assert not self.widens or store.load({"v": new}, table=table, mode="replace").rows == 1
+
+    @pytest.mark.parametrize(
+        ("old", "type_", "text"),
+        [
+            ([1.0, 1e15, 0], "bigint", "1 1000000000000000 0"), ([1.25, 2], "decimal(10,2)", "1.25 2.00"),
+            ([0.1 + 0.2], "decimal(20,17)", "0.30000000000000004"), ([True, False], "bigint", "1 0"),
+            (["2024-01-01T10:00:00+02:00", "2024-01-01T10:00:00"], "timestamp", "2024-01-01 08:00:00 2024-01-01 10:00:00"),
+            (["2024-01-01T10:00:00.5Z"], "timestamp", "2024-01-01 10:00:00.5"), (["7", "-8"], "bigint", "7 -8"),
+            ([5, "6", None], "bigint", "5 6"), (["2024-01-01T00:00:00Z"], "date", "2024-01-01"),
+            (["2024-01-01T10:00:00Z"], "text", "2024-01-01T10:00:00Z"), (["2024-01-01"], "timestamp", "2024-01-01 00:00:00"),
+        ],
+    )  # fmt: skip
+    def test_a_type_declared_later_takes_old_values_that_fit_it(
+        self, store: Store, old: list[Any], type_: str, text: str
+    ) -> None:
+        table = Table("crm", "people", columns={"v": type_})
+        store.load(*({"v": value} for value in old), mode="append")
+        if not self.widens:
+            pytest.skip("types stay")
+        store.load({"v": None}, table=table, mode="append")
+        got = store.destination.query('select cast("v" as varchar) from crm.people')[1]
+        assert " ".join(value for (value,) in got if value is not None) == text
+
     # Schema policy
 
     def test_freeze_refuses_new_and_wider_columns_and_names_the_first_row(

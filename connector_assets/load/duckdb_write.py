@@ -72,9 +72,7 @@ class Write:
             rows.require_key()
             rows.keep_last()
             if mode == "scd2":
-                rows.make_versions(
-                    [quoted(name) for name in self._data()], self._gone(), is_all=is_all
-                )
+                rows.make_versions(self._data(), self._gone(), is_all=is_all)
             else:
                 rows.replace_older()
         if self._gone():
@@ -115,16 +113,16 @@ class Write:
         key = self._table.deleted
         return next((quoted(i.column.name) for i in self._planned if i.column.key == key), "")
 
-    def _data(self) -> list[str]:
-        return [i.column.name for i in self._planned if i.column.key != self._table.deleted]
+    def _data(self) -> list[KeyColumn]:
+        return [i.column for i in self._planned if i.column.key != self._table.deleted]
 
     def _last_row(self) -> int:
         """The highest rowid now; rows inserted from here on have higher ones, in their order."""
         return int(self._execute(f"select coalesce(max(rowid), -1) from {self._target}")[0][0])
 
-    def _key(self) -> list[str]:
-        names = {item.column.key: item.column.name for item in self._planned}
-        return [quoted(names[key]) for key in self._table.primary_key]
+    def _key(self) -> list[KeyColumn]:
+        columns = {item.column.key: item.column for item in self._planned}
+        return [columns[key] for key in self._table.primary_key]
 
     def _execute(self, sql: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql).fetchall()

@@ -57,6 +57,8 @@ class Write:
             self._clear()
         self._evolve(stored, own)
         self._copy()
+        if self._table.primary_key and mode != "append":
+            self._keep_last()
         if mode == "scd2":
             self._make_versions(is_all=is_all)
             self._insert({VALID_FROM: "now()"})
@@ -132,6 +134,16 @@ class Write:
         ):
             while chunk := file.read(_CHUNK):
                 copy.write(chunk)
+
+    def _keep_last(self) -> None:
+        """Of new rows with one key, the last: keys that differ as texts may be one as jsonb."""
+        keys = [self._names[key] for key in self._table.primary_key]
+        if any(pg_type(self._rows.types[name]) == "jsonb" for name in keys):
+            # Rows of one copy into a new table stand there in their order.
+            self._execute(
+                f"delete from {_INCOMING} old using {_INCOMING} new "
+                f"where {self._same()} and old.ctid < new.ctid"
+            )
 
     def _insert(self, more: Mapping[str, str]) -> None:
         names = ", ".join(pg_quoted(name) for name in (*self._data(), *more))

@@ -524,6 +524,44 @@ class DestinationContract:
         got = sorted(store.rows("id", "v"), key=str)
         assert got == sorted([[1, "new"], [2, "old"], ["1", "text"]], key=str)
 
+    def test_a_number_is_one_key_however_it_is_spelled(self, store: Store) -> None:
+        if not self.widens:
+            pytest.skip("types stay")
+        store.load({"id": 1, "v": "a"}, {"id": 1.5, "v": "b"}, table=KEYED, mode="merge")
+        store.load({"id": "x", "v": "c"}, {"id": 1, "v": "d"}, table=KEYED, mode="merge")
+        assert sorted(store.rows("id", "v"), key=str) == [["x", "c"], [1, "d"], [1.5, "b"]]
+        for id_ in (
+            "1.0",
+            "1e0",
+            "-0.0",
+            "0",
+            "1.50",
+            "9007199254740993",
+            "9007199254740992.0",
+            "9007199254740992",
+        ):
+            store.load(f'{{"id": {id_}, "v": "{id_}"}}', table=KEYED, mode="merge")
+        rows = {str(v): i for i, v in store.rows("id", "v")}
+        assert list(map(rows.get, ["c", "0", "9007199254740993"])) == ["x", 0, 2**53 + 1]
+        assert sorted(rows) == ["0", "1.50", "1e0", "9007199254740992", "9007199254740993", "c"]
+
+    def test_of_rows_of_one_load_a_number_is_one_key_too(self, store: Store) -> None:
+        if not self.widens:
+            pytest.skip("types stay")
+        for _ in range(2):
+            rows = '{"id": 1.0, "v": 1}', '{"id": "x", "v": 2}', '{"id": 1, "v": 3}'
+            store.load(*rows, table=KEYED, mode="merge")
+            assert sorted(store.rows("id", "v"), key=str) == [["x", 2], [1, 3]]
+
+    def test_scd2_makes_no_version_of_a_number_whose_column_widened(self, store: Store) -> None:
+        if not self.widens:
+            pytest.skip("types stay")
+        for other in (1, 0.5, "x"):
+            rows = {"id": 1, "v": 1}, {"id": 2, "v": other}
+            store.load(*rows, table=KEYED, mode="scd2")
+        versions = store.destination.query("select id from crm.people order by id")[1]
+        assert [id_ for (id_,) in versions] == [1, 2, 2, 2]
+
     @pytest.mark.parametrize("mode", ["merge", "replace"])
     @pytest.mark.parametrize("bad", [{"v": 1}, {"id": None}])
     def test_a_row_without_its_key_is_an_error_that_names_it(

@@ -54,6 +54,16 @@ def test_columns_have_the_narrowest_type_that_holds_every_value(store: Store) ->
     }  # fmt: skip
 
 
+def test_whole_doubles_become_whole_numbers_in_json(store: Store) -> None:
+    values = [1, 0.5, -3.0, -0.0, 0.0, 1e15, 1e300, 1e17]
+    store.load(*({"v": value} for value in values), mode="append")
+    store.load({"v": "x"}, mode="append")
+    got = store.destination.query("select cast(v as varchar) from crm.people")[1]
+    assert " ".join(text for (text,) in got) == (
+        '1 0.5 -3 -0.0 0 1000000000000000 1e300 100000000000000000.0 "x"'
+    )
+
+
 def test_a_load_that_fails_leaves_what_staging_knows_of_the_rows(store: Store, path: Path) -> None:
     with Staging(path.parent / "s", connection="c", stream="s", fingerprint="f") as staged:
         rows = [{"v": "2024-01-01"} for _ in range(3_000)]

@@ -308,3 +308,10 @@ def test_positions_that_an_earlier_version_stored_are_read_on(store: Store, url:
     later = {f"later {n}": 3 for n in range(MANY)}
     store.load({"id": 2}, cursor=Cursor(later, {}, adds=True))
     assert store.destination.read_cursor(TABLE) == later
+
+
+def test_keys_that_only_jsonb_takes_for_equal_are_one_row(store: Store) -> None:
+    rows = ['{"id": {"a": 1, "b": 2}, "v": 1}', '{"id": {"b": 2, "a": 1.0}, "v": 2}']
+    for _ in range(2):
+        assert store.load(*rows, table=KEYED, mode="merge").rows == 1
+        assert store.values("v") == [2]

@@ -7,10 +7,12 @@ import re
 
 from connector_assets.errors import LoadError
 from connector_assets.load.duckdb_casts import without_nanoseconds
-from connector_assets.load.duckdb_sql import quoted
+from connector_assets.load.duckdb_errors import ELSEWHERE
+from connector_assets.load.duckdb_sql import literal, quoted
 from connector_assets.load.plan import KeyColumn
 from connector_assets.load.table import Table
 
+NUL = "a NUL character (U+0000), which PostgreSQL cannot hold"
 _LONGEST_NAME = 63
 _SYSTEM = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
 _TYPES = {
@@ -63,7 +65,7 @@ def pg_name(name: str) -> str:
 
 def pg_quoted(name: str) -> str:
     if "\0" in name:  # libpq would end the statement there
-        raise LoadError("a name has a NUL character (U+0000), which PostgreSQL cannot hold")
+        raise LoadError(f"a name has {NUL}", fix=ELSEWHERE)
     return quoted(pg_name(name))
 
 
@@ -100,6 +102,9 @@ def exported(name: str, type_: str) -> str:
         return f"'\\x' || hex({column})"
     if type_ == "TIMESTAMP_NS":
         return f"CAST({without_nanoseconds(name)} AS VARCHAR)"
+    if type_ == "VARCHAR":
+        message = literal(f'column "{name[:60]}" has a text with {NUL}')
+        return f"CASE WHEN contains({column}, chr(0)) THEN error({message}) ELSE {column} END"
     if pg_type(type_) == "jsonb":
         return f"CAST(to_json({column}) AS VARCHAR)"
     return f"CAST({column} AS VARCHAR)"

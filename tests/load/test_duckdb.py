@@ -254,6 +254,20 @@ def test_what_is_remembered_is_open_to_read(store: Store, path: Path) -> None:
         assert loads.fetchall() == [("abc", "append", 1)]
 
 
+def test_an_index_in_the_way_is_refused_with_what_to_do(store: Store, path: Path) -> None:
+    store.load({"id": 7001, "v": 1})
+    with duckdb.connect(path) as connection:
+        connection.execute("create unique index own on crm.people(id)")
+    for row, words in (
+        ({"id": "x"}, "an index depends on it; drop the index"),
+        ({"id": 7001}, "unique index .*; set"),
+        ({"id": 2, "v": "x"}, "an index depends on the table; drop the index"),
+    ):
+        with pytest.raises(LoadError, match=f"crm.people: .*{words}") as refused:
+            store.load(row, mode="append")
+        assert "7001" not in str(refused.value)
+
+
 def test_an_error_does_not_quote_rows(store: Store) -> None:
     secret = json.dumps({"v": "s3cret"})[:-1] + ', "v": 2}'
     with pytest.raises(LoadError) as failed:

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connector_assets.errors import Busy, LoadError
+from connector_assets.errors import Busy
+from connector_assets.load.duckdb_errors import refused
 from connector_assets.load.duckdb_load import Order, load, require_key
-from connector_assets.load.duckdb_read import Reads, first_line
+from connector_assets.load.duckdb_read import Reads
 from connector_assets.load.duckdb_tables import name_of
 from connector_assets.load.duckdb_tuning import tune
 from connector_assets.load.lock import Lock
@@ -90,7 +91,7 @@ class DuckDBDestination(Reads):
                 yield connection
                 connection.execute("commit")
             except duckdb.Error as error:
-                raise LoadError(first_line(error), where=where) from error
+                raise refused(error, where) from error
             finally:
                 # Closing without a commit undoes everything, also when it is an interrupt.
                 connection.close()
@@ -115,7 +116,7 @@ class DuckDBDestination(Reads):
                 return duckdb.connect(self._path, read_only=read_only)
             except duckdb.Error as error:
                 if "lock" not in str(error):
-                    raise LoadError(first_line(error), where=self.uri) from error
+                    raise refused(error, self.uri) from error
                 if self._monotonic() >= give_up:
                     raise Busy(
                         f"open in {_holder(error)}",

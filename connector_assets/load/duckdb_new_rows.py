@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import LoadError
+from connector_assets.load.duckdb_sql import comparable, quoted
 from connector_assets.load.duckdb_tables import VALID_FROM, VALID_TO, name_of
+from connector_assets.load.plan import KeyColumn
 from connector_assets.load.policy import Misfit, MissingKey
 from connector_assets.load.table import Table
 
@@ -18,17 +20,17 @@ class NewRows:
     """The rows of a table whose rowid is above `last`: those that came with this load, in order."""
 
     def __init__(
-        self, connection: DuckDBPyConnection, table: Table, key: Sequence[str], last: int
+        self, connection: DuckDBPyConnection, table: Table, key: Sequence[KeyColumn], last: int
     ) -> None:
         self._connection, self._table, self._key, self._last = connection, table, key, last
         self._name = name_of(connection, table)
-        self._same = " and ".join(f"new.{column} = old.{column}" for column in key)
+        self._same = " and ".join(f"{_value(c, 'new')} = {_value(c, 'old')}" for c in key)
 
     def require_key(self) -> None:
         """Raise LoadError naming the first row whose key is null or missing."""
         for path, column in zip(self._table.primary_key, self._key, strict=True):
             row = self._execute(
-                f"select min(rowid) filter ({column} is null) - min(rowid) + 1 "
+                f"select min(rowid) filter ({quoted(column.name)} is null) - min(rowid) + 1 "
                 f"from {self._name} where rowid > {self._last}"
             )[0][0]
             if row is None:
@@ -43,7 +45,7 @@ class NewRows:
 
     def keep_last(self) -> None:
         """Of new rows with one key, the one that came last stays."""
-        keys = ", ".join(self._key)
+        keys = ", ".join(_value(column) for column in self._key)
         new = f"from {self._name} where rowid > {self._last} group by {keys}"
         if self._execute(f"select 1 {new} having count(*) > 1 limit 1"):
             self._execute(
@@ -60,7 +62,7 @@ class NewRows:
             f"and new.rowid > {self._last} and {self._same}"
         )
 
-    def make_versions(self, columns: Sequence[str], gone: str, *, is_all: bool) -> None:
+    def make_versions(self, columns: Sequence[KeyColumn], gone: str, *, is_all: bool) -> None:
         """Keep history: close the versions that changed or went, drop new rows that did not change.
 
         `columns` are compared. With `is_all`, a key that did not come is gone as well.
@@ -69,7 +71,8 @@ class NewRows:
         new = f"from {self._name} new where new.rowid > {self._last} and {self._same}"
         stays = f"and not coalesce(new.{gone}, false)" if gone else ""
         equal = " and ".join(
-            f"new.{column} is not distinct from old.{column}" for column in columns
+            f"{_value(column, 'new')} is not distinct from {_value(column, 'old')}"
+            for column in columns
         )
         close = f"update {self._name} old set {VALID_TO} = now() where {current}"
         if is_all:
@@ -83,3 +86,8 @@ class NewRows:
 
     def _execute(self, sql: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql).fetchall()
+
+
+def _value(column: KeyColumn, of: str = "") -> str:
+    name = quoted(column.name)
+    return comparable(f"{of}.{name}" if of else name, column.type)

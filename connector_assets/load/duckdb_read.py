@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from connector_assets.errors import LoadError
 from connector_assets.load.derived import path_parts
+from connector_assets.load.duckdb_errors import refused
 from connector_assets.load.duckdb_sql import literal, widened
 from connector_assets.load.duckdb_state import State
 from connector_assets.load.duckdb_tables import columns_of, count_of, describe, name_of
@@ -80,7 +80,7 @@ class Reads(ABC):
                 columns = [Column(name, str(type_)) for name, type_, *_ in result.description or ()]
                 rows = result.fetchall() if limit is None else result.fetchmany(limit)
             except duckdb.Error as error:
-                raise LoadError(first_line(error), where="query") from error
+                raise refused(error, "query") from error
             return columns, rows
 
 
@@ -92,17 +92,6 @@ def _one_that_reads(sql: str) -> Statement:
     if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
         raise LoadError("this is not one statement that reads", where="query", fix="use select …")
     return statements[0]
-
-
-def first_line(error: Exception) -> str:
-    """DuckDB's own words, without the rows it likes to quote."""
-    text = str(error).splitlines()[0]
-    if found := re.search(r'in line (\d+): Object .* has duplicate key "(.*)"$', text):
-        return f'row {found[1]} has the key "{found[2][:60]}" twice'
-    if found := re.search(r"Malformed JSON in .* in line (\d+): (.*)", text):
-        # It counts a line too many here, though not above.
-        return f"row {int(found[1]) - 1} is not JSON: {found[2]}"
-    return re.sub(r"[{\[].*", "…", text)[:200]
 
 
 def _spool_keys(

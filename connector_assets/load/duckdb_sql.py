@@ -81,11 +81,38 @@ def read_parquet(segments: Sequence[Segment]) -> str:
     return f"read_parquet([{files}], union_by_name = true)"
 
 
+def is_nested(type_: str) -> bool:
+    return type_.startswith(("STRUCT(", "MAP(")) or type_.endswith("]")
+
+
+def old_value(column: KeyColumn) -> str:
+    """A column as it is, but times as the texts they came as."""
+    if not column.shape:
+        return quoted(column.name)
+    return f"strftime({quoted(column.name)}, {literal(strftime(column.shape))})"
+
+
+def comparable(value: str, type_: str) -> str:
+    """A value such that equal ones are one: JSON is text to DuckDB, and 1, 1.0 and 1e0 are not.
+
+    A number of up to 15 characters is the double it names, which no other such number has; a longer
+    one only loses zeros behind its point, and is else compared as it is spelled.
+    """
+    if type_ != "JSON":
+        return value
+    text = rf"regexp_replace(CAST({value} AS VARCHAR), '^(-?\d+)\.0+$', '\1')"
+    number = rf"regexp_replace(CAST(TRY_CAST({text} AS DOUBLE) + 0 AS VARCHAR), '\.0$', '')"
+    is_short = rf"regexp_full_match({text}, '-?[\d.]{{1,15}}([eE][+-]?\d\d?)?')"
+    return f"CASE WHEN {is_short} THEN {number} ELSE {text} END"
+
+
 def widened(before: KeyColumn, after: str) -> str:
     """An expression for a column's old values under its wider type."""
-    name = quoted(before.name)
-    if before.shape:
-        name = f"strftime({name}, {literal(strftime(before.shape))})"
+    value = old_value(before)
     if before.type == "JSON" and after != "JSON":
-        return f"CAST({name} ->> '$' AS {after})"
-    return f"to_json({name})" if after == "JSON" else f"CAST({name} AS {after})"
+        return f"CAST({value} ->> '$' AS {after})"
+    if before.type == "DOUBLE" and after == "JSON":
+        # What was 1 among whole numbers is 1 again.
+        whole = r"'^(-?[1-9]\d{0,15}|0)\.0$', '\1'"
+        return f"CAST(regexp_replace(CAST(to_json({value}) AS VARCHAR), {whole}) AS JSON)"
+    return f"to_json({value})" if after == "JSON" else f"CAST({value} AS {after})"

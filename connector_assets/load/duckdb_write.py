@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from connector_assets.load.duckdb_changes import changed, require_fit
 from connector_assets.load.duckdb_insert import Insert
 from connector_assets.load.duckdb_new_rows import NewRows
-from connector_assets.load.duckdb_sql import literal, quoted, widened
+from connector_assets.load.duckdb_sql import literal, quoted
 from connector_assets.load.duckdb_tables import (
     OWN_COLUMNS,
     PARTITION,
@@ -16,7 +17,7 @@ from connector_assets.load.duckdb_tables import (
     name_of,
 )
 from connector_assets.load.kinds import Profile
-from connector_assets.load.plan import Planned
+from connector_assets.load.plan import KeyColumn, Planned
 from connector_assets.load.table import Segment, Table, WriteMode
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ class Write:
             rows.require_key()
             rows.keep_last()
             if mode == "scd2":
-                rows.make_versions(
-                    [quoted(name) for name in self._data()], self._gone(), is_all=is_all
-                )
+                rows.make_versions(self._data(), self._gone(), is_all=is_all)
             else:
                 rows.replace_older()
         if self._gone():
@@ -94,10 +93,17 @@ class Write:
             if item.before is None:
                 self._execute(f"{add} {name} {type_}")
             elif item.before.type != type_:
-                using = widened(item.before, type_)
-                self._execute(f"alter table {self._target} alter {name} type {type_} using {using}")
+                self._change(item.before, item.column)
         for name, type_ in self._own_types().items():
             self._execute(f"{add} {quoted(name)} {type_}")
+
+    def _change(self, before: KeyColumn, after: KeyColumn) -> None:
+        cast = changed(before, after)
+        require_fit(self._connection, self._target, cast, after, where=self._where)
+        self._execute(
+            f"alter table {self._target} alter {quoted(after.name)} type {after.type} "
+            f"using {cast.value}"
+        )
 
     def _own_types(self) -> dict[str, str]:
         return {name: OWN_COLUMNS[name] for name in self._own}
@@ -107,16 +113,16 @@ class Write:
         key = self._table.deleted
         return next((quoted(i.column.name) for i in self._planned if i.column.key == key), "")
 
-    def _data(self) -> list[str]:
-        return [i.column.name for i in self._planned if i.column.key != self._table.deleted]
+    def _data(self) -> list[KeyColumn]:
+        return [i.column for i in self._planned if i.column.key != self._table.deleted]
 
     def _last_row(self) -> int:
         """The highest rowid now; rows inserted from here on have higher ones, in their order."""
         return int(self._execute(f"select coalesce(max(rowid), -1) from {self._target}")[0][0])
 
-    def _key(self) -> list[str]:
-        names = {item.column.key: item.column.name for item in self._planned}
-        return [quoted(names[key]) for key in self._table.primary_key]
+    def _key(self) -> list[KeyColumn]:
+        columns = {item.column.key: item.column for item in self._planned}
+        return [columns[key] for key in self._table.primary_key]
 
     def _execute(self, sql: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql).fetchall()

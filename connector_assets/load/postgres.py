@@ -129,7 +129,8 @@ def _write(
         state.move(order.cursor, load_id=order.load_id, run_id=order.run_id)
     if typed.rows.types:
         names = names_of(typed.columns, typed.rows, table)
-        write = Write(connection, table, typed.rows, names)
+        declared = {row["column_name"] for row in typed.columns if row["fixed"]}
+        write = Write(connection, table, typed.rows, names, declared)
         write.run(order.mode, stored, is_all=order.cursor is None or order.cursor.is_all)
         state.keep_columns(typed.columns)
     if typed.rejects.types:

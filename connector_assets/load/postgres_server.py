@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from connector_assets.errors import Busy, ConfigError, LoadError
+from connector_assets.load.postgres_errors import refused, words
 
 Connection = psycopg.Connection[Any]
 
@@ -77,14 +77,14 @@ class Server:
             connection = psycopg.connect(self._conninfo(run_id), autocommit=True)
         except psycopg.Error as error:
             raise LoadError(
-                _words(error), where=self.uri, fix="check host, database, user and password"
+                words(error), where=self.uri, fix="check host, database, user and password"
             ) from error
         try:
             with connection:
                 connection.execute(_SESSION)
                 yield connection
         except psycopg.Error as error:
-            raise LoadError(_words(error), where=where) from error
+            raise LoadError(words(error), where=where) from error
 
     def _conninfo(self, run_id: str) -> str:
         ours = {"application_name": _name(run_id), "client_encoding": "UTF8"}
@@ -94,8 +94,11 @@ class Server:
     def locked(self, where: str, run_id: str) -> Iterator[Connection]:
         """A connection that holds the table `where`, for loads, until it ends."""
         with self.connected(where, run_id) as connection:
-            self._lock(connection, where)
-            yield connection
+            try:
+                self._lock(connection, where)
+                yield connection
+            except psycopg.Error as error:
+                raise refused(error, where) from error
 
     @contextmanager
     def writing(self, connection: Connection, table: str) -> Iterator[None]:
@@ -174,12 +177,3 @@ def _name(run_id: str) -> str:
     """What others see of this connection; the server keeps 63 bytes."""
     run = f"run {run_id[:12]} " if run_id else ""
     return f"connector-assets {run}{os.getpid()}@{socket.gethostname()}"[:_LONGEST_NAME]
-
-
-def _words(error: psycopg.Error) -> str:
-    """PostgreSQL's own words, without the values it likes to quote."""
-    text = error.diag.message_primary or str(error).strip().split("\n")[0]
-    detail = error.diag.message_detail or ""
-    if "0x00" in text or "\\u0000" in detail or "NUL" in text:
-        return "a text or a key has a NUL character (U+0000), which PostgreSQL cannot hold"
-    return re.sub(r': "[^"]*"', "", text)[:200] or type(error).__name__

@@ -7,10 +7,12 @@ import re
 
 from connector_assets.errors import LoadError
 from connector_assets.load.duckdb_casts import without_nanoseconds
-from connector_assets.load.duckdb_sql import quoted
+from connector_assets.load.duckdb_errors import ELSEWHERE
+from connector_assets.load.duckdb_sql import literal, quoted
 from connector_assets.load.plan import KeyColumn
 from connector_assets.load.table import Table
 
+NUL = "a NUL character (U+0000), which PostgreSQL cannot hold"
 _LONGEST_NAME = 63
 _SYSTEM = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
 _TYPES = {
@@ -37,6 +39,12 @@ _TYPES = {
     "BLOB": "bytea",
     "INTERVAL": "interval",
 }
+_INTEGERS = {"smallint", "integer", "bigint"}
+# A text may be 1e+15, which is no integer to PostgreSQL; or have an offset, which it would drop.
+_STEPS = {
+    **dict.fromkeys([*_INTEGERS, "numeric"], "::numeric"),
+    "timestamp without time zone": "::timestamptz",
+}
 # What a type found in the database is to DuckDB, where someone else chose it.
 _BACK = {**{theirs: ours for ours, theirs in reversed(_TYPES.items())}, "json": "JSON"}
 
@@ -57,7 +65,7 @@ def pg_name(name: str) -> str:
 
 def pg_quoted(name: str) -> str:
     if "\0" in name:  # libpq would end the statement there
-        raise LoadError("a name has a NUL character (U+0000), which PostgreSQL cannot hold")
+        raise LoadError(f"a name has {NUL}", fix=ELSEWHERE)
     return quoted(pg_name(name))
 
 
@@ -94,6 +102,9 @@ def exported(name: str, type_: str) -> str:
         return f"'\\x' || hex({column})"
     if type_ == "TIMESTAMP_NS":
         return f"CAST({without_nanoseconds(name)} AS VARCHAR)"
+    if type_ == "VARCHAR":
+        message = literal(f'column "{name[:60]}" has a text with {NUL}')
+        return f"CASE WHEN contains({column}, chr(0)) THEN error({message}) ELSE {column} END"
     if pg_type(type_) == "jsonb":
         return f"CAST(to_json({column}) AS VARCHAR)"
     return f"CAST({column} AS VARCHAR)"
@@ -107,11 +118,15 @@ def pg_text(column: KeyColumn) -> str:
 
 
 def pg_widened(before: KeyColumn, after: str) -> str:
-    """An expression for a column's old values under its wider type."""
-    name, target = pg_text(before), pg_type(after)
-    if pg_type(before.type) == "jsonb" and target != "jsonb":
-        return f"({name} #>> '{{}}')::{target}"
-    return f"to_jsonb({name})" if target == "jsonb" else f"{name}::{target}"
+    """An expression for a column's old values, which fit, under another type."""
+    value, target = pg_text(before), pg_type(after)
+    if target == "jsonb":
+        return f"to_jsonb({value})"
+    if before.type == "BOOLEAN" and target in _INTEGERS:
+        return f"{value}::integer::{target}"
+    # As text, or a double would keep 15 digits of its 17 in a numeric.
+    text = f"({value} #>> '{{}}')" if pg_type(before.type) == "jsonb" else f"{value}::text"
+    return f"{text}{_STEPS.get(target.partition('(')[0], '')}::{target}"
 
 
 def _to_char(shape: str) -> str:

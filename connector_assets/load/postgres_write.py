@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from psycopg import Connection
@@ -11,6 +12,7 @@ from connector_assets.load.duckdb_sql import literal
 from connector_assets.load.duckdb_tables import PARTITION, VALID_FROM, VALID_TO
 from connector_assets.load.duckdb_typed import Rows
 from connector_assets.load.plan import KeyColumn
+from connector_assets.load.postgres_changes import require_old_fit
 from connector_assets.load.postgres_sql import (
     pg_name,
     pg_quoted,
@@ -34,10 +36,12 @@ class Write:
         table: Table,
         rows: Rows,
         names: Mapping[str, str],
+        declared: Collection[str] = (),
     ) -> None:
-        """`names` maps row keys to column names."""
+        """`names` maps row keys to column names, `declared` are those whose type is given."""
         self._connection, self._table, self._rows, self._names = connection, table, rows, names
         self._target = pg_table(table)
+        self._declared = declared
         gone = names.get(table.deleted) if table.deleted else None
         self._gone = gone if gone in rows.types else None
 
@@ -48,23 +52,30 @@ class Write:
             own[PARTITION] = "VARCHAR"
         if mode == "scd2":
             own |= dict.fromkeys((VALID_FROM, VALID_TO), "TIMESTAMP WITH TIME ZONE")
+        if mode == "replace" and not own:
+            # First, or they would have to fit; not truncate: readers would see an empty table.
+            self._clear()
         self._evolve(stored, own)
         self._copy()
+        if self._table.primary_key and mode != "append":
+            self._keep_last()
         if mode == "scd2":
             self._make_versions(is_all=is_all)
             self._insert({VALID_FROM: "now()"})
             return
-        if mode == "replace":
-            # Not truncate: readers would see an empty table before they see the new one.
+        if mode == "replace" and own:
             part = literal(self._table.partition or "")
-            where = f" where {PARTITION} = {part}" if own else ""
-            self._execute(f"delete from {self._target}{where}")
+            self._execute(f"delete from {self._target} where {PARTITION} = {part}")
         if self._table.primary_key and mode != "append":
             same = self._same()
             self._execute(f"delete from {self._target} old using {_INCOMING} new where {same}")
         if self._gone:
             self._execute(f"delete from {_INCOMING} where {pg_quoted(self._gone)}")
         self._insert({PARTITION: literal(self._table.partition or "")} if own else {})
+
+    def _clear(self) -> None:
+        if describe(self._connection, self._table):
+            self._execute(f"delete from {self._target}")
 
     def _evolve(self, stored: Sequence[KeyColumn], own: Mapping[str, str]) -> None:
         """Make the table, or change what has to be changed in one go: it may rewrite all rows."""
@@ -73,20 +84,29 @@ class Write:
         if not now:
             self._create(wanted)
             return
-        before = {column.name: column for column in stored}
         changes = [
             f"add column {pg_quoted(name)} {pg_type(type_)}"
             for name, type_ in wanted.items()
             if pg_name(name) not in now
         ]
-        changes += [
-            f"alter column {pg_quoted(name)} type {pg_type(type_)} "
-            f"using {pg_widened(before[name], type_)}"
-            for name, type_ in wanted.items()
-            if name in before and pg_type(before[name].type) != pg_type(type_)
-        ]
+        changes += self._changes(stored, wanted)
         if changes:
             self._execute(f"alter table {self._target} {', '.join(changes)}")
+
+    def _changes(self, stored: Sequence[KeyColumn], wanted: Mapping[str, str]) -> list[str]:
+        """What turns columns into their new types, once it is known that old values fit."""
+        changes = [
+            (before, replace(before, type=type_, fixed=before.name in self._declared))
+            for before in stored
+            if (type_ := wanted.get(before.name)) and pg_type(before.type) != pg_type(type_)
+        ]
+        declared = [(before, after) for before, after in changes if after.fixed]
+        require_old_fit(self._connection, self._table, declared)
+        return [
+            f"alter column {pg_quoted(after.name)} type {pg_type(after.type)} "
+            f"using {pg_widened(before, after.type)}"
+            for before, after in changes
+        ]
 
     def _create(self, columns: Mapping[str, str]) -> None:
         schema = self._connection.execute(
@@ -114,6 +134,16 @@ class Write:
         ):
             while chunk := file.read(_CHUNK):
                 copy.write(chunk)
+
+    def _keep_last(self) -> None:
+        """Of new rows with one key, the last: keys that differ as texts may be one as jsonb."""
+        keys = [self._names[key] for key in self._table.primary_key]
+        if any(pg_type(self._rows.types[name]) == "jsonb" for name in keys):
+            # Rows of one copy into a new table stand there in their order.
+            self._execute(
+                f"delete from {_INCOMING} old using {_INCOMING} new "
+                f"where {self._same()} and old.ctid < new.ctid"
+            )
 
     def _insert(self, more: Mapping[str, str]) -> None:
         names = ", ".join(pg_quoted(name) for name in (*self._data(), *more))

@@ -195,8 +195,10 @@ class DestinationContract:
                 store.load(row, table=table)
                 assert store.values("v", table) == [row["v"]]
             else:
-                with pytest.raises(LoadError, match="NUL"):
+                with pytest.raises(LoadError, match="NUL") as refused:
                     store.load(row, table=table)
+                assert refused.value.fix
+                assert 'column "v"' in str(refused.value) or len(row) > 1
 
     @settings(
         max_examples=8,
@@ -250,7 +252,7 @@ class DestinationContract:
         assert store.destination.describe(TABLE) is None
 
     def test_a_key_twice_in_a_row_is_an_error_that_names_row_and_key(self, store: Store) -> None:
-        with pytest.raises(LoadError, match='row 2 has the key "v" twice'):
+        with pytest.raises(LoadError, match='row 2 has the key "v" twice; tell the vendor'):
             store.load({"v": 1}, '{"v": 1, "v": 2}')
 
     def test_rows_without_any_key_still_count(self, store: Store) -> None:
@@ -520,6 +522,55 @@ class DestinationContract:
         store.load({"v": old}, mode="append")
         assert all(map(same, store.values("v"), [old, new, old]))
 
+    @pytest.mark.parametrize(
+        ("before", "old", "type_", "new"),
+        [
+            (None, [1.5, 0.1], "bigint", 3), (None, [1.555, 2], "decimal(10,2)", 3), ("decimal(10,3)", [1.555], "decimal(10,2)", 3),
+            (None, ["2024-01-01T10:00:00Z"], "date", "2024-01-02"), (None, ["2024-01-01T10:00:00Z", "soon"], "timestamp", None),
+            ("text", ["2024-01-01T10:00:00Z"], "date", "2024-01-02"), (None, ["2024-01-01T10:00:00.1234567Z"], "timestamp", None),
+            (None, ["s3cret"], "bigint", 3), (None, [1, "s3cret"], "bigint", 3), (None, ["1.5"], "bigint", 2), (None, [1], "date", None),
+            (None, [2**60 + 1], "double", 0.5), (None, [2**70], "bigint", 1), (None, [0.1 + 0.2], "decimal(4,2)", 1),
+            (None, ["2024-01-01T10:00:00Z"], "time", None),
+        ],
+    )  # fmt: skip
+    def test_a_type_declared_later_that_old_values_do_not_fit_is_refused(
+        self, store: Store, before: str | None, old: list[Any], type_: str, new: Any
+    ) -> None:
+        first = Table("crm", "people", columns={"v": before} if before else {})
+        store.load(*({"v": value} for value in [*old, None]), table=first, mode="append")
+        stored, types = store.values("v"), store.destination.describe(TABLE)
+        table = Table("crm", "people", columns={"v": type_})
+        words = r'column "v" ' + (r"has in \d old rows? a value that is not" if self.widens else "")
+        with pytest.raises(LoadError, match=words) as refused:
+            store.load({"v": new}, table=table, mode="append")
+        assert (refused.value.where, bool(refused.value.fix)) == ("crm.people", True)
+        assert "s3cret" not in str(refused.value)
+        assert (store.values("v"), store.destination.describe(TABLE)) == (stored, types)
+        # It replaces them: nothing is in the way.
+        assert not self.widens or store.load({"v": new}, table=table, mode="replace").rows == 1
+
+    @pytest.mark.parametrize(
+        ("old", "type_", "text"),
+        [
+            ([1.0, 1e15, 0], "bigint", "1 1000000000000000 0"), ([1.25, 2], "decimal(10,2)", "1.25 2.00"),
+            ([0.1 + 0.2], "decimal(20,17)", "0.30000000000000004"), ([True, False], "bigint", "1 0"),
+            (["2024-01-01T10:00:00+02:00", "2024-01-01T10:00:00"], "timestamp", "2024-01-01 08:00:00 2024-01-01 10:00:00"),
+            (["2024-01-01T10:00:00.5Z"], "timestamp", "2024-01-01 10:00:00.5"), (["7", "-8"], "bigint", "7 -8"),
+            ([5, "6", None], "bigint", "5 6"), (["2024-01-01T00:00:00Z"], "date", "2024-01-01"),
+            (["2024-01-01T10:00:00Z"], "text", "2024-01-01T10:00:00Z"), (["2024-01-01"], "timestamp", "2024-01-01 00:00:00"),
+        ],
+    )  # fmt: skip
+    def test_a_type_declared_later_takes_old_values_that_fit_it(
+        self, store: Store, old: list[Any], type_: str, text: str
+    ) -> None:
+        table = Table("crm", "people", columns={"v": type_})
+        store.load(*({"v": value} for value in old), mode="append")
+        if not self.widens:
+            pytest.skip("types stay")
+        store.load({"v": None}, table=table, mode="append")
+        got = store.destination.query('select cast("v" as varchar) from crm.people')[1]
+        assert " ".join(value for (value,) in got if value is not None) == text
+
     # Schema policy
 
     def test_freeze_refuses_new_and_wider_columns_and_names_the_first_row(
@@ -607,6 +658,44 @@ class DestinationContract:
         store.load({"id": 1, "v": "new"}, {"id": "1", "v": "text"}, table=KEYED, mode="merge")
         got = sorted(store.rows("id", "v"), key=str)
         assert got == sorted([[1, "new"], [2, "old"], ["1", "text"]], key=str)
+
+    def test_a_number_is_one_key_however_it_is_spelled(self, store: Store) -> None:
+        if not self.widens:
+            pytest.skip("types stay")
+        store.load({"id": 1, "v": "a"}, {"id": 1.5, "v": "b"}, table=KEYED, mode="merge")
+        store.load({"id": "x", "v": "c"}, {"id": 1, "v": "d"}, table=KEYED, mode="merge")
+        assert sorted(store.rows("id", "v"), key=str) == [["x", "c"], [1, "d"], [1.5, "b"]]
+        for id_ in (
+            "1.0",
+            "1e0",
+            "-0.0",
+            "0",
+            "1.50",
+            "9007199254740993",
+            "9007199254740992.0",
+            "9007199254740992",
+        ):
+            store.load(f'{{"id": {id_}, "v": "{id_}"}}', table=KEYED, mode="merge")
+        rows = {str(v): i for i, v in store.rows("id", "v")}
+        assert list(map(rows.get, ["c", "0", "9007199254740993"])) == ["x", 0, 2**53 + 1]
+        assert sorted(rows) == ["0", "1.50", "1e0", "9007199254740992", "9007199254740993", "c"]
+
+    def test_of_rows_of_one_load_a_number_is_one_key_too(self, store: Store) -> None:
+        if not self.widens:
+            pytest.skip("types stay")
+        for _ in range(2):
+            rows = '{"id": 1.0, "v": 1}', '{"id": "x", "v": 2}', '{"id": 1, "v": 3}'
+            store.load(*rows, table=KEYED, mode="merge")
+            assert sorted(store.rows("id", "v"), key=str) == [["x", 2], [1, 3]]
+
+    def test_scd2_makes_no_version_of_a_number_whose_column_widened(self, store: Store) -> None:
+        if not self.widens:
+            pytest.skip("types stay")
+        for other in (1, 0.5, "x"):
+            rows = {"id": 1, "v": 1}, {"id": 2, "v": other}
+            store.load(*rows, table=KEYED, mode="scd2")
+        versions = store.destination.query("select id from crm.people order by id")[1]
+        assert [id_ for (id_,) in versions] == [1, 2, 2, 2]
 
     @pytest.mark.parametrize("mode", ["merge", "replace"])
     @pytest.mark.parametrize("bad", [{"v": 1}, {"id": None}])

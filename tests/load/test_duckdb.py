@@ -54,6 +54,16 @@ def test_columns_have_the_narrowest_type_that_holds_every_value(store: Store) ->
     }  # fmt: skip
 
 
+def test_whole_doubles_become_whole_numbers_in_json(store: Store) -> None:
+    values = [1, 0.5, -3.0, -0.0, 0.0, 1e15, 1e300, 1e17]
+    store.load(*({"v": value} for value in values), mode="append")
+    store.load({"v": "x"}, mode="append")
+    got = store.destination.query("select cast(v as varchar) from crm.people")[1]
+    assert " ".join(text for (text,) in got) == (
+        '1 0.5 -3 -0.0 0 1000000000000000 1e300 100000000000000000.0 "x"'
+    )
+
+
 def test_a_load_that_fails_leaves_what_staging_knows_of_the_rows(store: Store, path: Path) -> None:
     with Staging(path.parent / "s", connection="c", stream="s", fingerprint="f") as staged:
         rows = [{"v": "2024-01-01"} for _ in range(3_000)]
@@ -256,6 +266,20 @@ def test_what_is_remembered_is_open_to_read(store: Store, path: Path) -> None:
         assert columns.fetchall() == [("id", "BIGINT")]
         loads = connection.execute("select load_id, mode, received from _connector_assets.loads")
         assert loads.fetchall() == [("abc", "append", 1)]
+
+
+def test_an_index_in_the_way_is_refused_with_what_to_do(store: Store, path: Path) -> None:
+    store.load({"id": 7001, "v": 1})
+    with duckdb.connect(path) as connection:
+        connection.execute("create unique index own on crm.people(id)")
+    for row, words in (
+        ({"id": "x"}, "an index depends on it; drop the index"),
+        ({"id": 7001}, "unique index .*; set"),
+        ({"id": 2, "v": "x"}, "an index depends on the table; drop the index"),
+    ):
+        with pytest.raises(LoadError, match=f"crm.people: .*{words}") as refused:
+            store.load(row, mode="append")
+        assert "7001" not in str(refused.value)
 
 
 def test_an_error_does_not_quote_rows(store: Store) -> None:

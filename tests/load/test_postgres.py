@@ -102,7 +102,7 @@ def test_a_column_changed_by_hand_is_taken_as_it_is(store: Store, url: str) -> N
 
 def test_too_many_columns_is_an_error_and_nothing_changes(store: Store) -> None:
     store.load({"id": 1})
-    with pytest.raises(LoadError, match="1600 columns"):
+    with pytest.raises(LoadError, match="1600 columns; load the stream into a DuckDB file"):
         store.load({f"c{number}": 1 for number in range(1700)})
     assert store.columns() == ["id"]
 
@@ -308,3 +308,43 @@ def test_positions_that_an_earlier_version_stored_are_read_on(store: Store, url:
     later = {f"later {n}": 3 for n in range(MANY)}
     store.load({"id": 2}, cursor=Cursor(later, {}, adds=True))
     assert store.destination.read_cursor(TABLE) == later
+
+
+def test_keys_that_only_jsonb_takes_for_equal_are_one_row(store: Store) -> None:
+    rows = ['{"id": {"a": 1, "b": 2}, "v": 1}', '{"id": {"b": 2, "a": 1.0}, "v": 2}']
+    for _ in range(2):
+        assert store.load(*rows, table=KEYED, mode="merge").rows == 1
+        assert store.values("v") == [2]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ('{"v": {"secret": 1e200000}}', 'column "v": value overflows numeric format'),
+        ({f"c{number}": "s3cret..." for number in range(1550)}, "row is too big"),
+    ],
+)
+def test_what_is_too_large_is_refused_with_what_to_do(store: Store, row: Any, words: str) -> None:
+    with pytest.raises(
+        LoadError, match=f"{words}.*; load the stream into a DuckDB file"
+    ) as refused:
+        store.load(row)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_value_that_a_column_does_not_take_is_not_quoted(store: Store, url: str) -> None:
+    run(url, "create schema crm; create table crm.people (ip inet unique)")
+    for bad, words in (('x "s3cret" y', 'column "ip": invalid input'), ("::1", "unique")):
+        with pytest.raises(LoadError, match=f"crm.people: .*{words}.*; ") as refused:
+            store.load({"ip": "::1"}, {"ip": bad}, mode="append")
+        assert "s3cret" not in str(refused.value)
+
+
+def test_a_view_on_a_column_that_must_widen_is_named_as_what_is_in_the_way(
+    store: Store, url: str
+) -> None:
+    store.load({"v": 1})
+    run(url, "create view crm.shown as select v from crm.people")
+    with pytest.raises(LoadError, match="used by a view or rule; drop the view, load"):
+        store.load({"v": "x"})
+    assert store.values("v") == [1]

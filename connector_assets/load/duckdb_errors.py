@@ -1,0 +1,49 @@
+"""What DuckDB refuses, in our words: what to do, and none of the values that it likes to quote."""
+
+from __future__ import annotations
+
+import re
+
+from connector_assets.errors import LoadError
+
+ELSEWHERE = "load the stream into a DuckDB file or Parquet: they can hold it"
+_REINDEX = "drop the index, load, and create it anew"
+# What its message has, and what to say instead.
+_REFUSALS = (
+    *(
+        (part, f"a column would have to change, and an index depends on {what}", _REINDEX)
+        for part, what in (
+            ("an index depends on it", "it"),
+            ("there are entries that depend on it", "the table"),
+        )
+    ),
+    (
+        "Constraint Error: Duplicate key",
+        "a unique index already has one of the values",
+        "set primaryKey to the index's columns and writeMode to merge, or drop the index",
+    ),
+)
+
+
+def refused(error: Exception, where: str) -> LoadError:
+    """DuckDB's error as ours."""
+    text = str(error)
+    for part, what, fix in _REFUSALS:
+        if part in text:
+            return LoadError(what, where=where, fix=fix)
+    line = first_line(error)
+    if found := re.search(r"(column \".*, which \w+(?: store)? cannot hold)$", line):
+        return LoadError(found[1], where=where, fix=ELSEWHERE)
+    fix = "tell the vendor" if re.match(r"row \d+ (is not JSON|has the key)", line) else ""
+    return LoadError(line, where=where, fix=fix)
+
+
+def first_line(error: Exception) -> str:
+    """DuckDB's own words, without the rows it likes to quote."""
+    text = str(error).splitlines()[0]
+    if found := re.search(r'in line (\d+): Object .* has duplicate key "(.*)"$', text):
+        return f'row {found[1]} has the key "{found[2][:60]}" twice'
+    if found := re.search(r"Malformed JSON in .* in line (\d+): (.*)", text):
+        # It counts a line too many here, though not above.
+        return f"row {int(found[1]) - 1} is not JSON: {found[2]}"
+    return re.sub(r"[{\[].*", "…", text)[:200]

@@ -16,7 +16,7 @@ from typing import Any
 
 from connector_assets.connection import Connection
 from connector_assets.connector import ReadContext
-from connector_assets.errors import ConfigError, ResponseError
+from connector_assets.errors import ConfigError, ResponseError, RowsError
 from connector_assets.load.items import collected
 from connector_assets.load.names import table_name
 from connector_assets.load.staging import Staging
@@ -130,14 +130,18 @@ class _Target:
     def load(self, staged: Staging, reading: ReadContext[Any], stored: Any) -> Loaded:
         """Load what is staged, with its positions if these are still as they were `stored`."""
         cursor = self._moves(staged.cursor, reading.cursor, stored) if staged.cursor else None
-        return self.destination.load(
-            self.table,
-            staged.segments(),
-            "replace" if self.full else reading.mode,
-            cursor,
-            fence=self.fence,
-            run_id=self.run_id,
-        )
+        try:
+            return self.destination.load(
+                self.table,
+                staged.segments(),
+                "replace" if self.full else reading.mode,
+                cursor,
+                fence=self.fence,
+                run_id=self.run_id,
+            )
+        except RowsError:
+            staged.clear()  # else no repair at the source would ever arrive
+            raise
 
     def _moves(self, reached: Mapping[str, Any], before: Any, stored: Any) -> Cursor:
         """The cursor of a load that `reached` these positions, from those of `before`."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from connector_assets.errors import Busy, LoadError
 from connector_assets.load.duckdb_load import Order, load, require_key
-from connector_assets.load.duckdb_read import Reads, first_line
+from connector_assets.load.duckdb_read import Reads, first_line, refusal
 from connector_assets.load.duckdb_tables import name_of
 from connector_assets.load.duckdb_tuning import tune
 from connector_assets.load.lock import Lock
@@ -90,7 +90,7 @@ class DuckDBDestination(Reads):
                 yield connection
                 connection.execute("commit")
             except duckdb.Error as error:
-                raise LoadError(first_line(error), where=where) from error
+                raise refusal(error, where=where) from error
             finally:
                 # Closing without a commit undoes everything, also when it is an interrupt.
                 connection.close()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from connector_assets.errors import LoadError
+from connector_assets.errors import LoadError, RowsError
 from connector_assets.load.derived import renamed
 from connector_assets.load.duckdb_casts import Cast, exact_cast, time_cast
 from connector_assets.load.duckdb_sql import literal, quoted, read_parquet, read_rows
@@ -136,7 +136,7 @@ class Insert:
         reason = f'column "{item.column.name}" has a value that is not exactly a {type_}'
         if self._table.schema_policy == "quarantine":
             raise Misfit(Numbered({number for (number,) in self._execute(all_rows)}, reason))
-        raise LoadError(
+        raise RowsError(
             f"row {row}: {reason}",
             where=self._where(),
             fix="change the declared type, or leave it out",

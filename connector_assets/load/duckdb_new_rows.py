@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from connector_assets.errors import LoadError
+from connector_assets.errors import RowsError
 from connector_assets.load.duckdb_tables import VALID_FROM, VALID_TO, name_of
 from connector_assets.load.policy import Misfit, MissingKey
 from connector_assets.load.table import Table
@@ -25,7 +25,7 @@ class NewRows:
         self._same = " and ".join(f"new.{column} = old.{column}" for column in key)
 
     def require_key(self) -> None:
-        """Raise LoadError naming the first row whose key is null or missing."""
+        """Raise RowsError naming the first row whose key is null or missing."""
         for path, column in zip(self._table.primary_key, self._key, strict=True):
             row = self._execute(
                 f"select min(rowid) filter ({column} is null) - min(rowid) + 1 "
@@ -35,7 +35,7 @@ class NewRows:
                 continue
             if self._table.schema_policy == "quarantine":
                 raise Misfit(MissingKey(self._table))
-            raise LoadError(
+            raise RowsError(
                 f'row {row} has no key: "{path}" is null or missing',
                 where=f"{self._table.schema}.{self._table.name}",
                 fix="correct primaryKey, or leave such rows out with where",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import IO, TYPE_CHECKING, Any
 
-from connector_assets.errors import LoadError
+from connector_assets.errors import LoadError, RowsError
 from connector_assets.load.derived import path_parts
 from connector_assets.load.duckdb_sql import literal, widened
 from connector_assets.load.duckdb_state import State
@@ -82,6 +82,14 @@ class Reads(ABC):
             except duckdb.Error as error:
                 raise LoadError(first_line(error), where="query") from error
             return columns, rows
+
+
+def refusal(error: Exception, *, where: str) -> LoadError:
+    """What to raise for DuckDB's error in a load: RowsError where a value is what it minds."""
+    import duckdb
+
+    is_of_rows = isinstance(error, duckdb.DataError | duckdb.InvalidInputException)
+    return (RowsError if is_of_rows else LoadError)(first_line(error), where=where)
 
 
 def first_line(error: Exception) -> str:

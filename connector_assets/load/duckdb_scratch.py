@@ -7,8 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connector_assets.errors import LoadError
-from connector_assets.load.duckdb_read import first_line
+from connector_assets.load.duckdb_read import refusal
 from connector_assets.load.duckdb_tuning import tune
 
 if TYPE_CHECKING:
@@ -28,4 +27,4 @@ def scratch(path: Path, *, where: str) -> Iterator[DuckDBPyConnection]:
             yield connection
             connection.execute("commit")
     except duckdb.Error as error:
-        raise LoadError(first_line(error), where=where) from error
+        raise refusal(error, where=where) from error

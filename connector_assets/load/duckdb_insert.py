@@ -107,7 +107,7 @@ class Insert:
         values = {
             item.column.name: (item, exact_cast(quoted(key), type_, item.column.type))
             for key, type_ in parquet_types(segments).items()
-            if (item := columns[key])
+            if (item := columns.get(key))
         }
         yield Source(read_parquet(segments), values, before)
 

@@ -24,7 +24,7 @@ from connector_assets.load.duckdb_tuning import tune
 from connector_assets.load.duckdb_write import Write
 from connector_assets.load.kinds import Profile
 from connector_assets.load.plan import plan
-from connector_assets.load.policy import Judge, Misfit, first_misfit, forbid_changes, split
+from connector_assets.load.policy import Judge, Misfit, allowed, first_misfit, split
 from connector_assets.load.profile import profile
 from connector_assets.load.table import Cursor, Loaded, Segment, Table, WriteMode
 
@@ -96,8 +96,7 @@ def _write(order: Order, rows: _Rows, connection: DuckDBPyConnection) -> Loaded:
     if order.cursor is not None:
         state.move(order.cursor, load_id=order.load_id, run_id=order.run_id)
     stored = columns_of(connection, state, table)
-    planned = plan(table, stored, rows.found, store_type, RESERVED)
-    forbid_changes(table, planned)
+    planned = allowed(table, plan(table, stored, rows.found, store_type, RESERVED))
     if planned:
         connection.execute(f"create schema if not exists {schema_of(connection, table)}")
         tune(connection, len(planned))

@@ -35,10 +35,14 @@ class Misfit(Exception):
         super().__init__("rows do not fit the table's columns")
 
 
-def forbid_changes(table: Table, planned: Sequence[Planned]) -> None:
-    """Raise Misfit if the plan adds or widens a column of a table that has some."""
+def allowed(table: Table, planned: Sequence[Planned]) -> Sequence[Planned]:
+    """The plan; raises Misfit if it adds or widens a column of a table that has some.
+
+    Where that is forbidden, a key that is null in all rows adds no column: it would be open to
+    values of any type later.
+    """
     if table.schema_policy == "evolve" or all(item.before is None for item in planned):
-        return
+        return planned
     changed = {
         item.column.key: item.before
         for item in planned
@@ -49,6 +53,11 @@ def forbid_changes(table: Table, planned: Sequence[Planned]) -> None:
     }
     if changed:
         raise Misfit(_Changes(changed, table))
+    return [item for item in planned if item.before or _is_asked_for(item.column, table)]
+
+
+def _is_asked_for(column: KeyColumn, table: Table) -> bool:
+    return column.fixed or column.key in table.primary_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -411,6 +411,18 @@ class DestinationContract:
         )
         assert store.values("id", table) == [1, 5]
 
+    def test_a_key_that_is_only_null_opens_no_frozen_table(self, store: Store) -> None:
+        table = Table("crm", "people", schema_policy="freeze")
+        store.load({"id": 1}, table=table, mode="append")
+        store.load({"id": 2, "new": None}, table=table, mode="append")
+        assert "new" not in store.columns()
+        with pytest.raises(SchemaError, match='row 1: new column "new"'):
+            store.load({"id": 3, "new": "x"}, table=table, mode="append")
+        table = replace(table, schema_policy="quarantine")
+        rows = {"id": 4, "new": None}, {"id": 5, "new": 7}
+        assert store.load(*rows, table=table, mode="append").rejected == 1
+        assert (store.values("id"), "new" in store.columns()) == ([1, 2, 4], False)
+
     def test_quarantine_sets_unfit_rows_aside_with_reason_and_page(
         self, store: Store, tmp_path: Path
     ) -> None:

@@ -130,7 +130,7 @@ def _write(
     if typed.rows.types:
         names = names_of(typed.columns, typed.rows, table)
         write = Write(connection, table, typed.rows, names)
-        write.run(order.mode, stored, is_all=order.cursor is None or order.cursor.is_all)
+        write.run(order.mode, stored, is_all=order.is_all(typed.rejected))
         state.keep_columns(typed.columns)
     if typed.rejects.types:
         rejects = Table(table.schema, f"{table.name}__rejected")

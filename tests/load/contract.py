@@ -537,6 +537,19 @@ class DestinationContract:
         store.load({"id": 1, "v": "a"}, table=KEYED, mode="scd2", cursor=Cursor(2, 1, is_all=True))
         assert [row[:2] for row in versions() if row[3]] == [(1, "a")]
 
+    def test_scd2_closes_no_key_whose_row_was_only_set_aside(self, store: Store) -> None:
+        def current() -> list[int]:
+            sql = "select id from crm.people where _valid_to is null order by id"
+            return [number for (number,) in store.destination.query(sql)[1]]
+
+        table = Table("crm", "people", ("id",), schema_policy="quarantine")
+        store.load(*({"id": n, "v": 1} for n in (1, 2, 3)), table=table, mode="scd2")
+        rows = {"id": 1, "v": "x"}, {"id": 2, "v": 1}
+        assert store.load(*rows, table=table, mode="scd2").rejected == 1
+        assert current() == [1, 2, 3]
+        store.load({"id": 1, "v": 2}, {"id": 2, "v": 1}, table=table, mode="scd2")
+        assert current() == [1, 2]
+
     def test_scd2_closes_what_is_deleted_and_what_gains_a_column(self, store: Store) -> None:
         table = Table("crm", "people", ("id",), deleted="gone")
         store.load({"id": 1}, {"id": 2}, {"id": 3}, table=table, mode="scd2", cursor=Cursor(1))

@@ -65,7 +65,8 @@ def sync(
     """Read `stream` and load it into `destination`.
 
     `partition` is the key of the part to read and to replace, where the stream has partitions.
-    `full` ignores the stored cursor and what an earlier run staged. `on_progress` is called after
+    `full` ignores the stored cursor and what an earlier run staged, and replaces the table, unless
+    it keeps versions (`scd2`). `on_progress` is called after
     each batch. `fence` runs inside the transaction before it commits and may raise to abort it.
     `run_id` names this run to others who find the stream or the table locked.
     Raises a ConnectorError; the table is then as it was.
@@ -109,7 +110,7 @@ def _staging(
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """The table a stream goes into; `full` is about to replace it, whatever is stored with it."""
+    """The table a stream goes into; `full` goes by nothing that is stored with it."""
 
     destination: Destination
     table: Table
@@ -130,11 +131,13 @@ class _Target:
     def load(self, staged: Staging, reading: ReadContext[Any], stored: Any) -> Loaded:
         """Load what is staged, with its positions if these are still as they were `stored`."""
         cursor = self._moves(staged.cursor, reading.cursor, stored) if staged.cursor else None
+        # Versions that the source no longer has are what scd2 is for: no reading brings them back.
+        replaces = self.full and reading.mode != "scd2"
         try:
             return self.destination.load(
                 self.table,
                 staged.segments(),
-                "replace" if self.full else reading.mode,
+                "replace" if replaces else reading.mode,
                 cursor,
                 fence=self.fence,
                 run_id=self.run_id,

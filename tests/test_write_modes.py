@@ -58,6 +58,18 @@ def test_every_version_of_a_row_is_kept(tmp_path):
     assert found == [(1, "a"), (1, "b"), (2, "a")]
 
 
+def test_a_full_load_keeps_the_versions(tmp_path):
+    shop = project(tmp_path, "writeMode: scd2", {"id": 1, "v": "a"}, {"id": 2, "v": "a"})
+    shop.load("items")
+    shop.answer.rows = [{"id": 1, "v": "b"}]
+    shop.load("items", full=True)
+    versions = "select id, v, _valid_from is null, _valid_to is null from shop.items order by id, v"
+    after = [(1, "a", False, False), (1, "b", False, True), (2, "a", False, False)]
+    assert shop.table(versions) == after
+    shop.load("items")
+    assert shop.table(versions) == after
+
+
 def test_a_frozen_table_refuses_a_new_column_and_stays(tmp_path):
     shop = project(tmp_path, "schemaPolicy: freeze", {"id": 1})
     shop.load("items")

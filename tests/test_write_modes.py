@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from connector_assets.errors import LoadError, SpecError
+from connector_assets.errors import LoadError, ResponseError, SpecError
 from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.runtime.tombstones import marked
 from connector_assets.spec.document import parse_connector
+from connector_assets.spec.template import Template
 from tests.timeline import Project
 
 SPEC = """
@@ -47,6 +49,36 @@ def test_a_tombstone_deletes_its_key_and_is_no_column(tmp_path):
     shop.answer.rows = [{"id": 1, "state": "gone"}, {"id": 3, "state": "on"}]
     shop.load("items")
     assert shop.table("select * from shop.items order by id") == [(2, "on"), (3, "on")]
+
+
+ROW_ON = {"id": 1, "isOn": True, "gone": False}
+GONE = 'writeMode: merge\n      deletedWhen: "{{ record.gone }}"'
+
+
+@pytest.mark.parametrize("number", ["1e400", "9" * 5000])
+def test_a_number_that_nothing_reads_is_no_matter_of_tombstones(number):
+    row = b'{"id":1,"gone":true,"v":%b}' % number.encode()
+    found = marked(row + b"\n", Template("{{ record.gone }}"), {})
+    assert found == row[:-1] + b',"_connector_assets_deleted":true}\n'
+    if number.isdigit():
+        with pytest.raises(ResponseError, match="row 8 of a page: a number is too long"):
+            marked(row + b"\n", Template("{{ record.v > 1 }}"), {}, 7)
+
+
+@pytest.mark.parametrize("key", ["_connector_assets_deleted", "_Connector_Assets_Deleted"])
+@pytest.mark.parametrize("more", ["", "\n      fields: {keys: lower}"])
+def test_a_server_cannot_set_our_mark(tmp_path, key, more):
+    shop = project(tmp_path, GONE + more, {"id": 1, "gone": False, key: True})
+    with pytest.raises(ResponseError, match=r"row 1 of a page: .* our own mark; have the field"):
+        shop.load("items")
+
+
+def test_keys_in_another_style_leave_the_mark_as_it_is(tmp_path):
+    shop = project(tmp_path, GONE + "\n      fields: {keys: snake_case}", ROW_ON)
+    shop.load("items")
+    shop.answer.rows = [{**ROW_ON, "gone": True}]
+    assert shop.load("items").loaded.rows == 0
+    assert shop.table("select * from shop.items") == []
 
 
 def test_every_version_of_a_row_is_kept(tmp_path):

@@ -26,6 +26,7 @@ from connector_assets.runtime.positions import are_all, claims, unclaimed
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.tombstones import TOMBSTONE
 from connector_assets.spec.paths import Path as Key
+from connector_assets.spec.paths import own_key
 from connector_assets.spec.stream import Stream
 
 
@@ -192,8 +193,8 @@ def _parent_rows(
         # A table that never held a row has no columns to ask for.
         if not destination.count(table):
             return
-        tops = list(dict.fromkeys(key.split(".")[0] for key in keys))
         paths = [Key(key) for key in keys]
+        tops = list(dict.fromkeys(p.keys[0] if p.keys else str(p).split(".")[0] for p in paths))
         for row in destination.keys(table, tops):
             values = dict(zip(tops, row, strict=True))
             yield [path.get(values) for path in paths]
@@ -203,13 +204,12 @@ def _parent_rows(
 
 def table_of(connection: Connection, stream: Stream, schema: str | None = None) -> Table:
     """The table a stream is loaded into: schema = connection id, table = stream name, made safe."""
-    name, key = table_name(stream.name), tuple(stream.primary_key)
-    columns = {**stream.fields.column_types, **stream.columns}
+    columns = [*stream.fields.column_types.items(), *stream.columns.items()]
     return Table(
         schema or connection.id,
-        name,
-        key,
-        columns,
+        table_name(stream.name),
+        tuple(map(own_key, stream.primary_key)),
+        {own_key(path): type_ for path, type_ in columns},
         stream.schema_policy,
         deleted=TOMBSTONE if stream.deleted_when else None,
     )

@@ -111,6 +111,18 @@ def test_a_frozen_table_refuses_a_new_column_and_stays(tmp_path):
     assert shop.table("select * from shop.items") == [(1,)]
 
 
+def test_a_key_with_odd_characters_stands_in_quotes(tmp_path):
+    quoted = "columns: {'\"@id\"': varchar}\n      fields: {cast: {'\"@sum\"': decimal}}"
+    text = (SPEC % quoted).replace("[id]", "['\"@id\"', 'a.\"@b\"']")
+    row = {"@id": 5, "@sum": "1.50", "a": {"@b": 1}}
+    shop = Project(tmp_path, text, Rows(row, {**row, "@sum": 2}))
+    shop.load("items")
+    found = shop.table("describe shop.items")
+    types = {"@id": "VARCHAR", "@sum": "DECIMAL(38,9)", 'a."@b"': "BIGINT"}
+    assert {name: type_ for name, type_, *_ in found if name != "a"} == types
+    assert shop.table('select "@id", "@sum" from shop.items') == [("5", 2)]
+
+
 def test_unfit_rows_are_set_aside_and_counted(tmp_path):
     shop = project(tmp_path, "schemaPolicy: quarantine", {"id": 1, "n": 1})
     shop.load("items")

@@ -87,7 +87,7 @@ def load(order: Order, transaction: Transaction) -> Loaded:
                 if table.schema_policy != "quarantine":
                     raise first_misfit(table, rows.accepted, error.judge) from None
                 judges.append(error.judge)
-                parts = files.enter_context(split(segments, judges))
+                parts = files.enter_context(split(segments, judges, order.segments))
                 rows = _Rows(parts.accepted, profile(parts.accepted, where=where), parts.rejected)
 
 

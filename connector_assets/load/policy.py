@@ -154,8 +154,10 @@ class Split:
 
 
 @contextmanager
-def split(segments: Sequence[Segment], judges: Sequence[Judge]) -> Iterator[Split]:
-    """Set aside rows that a judge finds unfit; each judge sees what those before it accepted."""
+def split(
+    segments: Sequence[Segment], judges: Sequence[Judge], staged: Sequence[Segment]
+) -> Iterator[Split]:
+    """Set aside rows that a judge finds unfit, as they were `staged`, line by line."""
     first = segments[0]
     if any(segment.format != "ndjson" for segment in segments):
         raise SchemaError("quarantine is for JSON rows only", fix="set schemaPolicy to evolve")
@@ -165,14 +167,14 @@ def split(segments: Sequence[Segment], judges: Sequence[Judge]) -> Iterator[Spli
     rows = [0, 0]
     try:
         with accepted.open("wb") as good, rejected.open("wb") as bad:
-            for number, (page, line) in enumerate(_paged(segments), 1):
-                reasons = (judge(next(seen[i]), line) for i, judge in enumerate(judges))
-                reason = next(filter(None, reasons), None)
+            rows_in = zip(_paged(segments), _lines(staged), strict=True)
+            for number, ((page, line), row) in enumerate(rows_in, 1):
+                reason = _first_reason(judges, seen, line)
                 rows[reason is not None] += 1
                 if reason is None:
                     good.write(line)
                 else:
-                    bad.write(_rejected(line, reason, number, page))
+                    bad.write(_rejected(row, reason, number, page))
             sizes = good.tell(), bad.tell()
         yield Split(
             [Segment(accepted, rows[0], sizes[0], load_id=first.load_id)],
@@ -181,6 +183,14 @@ def split(segments: Sequence[Segment], judges: Sequence[Judge]) -> Iterator[Spli
     finally:
         accepted.unlink(missing_ok=True)
         rejected.unlink(missing_ok=True)
+
+
+def _first_reason(
+    judges: Sequence[Judge], seen: Sequence[Iterator[int]], line: bytes
+) -> str | None:
+    """Each judge sees, and counts, what those before it accepted."""
+    reasons = (judge(next(number), line) for judge, number in zip(judges, seen, strict=True))
+    return next(filter(None, reasons), None)
 
 
 def _rejected(line: bytes, reason: str, number: int, page: int) -> bytes:

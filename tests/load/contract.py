@@ -454,6 +454,15 @@ class DestinationContract:
         assert 'column "n" has a value that is not exactly' in reasons[1]
         assert reasons[2:] == ['no key: "id" is null or missing', 'new column "new"']
 
+    def test_a_row_is_set_aside_as_it_came(self, store: Store) -> None:
+        table = Table("crm", "people", columns={"n": "decimal(10,2)", "a.b": "text"})
+        table = replace(table, schema_policy="quarantine")
+        row = '{"n": 1.50, "a": {"b": 1}, "new": 1}'
+        store.load({"n": 1, "a": {"b": "x"}}, table=table)
+        assert store.load(row, table=table, mode="append").rejected == 1
+        sql = 'select cast("row" as varchar) from crm.people__rejected'
+        assert json.loads(store.destination.query(sql)[1][0][0]) == json.loads(row)
+
     def test_a_replace_replaces_what_was_rejected(self, store: Store) -> None:
         table = Table("crm", "people", schema_policy="quarantine")
         store.load({"v": 1}, table=table)

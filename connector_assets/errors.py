@@ -12,7 +12,8 @@
     │   ├── StartOver        the server asks to begin the list anew, when that cannot be done
     │   └── PageLimit        `maxPages` reached with more to come: raise it
     ├── LoadError            the destination refused the rows
-    │   ├── SchemaError      a column changed and `schemaPolicy` forbids it
+    │   ├── RowsError        a row cannot be loaded, ever: repair it, or say how to take it
+    │   │   └── SchemaError  a column changed and `schemaPolicy` forbids it
     │   └── Busy             someone else holds the stream or the file: wait for them
     └── Cancelled            the caller asked to stop
 
@@ -151,7 +152,14 @@ class LoadError(ConnectorError):
     """The destination refused the rows; the table is as it was."""
 
 
-class SchemaError(LoadError):
+class RowsError(LoadError):
+    """A row is such that it cannot be loaded, today or later; it takes other rows, or a new spec.
+
+    What was staged is dropped, so that the next run fetches anew.
+    """
+
+
+class SchemaError(RowsError):
     """A column appeared, changed or cannot hold a value, and the policy forbids to adapt."""
 
 

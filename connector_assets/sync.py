@@ -16,7 +16,7 @@ from typing import Any
 
 from connector_assets.connection import Connection
 from connector_assets.connector import ReadContext
-from connector_assets.errors import ConfigError, ResponseError
+from connector_assets.errors import ConfigError, ResponseError, RowsError
 from connector_assets.load.items import collected
 from connector_assets.load.names import table_name
 from connector_assets.load.staging import Staging
@@ -26,6 +26,7 @@ from connector_assets.runtime.positions import are_all, claims, unclaimed
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.tombstones import TOMBSTONE
 from connector_assets.spec.paths import Path as Key
+from connector_assets.spec.paths import own_key
 from connector_assets.spec.stream import Stream
 
 
@@ -65,7 +66,8 @@ def sync(
     """Read `stream` and load it into `destination`.
 
     `partition` is the key of the part to read and to replace, where the stream has partitions.
-    `full` ignores the stored cursor and what an earlier run staged. `on_progress` is called after
+    `full` ignores the stored cursor and what an earlier run staged, and replaces the table, unless
+    it keeps versions (`scd2`). `on_progress` is called after
     each batch. `fence` runs inside the transaction before it commits and may raise to abort it.
     `run_id` names this run to others who find the stream or the table locked.
     Raises a ConnectorError; the table is then as it was.
@@ -109,7 +111,7 @@ def _staging(
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """The table a stream goes into; `full` is about to replace it, whatever is stored with it."""
+    """The table a stream goes into; `full` goes by nothing that is stored with it."""
 
     destination: Destination
     table: Table
@@ -130,14 +132,20 @@ class _Target:
     def load(self, staged: Staging, reading: ReadContext[Any], stored: Any) -> Loaded:
         """Load what is staged, with its positions if these are still as they were `stored`."""
         cursor = self._moves(staged.cursor, reading.cursor, stored) if staged.cursor else None
-        return self.destination.load(
-            self.table,
-            staged.segments(),
-            "replace" if self.full else reading.mode,
-            cursor,
-            fence=self.fence,
-            run_id=self.run_id,
-        )
+        # Versions that the source no longer has are what scd2 is for: no reading brings them back.
+        replaces = self.full and reading.mode != "scd2"
+        try:
+            return self.destination.load(
+                self.table,
+                staged.segments(),
+                "replace" if replaces else reading.mode,
+                cursor,
+                fence=self.fence,
+                run_id=self.run_id,
+            )
+        except RowsError:
+            staged.clear()  # else no repair at the source would ever arrive
+            raise
 
     def _moves(self, reached: Mapping[str, Any], before: Any, stored: Any) -> Cursor:
         """The cursor of a load that `reached` these positions, from those of `before`."""
@@ -185,8 +193,8 @@ def _parent_rows(
         # A table that never held a row has no columns to ask for.
         if not destination.count(table):
             return
-        tops = list(dict.fromkeys(key.split(".")[0] for key in keys))
         paths = [Key(key) for key in keys]
+        tops = list(dict.fromkeys(p.keys[0] if p.keys else str(p).split(".")[0] for p in paths))
         for row in destination.keys(table, tops):
             values = dict(zip(tops, row, strict=True))
             yield [path.get(values) for path in paths]
@@ -196,13 +204,12 @@ def _parent_rows(
 
 def table_of(connection: Connection, stream: Stream, schema: str | None = None) -> Table:
     """The table a stream is loaded into: schema = connection id, table = stream name, made safe."""
-    name, key = table_name(stream.name), tuple(stream.primary_key)
-    columns = {**stream.fields.column_types, **stream.columns}
+    columns = [*stream.fields.column_types.items(), *stream.columns.items()]
     return Table(
         schema or connection.id,
-        name,
-        key,
-        columns,
+        table_name(stream.name),
+        tuple(map(own_key, stream.primary_key)),
+        {own_key(path): type_ for path, type_ in columns},
         stream.schema_policy,
         deleted=TOMBSTONE if stream.deleted_when else None,
     )

@@ -258,7 +258,7 @@ class _Reading:
                 if positions.past and self._stops_early():
                     following = None
             if deleted_when:
-                lines = marked(lines, deleted_when, scope)
+                lines = marked(lines, deleted_when, scope, step.page.rows_before)
             if self._transform:
                 lines, count = self._transform(lines, scope, step.page.rows_before)
             ended = following is None or step.truncated

@@ -115,6 +115,22 @@ def test_a_nested_key_of_the_parent_is_an_item_too(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("field", ['"@id"', '"@ref".number'])
+def test_a_key_of_the_parent_may_stand_in_quotes(tmp_path, field):
+    class Odd(Shop):
+        def __call__(self, path, query):
+            if path == "/accounts":
+                return {"rows": [{"@id": n, "@ref": {"number": n}, "name": "a"} for n in range(2)]}
+            return super().__call__(path, query)
+
+    text = SPEC.replace("field: id, as", f"field: '{field}', as").replace(
+        "accounts, primaryKey: [id]", "accounts, primaryKey: ['\"@id\"']"
+    )
+    shop = Project(tmp_path, text % "", Odd())
+    shop.load("accounts")
+    assert shop.load("orders").loaded.rows == 12
+
+
 def test_lists_and_parents_make_a_product(tmp_path):
     text = SPEC.replace(
         "include: [name]}}]", 'include: [name]}}, {values: "{{config.regions}}", as: region}]'

@@ -9,7 +9,14 @@ import duckdb
 import pytest
 
 from connector_assets.connection import Connection, variable_names
-from connector_assets.errors import Cancelled, ConfigError, ConnectorError, PageLimit
+from connector_assets.errors import (
+    Busy,
+    Cancelled,
+    ConfigError,
+    ConnectorError,
+    PageLimit,
+    RowsError,
+)
 from connector_assets.load.duckdb import DuckDBDestination
 from connector_assets.project import connection_from_file, discover
 from connector_assets.runtime.runtime import HttpRuntime
@@ -98,6 +105,39 @@ def test_a_run_that_fails_keeps_the_table_and_the_next_one_goes_on_from_its_last
     assert load.table() == list(range(18))
     assert again.resumed_rows == 6
     assert [request.query.get("cursor") for request in api.seen] == ["2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "stream"),
+    [
+        ('[{"id": null}]', "primaryKey: [id]"),
+        ('[{"id": 1, "id": 2}]', "primaryKey: [id]"),
+        ('[{"id": "x"}]', "columns: {id: bigint}"),
+        ('[{"id": 0, "new": 1}]', "schemaPolicy: freeze"),
+        ('[{"id": "x"}]', "schemaPolicy: freeze"),
+    ],
+)
+def test_rows_that_cannot_be_loaded_are_fetched_anew_by_the_next_run(load, api, rows, stream):
+    spec = SPEC.replace("primaryKey: [id]", stream)
+    load(spec)
+    api.answer = lambda r: (200, f'{{"rows": {rows}, "next": null}}'.encode())
+    with pytest.raises(RowsError):
+        load(spec)
+    assert load.table() == list(range(12))
+    api.answer = pages(1)
+    assert load(spec).resumed_rows == 0
+    assert load.table() == [0, 1, 2]
+
+
+def test_rows_that_another_failure_kept_out_are_loaded_and_not_fetched(load, api):
+    def fence():
+        raise Busy("the run is over")
+
+    with pytest.raises(Busy):
+        load(fence=fence)
+    api.seen = []
+    assert load().resumed_rows == 12
+    assert not api.seen
 
 
 def test_full_forgets_what_an_earlier_run_staged(load, api):

@@ -57,7 +57,9 @@ SchemaOption = Annotated[
 FullOption = Annotated[
     bool,
     typer.Option(
-        "--full", help="Read everything: ignore the stored cursor and rows staged by earlier runs."
+        "--full",
+        help="Read everything: ignore the stored cursor and rows staged by earlier runs, and "
+        "replace the table; with scd2 its history stays.",
     ),
 ]
 PartitionOption = Annotated[

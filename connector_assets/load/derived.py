@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from connector_assets.errors import LoadError
+from connector_assets.errors import LoadError, RowsError
 from connector_assets.load.digits import Change
 from connector_assets.load.table import Segment, Table
 
@@ -112,7 +112,8 @@ def _rewrite(segment: Segment, path: Path, change: _Derive | _Readable) -> Segme
             try:
                 out.write(encode(change(_ROW.decode(line))) + b"\n")
             except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
-                raise LoadError(f"row {number} cannot be read: {error}", where=str(path)) from error
+                kind = LoadError if isinstance(error, OSError) else RowsError
+                raise kind(f"row {number} cannot be read: {error}", where=str(path)) from error
         size = out.tell()
     return replace(segment, path=path, bytes=size, profile=None)
 

@@ -132,9 +132,7 @@ class Package:
         if mode == "append":
             return set(), {LOAD} if self.order.load_id else set()
         if mode == "scd2":
-            cursor = self.order.cursor
-            is_all = cursor is None or cursor.is_all
-            return set(), set() if is_all else primary
+            return set(), set() if self.order.is_all(self.typed.rejected) else primary
         return primary, {PARTITION} if mode == "replace" and table.partition is not None else set()
 
     def _columns(self, primary: set[str], merge: set[str]) -> dict[str, Any]:

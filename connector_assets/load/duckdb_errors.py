@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from connector_assets.errors import LoadError
+from connector_assets.errors import LoadError, RowsError
 
 ELSEWHERE = "load the stream into a DuckDB file or Parquet: they can hold it"
 _REINDEX = "drop the index, load, and create it anew"
@@ -26,16 +26,20 @@ _REFUSALS = (
 
 
 def refused(error: Exception, where: str) -> LoadError:
-    """DuckDB's error as ours."""
+    """DuckDB's error as ours: RowsError where a value is what it minds."""
+    import duckdb
+
     text = str(error)
     for part, what, fix in _REFUSALS:
         if part in text:
             return LoadError(what, where=where, fix=fix)
     line = first_line(error)
+    is_of_rows = isinstance(error, duckdb.DataError | duckdb.InvalidInputException)
+    kind = RowsError if is_of_rows else LoadError
     if found := re.search(r"(column \".*, which \w+(?: store)? cannot hold)$", line):
-        return LoadError(found[1], where=where, fix=ELSEWHERE)
+        return kind(found[1], where=where, fix=ELSEWHERE)
     fix = "tell the vendor" if re.match(r"row \d+ (is not JSON|has the key)", line) else ""
-    return LoadError(line, where=where, fix=fix)
+    return kind(line, where=where, fix=fix)
 
 
 def first_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from connector_assets.errors import LoadError
+from connector_assets.errors import LoadError, RowsError
 from connector_assets.load.derived import readable
 from connector_assets.load.digits import Change, as_text, nested_decimals
 from connector_assets.load.duckdb_casts import Cast, exact_cast, holds_digits, is_nested, time_cast
@@ -129,7 +129,7 @@ class Insert:
         values = {
             item.column.name: (item, exact_cast(quoted(key), type_, item.column.type))
             for key, type_ in parquet_types(segments).items()
-            if (item := columns[key])
+            if (item := columns.get(key))
         }
         yield Source(read_parquet(segments), values, before)
 
@@ -158,7 +158,7 @@ class Insert:
         reason = f'column "{item.column.name}" has a value that is not exactly a {type_}'
         if self._table.schema_policy == "quarantine":
             raise Misfit(Numbered({number for (number,) in self._execute(all_rows)}, reason))
-        raise LoadError(
+        raise RowsError(
             f"row {row}: {reason}",
             where=self._where(),
             fix="change the declared type, or leave it out",

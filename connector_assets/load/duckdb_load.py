@@ -24,7 +24,7 @@ from connector_assets.load.duckdb_tuning import tune
 from connector_assets.load.duckdb_write import Write
 from connector_assets.load.kinds import Profile
 from connector_assets.load.plan import plan
-from connector_assets.load.policy import Judge, Misfit, first_misfit, forbid_changes, split
+from connector_assets.load.policy import Judge, Misfit, allowed, first_misfit, split
 from connector_assets.load.profile import profile
 from connector_assets.load.table import Cursor, Loaded, Segment, Table, WriteMode
 
@@ -49,6 +49,10 @@ class Order:
     @property
     def load_id(self) -> str:
         return self.segments[0].load_id if self.segments else ""
+
+    def is_all(self, rejected: int) -> bool:
+        """Whether a key that no row has is gone; it is not if it may be among those set aside."""
+        return not rejected and (self.cursor is None or self.cursor.is_all)
 
 
 @dataclass(slots=True)
@@ -83,7 +87,7 @@ def load(order: Order, transaction: Transaction) -> Loaded:
                 if table.schema_policy != "quarantine":
                     raise first_misfit(table, rows.accepted, error.judge) from None
                 judges.append(error.judge)
-                parts = files.enter_context(split(segments, judges))
+                parts = files.enter_context(split(segments, judges, order.segments))
                 rows = _Rows(parts.accepted, profile(parts.accepted, where=where), parts.rejected)
 
 
@@ -96,18 +100,17 @@ def _write(order: Order, rows: _Rows, connection: DuckDBPyConnection) -> Loaded:
     if order.cursor is not None:
         state.move(order.cursor, load_id=order.load_id, run_id=order.run_id)
     stored = columns_of(connection, state, table)
-    planned = plan(table, stored, rows.found, store_type, RESERVED)
-    forbid_changes(table, planned)
+    rejected = rows.rejected.rows if rows.rejected else 0
+    planned = allowed(table, plan(table, stored, rows.found, store_type, RESERVED))
     if planned:
         connection.execute(f"create schema if not exists {schema_of(connection, table)}")
         tune(connection, len(planned))
         write = Write(connection, table, planned, rows.found, rows.accepted)
-        write.run(order.mode, is_all=order.cursor is None or order.cursor.is_all)
+        write.run(order.mode, is_all=order.is_all(rejected))
         kept = [item.column for item in planned if item.column.key != table.deleted]
         state.keep_columns(kept)
     if table.schema_policy == "quarantine":
         write_rejected(connection, table, rows.rejected, order.mode)
-    rejected = rows.rejected.rows if rows.rejected else 0
     loaded = _loaded(order, connection, rows.found.rows + rejected, rejected)
     if order.load_id:
         state.keep_load(order.load_id, order.mode, loaded, run_id=order.run_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from connector_assets.errors import LoadError
+from connector_assets.errors import RowsError
 from connector_assets.load.duckdb_sql import comparable, quoted
 from connector_assets.load.duckdb_tables import VALID_FROM, VALID_TO, name_of
 from connector_assets.load.plan import KeyColumn
@@ -27,7 +27,7 @@ class NewRows:
         self._same = " and ".join(f"{_value(c, 'new')} = {_value(c, 'old')}" for c in key)
 
     def require_key(self) -> None:
-        """Raise LoadError naming the first row whose key is null or missing."""
+        """Raise RowsError naming the first row whose key is null or missing."""
         for path, column in zip(self._table.primary_key, self._key, strict=True):
             row = self._execute(
                 f"select min(rowid) filter ({quoted(column.name)} is null) - min(rowid) + 1 "
@@ -37,7 +37,7 @@ class NewRows:
                 continue
             if self._table.schema_policy == "quarantine":
                 raise Misfit(MissingKey(self._table))
-            raise LoadError(
+            raise RowsError(
                 f'row {row} has no key: "{path}" is null or missing',
                 where=f"{self._table.schema}.{self._table.name}",
                 fix="correct primaryKey, or leave such rows out with where",

@@ -35,10 +35,14 @@ class Misfit(Exception):
         super().__init__("rows do not fit the table's columns")
 
 
-def forbid_changes(table: Table, planned: Sequence[Planned]) -> None:
-    """Raise Misfit if the plan adds or widens a column of a table that has some."""
+def allowed(table: Table, planned: Sequence[Planned]) -> Sequence[Planned]:
+    """The plan; raises Misfit if it adds or widens a column of a table that has some.
+
+    Where that is forbidden, a key that is null in all rows adds no column: it would be open to
+    values of any type later.
+    """
     if table.schema_policy == "evolve" or all(item.before is None for item in planned):
-        return
+        return planned
     changed = {
         item.column.key: item.before
         for item in planned
@@ -49,6 +53,11 @@ def forbid_changes(table: Table, planned: Sequence[Planned]) -> None:
     }
     if changed:
         raise Misfit(_Changes(changed, table))
+    return [item for item in planned if item.before or _is_asked_for(item.column, table)]
+
+
+def _is_asked_for(column: KeyColumn, table: Table) -> bool:
+    return column.fixed or column.key in table.primary_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +159,10 @@ class Split:
 
 
 @contextmanager
-def split(segments: Sequence[Segment], judges: Sequence[Judge]) -> Iterator[Split]:
-    """Set aside rows that a judge finds unfit; each judge sees what those before it accepted."""
+def split(
+    segments: Sequence[Segment], judges: Sequence[Judge], staged: Sequence[Segment]
+) -> Iterator[Split]:
+    """Set aside rows that a judge finds unfit, as they were `staged`, line by line."""
     first = segments[0]
     if any(segment.format != "ndjson" for segment in segments):
         raise SchemaError("quarantine is for JSON rows only", fix="set schemaPolicy to evolve")
@@ -161,14 +172,14 @@ def split(segments: Sequence[Segment], judges: Sequence[Judge]) -> Iterator[Spli
     rows = [0, 0]
     try:
         with accepted.open("wb") as good, rejected.open("wb") as bad:
-            for number, (page, line) in enumerate(_paged(segments), 1):
-                reasons = (judge(next(seen[i]), line) for i, judge in enumerate(judges))
-                reason = next(filter(None, reasons), None)
+            rows_in = zip(_paged(segments), _lines(staged), strict=True)
+            for number, ((page, line), row) in enumerate(rows_in, 1):
+                reason = _first_reason(judges, seen, line)
                 rows[reason is not None] += 1
                 if reason is None:
                     good.write(line)
                 else:
-                    bad.write(_rejected(line, reason, number, page))
+                    bad.write(_rejected(row, reason, number, page))
             sizes = good.tell(), bad.tell()
         yield Split(
             [Segment(accepted, rows[0], sizes[0], load_id=first.load_id)],
@@ -177,6 +188,14 @@ def split(segments: Sequence[Segment], judges: Sequence[Judge]) -> Iterator[Spli
     finally:
         accepted.unlink(missing_ok=True)
         rejected.unlink(missing_ok=True)
+
+
+def _first_reason(
+    judges: Sequence[Judge], seen: Sequence[Iterator[int]], line: bytes
+) -> str | None:
+    """Each judge sees, and counts, what those before it accepted."""
+    reasons = (judge(next(number), line) for judge, number in zip(judges, seen, strict=True))
+    return next(filter(None, reasons), None)
 
 
 def _rejected(line: bytes, reason: str, number: int, page: int) -> bytes:

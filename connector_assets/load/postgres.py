@@ -131,7 +131,7 @@ def _write(
         names = names_of(typed.columns, typed.rows, table)
         declared = {row["column_name"] for row in typed.columns if row["fixed"]}
         write = Write(connection, table, typed.rows, names, declared)
-        write.run(order.mode, stored, is_all=order.cursor is None or order.cursor.is_all)
+        write.run(order.mode, stored, is_all=order.is_all(typed.rejected))
         state.keep_columns(typed.columns)
     if typed.rejects.types:
         rejects = Table(table.schema, f"{table.name}__rejected")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from psycopg import Error, errors
+from psycopg import DataError, Error, errors
 
-from connector_assets.errors import LoadError
+from connector_assets.errors import LoadError, RowsError
 from connector_assets.load.duckdb_errors import ELSEWHERE
 from connector_assets.load.postgres_sql import NUL
 
@@ -25,14 +25,15 @@ _FIXES: tuple[tuple[type[Error], str], ...] = (
 
 
 def refused(error: Error, where: str) -> LoadError:
-    """What it refused of a load, with the column where it says one."""
+    """What it refused of a load, with the column if it says one; RowsError for a value."""
     what, context = words(error), error.diag.context or ""
     if found := re.search(r"^COPY \w+, line \d+, column (.{1,63}?):", context, re.MULTILINE):
         what = f'column "{found[1]}": {what}'
     fix = next((fix for type_, fix in _FIXES if isinstance(error, type_)), "")
     if what.endswith("used by a view or rule"):
         fix = "drop the view, load, and create it anew"
-    return LoadError(what, where=where, fix=fix)
+    kind = RowsError if isinstance(error, DataError) else LoadError
+    return kind(what, where=where, fix=fix)
 
 
 def words(error: Error) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from connector_assets.errors import Busy, ConfigError, LoadError
+from connector_assets.errors import Busy, ConfigError, LoadError, RowsError
 from connector_assets.load.postgres_errors import refused, words
 
 Connection = psycopg.Connection[Any]
@@ -84,7 +84,8 @@ class Server:
                 connection.execute(_SESSION)
                 yield connection
         except psycopg.Error as error:
-            raise LoadError(words(error), where=where) from error
+            kind = RowsError if isinstance(error, psycopg.DataError) else LoadError
+            raise kind(words(error), where=where) from error
 
     def _conninfo(self, run_id: str) -> str:
         ours = {"application_name": _name(run_id), "client_encoding": "UTF8"}

@@ -19,6 +19,14 @@ from connector_assets.spec.paths import Path
 OBJECT, ARRAY, _QUOTE = ord("{"), ord("["), ord('"')
 _SHOWN_KEYS, _LONGEST_KEY = 12, 40
 
+# An escape in a string: a pair of surrogates, one alone (the group), or any other. An end in the
+# middle of a pair is none.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]"
+    rb"|(u[dD][89a-fA-F]\w\w)(?!(?:\\(?:u\w{0,3})?)?\Z)|.)",
+    re.DOTALL,
+)
+
 Where = Callable[[int], int]
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -134,8 +142,26 @@ def _decode(decoder: Any, text: bytes, place: Where = int) -> Any:
     except RecursionError:
         raise ResponseError("the JSON is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as error:
+        at = half_character(text)
+        if at is not None:
+            raise has_half_character(f"the body has, at byte {place(at)},") from None
         what = _not_json(text, error, place)
         raise ResponseError(what, fix="check the URL and the account") from None
+
+
+def half_character(text: bytes) -> int | None:
+    r"""Where half of a character is escaped, that no text can hold; None where nowhere.
+
+    >>> half_character(rb'"\ud83d\ude00 \\ud800"'), half_character(rb'"\ud83d"')
+    (None, 1)
+    """
+    return next((found.start() for found in _ESCAPE.finditer(text) if found[1]), None)
+
+
+def has_half_character(place: str) -> ResponseError:
+    """What to say where `half_character` finds one; `place` has the verb."""
+    what = f"{place} half a character (one of \\ud800 to \\udfff alone)"
+    return ResponseError(what, fix="tell the vendor, or read it with a plugin")
 
 
 def _not_json(text: bytes, error: Exception, place: Where) -> str:

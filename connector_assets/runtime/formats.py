@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from connector_assets.errors import ResponseError
+from connector_assets.runtime.document import half_character, has_half_character
 from connector_assets.runtime.exchange import Answer
 from connector_assets.runtime.page import charset_of, json_text, transcoded
 from connector_assets.runtime.record import Record, decoded, fields_of
@@ -93,6 +94,8 @@ def json_lines(body: bytes, before: int = 0) -> bytes:
             (n for n, line in enumerate(lines, 1) if line and not _is_list(b"[%b]" % line, 1)), 1
         )
         at = before + number
+        if half_character(lines[number - 1]) is not None:
+            raise has_half_character(f"line {at} has")
         raise ResponseError(f"line {at} is not one JSON value", fix="check responseFormat")
     return text
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from connector_assets.errors import ResponseError
 from connector_assets.runtime.record import decoded
+from connector_assets.runtime.tombstones import TOMBSTONE
 from connector_assets.spec.fields import EACH, STYLES, Fields, Keys, field_keys
 from connector_assets.spec.functions import kind
 from connector_assets.spec.paths import MISSING
@@ -77,6 +78,8 @@ class Renames:
         self._moves = {path: pair for path, pair in pairs.items() if _parents_differ(*pair)}
         self._style, self._seen = STYLES[fields.keys], seen
         self._names: dict[Keys, dict[Any, tuple[Any, str]]] = {(): {}}
+        if fields.keys:
+            self._names[()][TOMBSTONE] = (TOMBSTONE, "")  # it is not the row's own key
         for path, (keys, to) in pairs.items():
             if path not in self._moves:
                 self._names.setdefault(keys[:-1], {})[keys[-1]] = (to[-1], path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
+from connector_assets.errors import ConnectorError, ResponseError
+from connector_assets.runtime.record import Record, fields_of
 from connector_assets.spec.template import Template
 
 TOMBSTONE = "_connector_assets_deleted"
@@ -15,21 +15,36 @@ TOMBSTONE = "_connector_assets_deleted"
 _MARK = b'"%b":true}' % TOMBSTONE.encode()
 
 
-def marked(ndjson: bytes, deleted_when: Template, scope: Mapping[str, Any]) -> bytes:
+def marked(
+    ndjson: bytes, deleted_when: Template, scope: Mapping[str, Any], before: int = 0
+) -> bytes:
     r"""Return the same rows, those marked for which `deleted_when` holds.
+
+    Raises ResponseError naming the row, counted from 1 in the page, of which `before` came already.
 
     >>> marked(b'{"id":1,"gone":true}\n', Template("{{record.gone}}"), {})
     b'{"id":1,"gone":true,"_connector_assets_deleted":true}\n'
     """
-    return b"".join(
-        (
-            _mark(line)
-            if deleted_when.value({**scope, "record": msgspec.json.decode(line)})
-            else line
+    lines = []
+    for number, line in enumerate(ndjson.splitlines(), before + 1):
+        try:
+            is_gone = deleted_when.value({**scope, "record": _record(line)})
+        except ConnectorError as error:
+            raise error.at(f"deletedWhen, row {number} of a page") from None
+        lines.append(_mark(line) if is_gone else line)
+    return b"\n".join([*lines, b""])
+
+
+def _record(line: bytes) -> Record:
+    """The row; a server that could set our mark could delete rows."""
+    fields = fields_of(line)
+    # In any case, since `fields.keys` may lower it.
+    if TOMBSTONE in map(str.lower, fields):
+        raise ResponseError(
+            f'the row has a field "{TOMBSTONE}", which is our own mark',
+            fix="have the field renamed or removed at the source, or leave out deletedWhen",
         )
-        + b"\n"
-        for line in ndjson.splitlines()
-    )
+    return Record(fields)
 
 
 def _mark(line: bytes) -> bytes:

@@ -100,6 +100,16 @@ def dotted(source: str) -> tuple[str, ...] | None:
     return tuple(re.sub(r"\\(.)", r"\1", key[1:-1]) if key[0] == '"' else key for key in keys)
 
 
+def own_key(source: str) -> str:
+    """The key that a path of one step stands for, without its quotes; any other path as it is.
+
+    >>> own_key('"@id"'), own_key('ref."@id"')
+    ('@id', 'ref."@id"')
+    """
+    keys = dotted(source)
+    return keys[0] if keys and len(keys) == 1 else source
+
+
 @lru_cache(maxsize=4096)
 def _compile(source: str) -> Any:
     import jmespath

@@ -91,7 +91,8 @@ class Stream(Model):
     """Which rows say that their key is gone, as "{{ record.deleted }}"; merge deletes those."""
     schema_policy: Literal["evolve", "freeze", "quarantine"] = "evolve"
     """What a new or changed column does: change the table, be an error that names the first row,
-    or set the row aside in `<table>__rejected`.
+    or set the row aside in `<table>__rejected`. But for `evolve`, a new key that is null in all
+    rows is left out.
     """
     checks: Checks = Checks()
     """What must hold of the table after each load."""

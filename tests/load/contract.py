@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector_assets.errors import Busy, LoadError, SchemaError
+from connector_assets.errors import Busy, LoadError, RowsError, SchemaError
 from connector_assets.load.items import FEW
 from connector_assets.load.staging import Staging
 from connector_assets.load.table import Cursor, Destination, Loaded, Segment, Table, WriteMode
@@ -195,7 +195,8 @@ class DestinationContract:
                 store.load(row, table=table)
                 assert store.values("v", table) == [row["v"]]
             else:
-                with pytest.raises(LoadError, match="NUL") as refused:
+                kind = RowsError if row.get("v") != 1 else LoadError
+                with pytest.raises(kind, match="NUL") as refused:
                     store.load(row, table=table)
                 assert refused.value.fix
                 assert 'column "v"' in str(refused.value) or len(row) > 1
@@ -252,7 +253,7 @@ class DestinationContract:
         assert store.destination.describe(TABLE) is None
 
     def test_a_key_twice_in_a_row_is_an_error_that_names_row_and_key(self, store: Store) -> None:
-        with pytest.raises(LoadError, match='row 2 has the key "v" twice; tell the vendor'):
+        with pytest.raises(RowsError, match='row 2 has the key "v" twice; tell the vendor'):
             store.load({"v": 1}, '{"v": 1, "v": 2}')
 
     def test_rows_without_any_key_still_count(self, store: Store) -> None:
@@ -309,7 +310,7 @@ class DestinationContract:
         self, store: Store, type_: str, value: Any
     ) -> None:
         table = Table("crm", "people", columns={"v": type_})
-        with pytest.raises(LoadError, match=r'row 2: column "v" has a value that is not exactly'):
+        with pytest.raises(RowsError, match=r'row 2: column "v" has a value that is not exactly'):
             store.load({"v": None}, {"v": value}, {"v": value}, table=table)
 
     def test_a_number_beyond_a_double_is_no_declared_double(self, store: Store) -> None:
@@ -594,6 +595,18 @@ class DestinationContract:
         )
         assert store.values("id", table) == [1, 5]
 
+    def test_a_key_that_is_only_null_opens_no_frozen_table(self, store: Store) -> None:
+        table = Table("crm", "people", schema_policy="freeze")
+        store.load({"id": 1}, table=table, mode="append")
+        store.load({"id": 2, "new": None}, table=table, mode="append")
+        assert "new" not in store.columns()
+        with pytest.raises(SchemaError, match='row 1: new column "new"'):
+            store.load({"id": 3, "new": "x"}, table=table, mode="append")
+        table = replace(table, schema_policy="quarantine")
+        rows = {"id": 4, "new": None}, {"id": 5, "new": 7}
+        assert store.load(*rows, table=table, mode="append").rejected == 1
+        assert (store.values("id"), "new" in store.columns()) == ([1, 2, 4], False)
+
     def test_quarantine_sets_unfit_rows_aside_with_reason_and_page(
         self, store: Store, tmp_path: Path
     ) -> None:
@@ -624,6 +637,15 @@ class DestinationContract:
         assert 'column "v" is' in reasons[0]
         assert 'column "n" has a value that is not exactly' in reasons[1]
         assert reasons[2:] == ['no key: "id" is null or missing', 'new column "new"']
+
+    def test_a_row_is_set_aside_as_it_came(self, store: Store) -> None:
+        table = Table("crm", "people", columns={"n": "decimal(10,2)", "a.b": "text"})
+        table = replace(table, schema_policy="quarantine")
+        row = '{"n": 1.50, "a": {"b": 1}, "new": 1}'
+        store.load({"n": 1, "a": {"b": "x"}}, table=table)
+        assert store.load(row, table=table, mode="append").rejected == 1
+        sql = 'select cast("row" as varchar) from crm.people__rejected'
+        assert json.loads(store.destination.query(sql)[1][0][0]) == json.loads(row)
 
     def test_a_replace_replaces_what_was_rejected(self, store: Store) -> None:
         table = Table("crm", "people", schema_policy="quarantine")
@@ -703,7 +725,7 @@ class DestinationContract:
         self, store: Store, mode: WriteMode, bad: dict[str, Any]
     ) -> None:
         store.load({"id": 1}, table=KEYED)
-        with pytest.raises(LoadError, match='row 3 has no key: "id" is null or missing'):
+        with pytest.raises(RowsError, match='row 3 has no key: "id" is null or missing'):
             store.load({"id": 2}, {"id": 3}, bad, table=KEYED, mode=mode)
         assert store.values("id") == [1]
 
@@ -745,6 +767,19 @@ class DestinationContract:
         assert [row[:2] for row in versions() if row[3]] == [(1, "a"), (2, "c")]
         store.load({"id": 1, "v": "a"}, table=KEYED, mode="scd2", cursor=Cursor(2, 1, is_all=True))
         assert [row[:2] for row in versions() if row[3]] == [(1, "a")]
+
+    def test_scd2_closes_no_key_whose_row_was_only_set_aside(self, store: Store) -> None:
+        def current() -> list[int]:
+            sql = "select id from crm.people where _valid_to is null order by id"
+            return [number for (number,) in store.destination.query(sql)[1]]
+
+        table = Table("crm", "people", ("id",), schema_policy="quarantine")
+        store.load(*({"id": n, "v": 1} for n in (1, 2, 3)), table=table, mode="scd2")
+        rows = {"id": 1, "v": "x"}, {"id": 2, "v": 1}
+        assert store.load(*rows, table=table, mode="scd2").rejected == 1
+        assert current() == [1, 2, 3]
+        store.load({"id": 1, "v": 2}, {"id": 2, "v": 1}, table=table, mode="scd2")
+        assert current() == [1, 2]
 
     def test_scd2_closes_what_is_deleted_and_what_gains_a_column(self, store: Store) -> None:
         table = Table("crm", "people", ("id",), deleted="gone")

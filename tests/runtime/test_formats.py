@@ -156,6 +156,11 @@ def test_a_broken_line_is_an_error(body, number):
     assert refused("jsonl", body).startswith(f"line {number} is not one JSON value")
 
 
+def test_half_a_character_in_a_line_is_said_to_be_that():
+    said = refused("jsonl", '{"a":"\\ud83d\\ude00"}\n{"a":"\\ud800"}\n')
+    assert said.startswith(r"line 2 has half a character (one of \ud800 to \udfff alone); tell")
+
+
 @pytest.mark.parametrize(
     ("inner", "value"),
     [

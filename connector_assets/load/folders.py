@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from connector_assets.errors import ConfigError
+from connector_assets.passwords import may_hold_password
 
 
 class Folder(Protocol):
@@ -96,6 +97,12 @@ class ObjectFolder:
     """
 
     def __init__(self, url: str) -> None:
+        if _holds_credentials(url):
+            raise ConfigError(
+                "a user or a password in the URL would be shown",
+                where="destination",
+                fix="leave it to the environment, as AWS_PROFILE or FSSPEC_SFTP_USERNAME",
+            )
         try:
             import fsspec
         except ImportError:
@@ -152,6 +159,12 @@ class ObjectFolder:
 
     def _at(self, name: str) -> str:
         return str(self._root / name)
+
+
+def _holds_credentials(url: str) -> bool:
+    """Azure alone has an `@` in its addresses: `abfs://container@account.dfs.core.windows.net`."""
+    host = url.partition("://")[2].partition("/")[0]
+    return may_hold_password(url) or ("@" in host and not url.startswith(("abfs", "az:")))
 
 
 def _into_place(written: Path, path: Path) -> None:

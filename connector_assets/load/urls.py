@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from connector_assets.errors import ConfigError
 from connector_assets.load.table import Destination
+from connector_assets.passwords import is_unclear
 
 _FORMS = (
     "duckdb:///file.duckdb, parquet:///folder, parquet+s3://bucket/folder, postgresql://host/db"
@@ -26,11 +27,18 @@ def destination_from_url(url: str, *, wait_s: float = 300) -> Destination:
     'duckdb:///data.duckdb'
     """
     scheme, found, _ = url.partition("://")
+    if is_unclear(url):
+        raise ConfigError(
+            "an @ or a / stands where none can be",
+            where="destination",
+            fix="percent-encode the password: %40 is @, %2F is /",
+        )
     kind = scheme.partition("+")[0] if scheme.startswith(("parquet+", "dlt+")) else scheme
     if found and kind in _KINDS:
         return _KINDS[kind](url, wait_s)
-    # A URL may hold a password, so what is not known to be a scheme is not quoted.
-    what = f'"{scheme}" is not a known kind of destination' if found else "this is not a URL"
+    # A URL may hold a password, so what does not look like a scheme is not quoted.
+    is_scheme = found and re.fullmatch(r"[a-z][a-z0-9+.-]{0,30}", scheme)
+    what = f'"{scheme}" is not a known kind of destination' if is_scheme else "this is not a URL"
     raise ConfigError(what, where="destination", fix=f"use one of {_FORMS}")
 
 

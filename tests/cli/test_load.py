@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import threading
 import time
@@ -118,7 +119,17 @@ def test_a_stream_that_is_not_there_loads_nothing(cli, shop_project, api):
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://me:s3cret@h/d", "duckdb://data.duckdb", "x", "me:s3cret@h/d", "s3://b/f", ""]
+    "url",
+    [
+        "mysql://me:s3cret@h/d",
+        "duckdb://data.duckdb",
+        "x",
+        "me:s3cret@h/d",
+        "me:s3cret@h/d://x",
+        "s3cret/x://y",
+        "s3://b/f",
+        "",
+    ],
 )
 def test_a_destination_that_is_not_one_is_refused_before_anything_is_read(
     cli, shop_project, api, url
@@ -127,6 +138,30 @@ def test_a_destination_that_is_not_one_is_refused_before_anything_is_read(
     assert done.code == 1
     assert "duckdb:///" in done.err
     assert "s3cret" not in done.err
+    assert api.seen == []
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://me:s3/cret@127.0.0.1:1/db", "percent-encode the password"),
+        ("postgresql://me:s3@cret@127.0.0.1:1/db", "percent-encode the password"),
+        ("postgresql://me:s3/@cret@127.0.0.1:1/db", "percent-encode the password"),
+        ("parquet+nosuch://me:s3cret@h/x", "leave it to the environment"),
+        ("parquet+sftp://s3cret@h/x", "leave it to the environment"),
+        ("parquet+s3://AK:s3cret@bucket/x", "leave it to the environment"),
+        ("parquet+s3://AK:s3/cret@bucket/x", "percent-encode the password"),
+        ("parquet+http://h/x?token=s3cret", "leave it to the environment"),
+    ],
+)
+def test_a_destination_with_a_password_in_the_wrong_place_is_not_quoted(
+    cli, shop_project, api, url, says
+):
+    done = cli("load", "shop", "--to", url)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("destination: ")
+    assert says in done.err
+    assert not re.search("s3|cret|127", done.err)
     assert api.seen == []
 
 

@@ -111,6 +111,11 @@ def test_a_manifest_that_cannot_be_read_is_an_error(store: Store, root: Path) ->
         store.destination.count(TABLE)
 
 
+def test_an_address_with_an_at_sign_is_no_user() -> None:
+    with pytest.raises(ConfigError, match="adlfs"):
+        ObjectFolder("abfs://container@account.dfs.core.windows.net/x")
+
+
 def test_an_unknown_store_says_what_to_install() -> None:
     with pytest.raises(ConfigError, match="fsspec"):
         ObjectFolder("nonsense://bucket")

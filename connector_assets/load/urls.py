@@ -45,13 +45,27 @@ def destination_from_url(url: str, *, wait_s: float = 300) -> Destination:
 def _duckdb(url: str, wait_s: float) -> Destination:
     from connector_assets.load.duckdb import DuckDBDestination
 
-    return DuckDBDestination(_path(url), wait_s=wait_s)
+    path = _path(url)
+    # `:memory:` is gone with this process, `md:name` is a database at MotherDuck, and so on.
+    if re.match(r"[\w.+-]*:", str(path)):
+        raise ConfigError(
+            "DuckDB does not take a name with a colon there for a file",
+            where="destination",
+            fix="use duckdb:///file.duckdb, or duckdb:////absolute, which is always a file",
+        )
+    return DuckDBDestination(path, wait_s=wait_s)
 
 
 def _parquet(url: str, wait_s: float) -> Destination:
     from connector_assets.load.folders import LocalFolder, ObjectFolder
     from connector_assets.load.parquet import ParquetDestination
 
+    if "memory" in re.split(r"\+|::", url.partition("://")[0]):
+        raise ConfigError(
+            "what is in memory is gone with this process",
+            where="destination",
+            fix="use parquet:///folder",
+        )
     if url.startswith("parquet+"):
         return ParquetDestination(ObjectFolder(url.removeprefix("parquet+")), wait_s=wait_s)
     return ParquetDestination(LocalFolder(_path(url)), wait_s=wait_s)
@@ -105,4 +119,7 @@ def _path(url: str) -> Path:
             where="destination",
             fix=f"use {kind}:///relative or {kind}:////absolute",
         )
-    return Path(unquote(rest.removeprefix("/")))
+    path = unquote(rest.removeprefix("/"))
+    if "\0" in path:
+        raise ConfigError("no path has a NUL in it", where="destination", fix="take %00 out")
+    return Path(path)

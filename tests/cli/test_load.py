@@ -165,6 +165,35 @@ def test_a_destination_with_a_password_in_the_wrong_place_is_not_quoted(
     assert api.seen == []
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "duckdb:///:memory:",
+        "duckdb:///:memory:shop",
+        "duckdb:///md:shop",
+        "duckdb:///./md:shop",
+        "duckdb:///s3://bucket/shop.duckdb",
+        "duckdb:///a%00b",
+        "parquet:///a%00b",
+        "parquet+memory://bucket/folder",
+        "parquet+simplecache::memory://bucket/folder",
+    ],
+)
+def test_a_destination_that_would_not_keep_the_rows_is_refused(
+    cli, shop_project, api, url, monkeypatch
+):
+    assert cli("load", "shop", "--to", url).err.startswith("destination: ")
+    monkeypatch.setenv("CONNECTOR_ASSETS_DESTINATION", url)
+    assert cli("load", "shop").err.startswith("destination: ")
+    assert api.seen == []
+
+
+def test_an_absolute_path_is_a_file_whatever_its_name(cli, shop_project):
+    file = shop_project / "md:shop"
+    assert cli("load", "shop", "items", "--to", f"duckdb:///{file}").code == 0
+    assert file.is_file()
+
+
 def test_a_wrong_destination_names_every_form_there_is(cli, shop_project):
     err = cli("load", "shop", "--to", "mysql://h/d").err
     assert err.startswith('destination: "mysql" is not a known kind of destination; use ')

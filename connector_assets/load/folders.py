@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from connector_assets.errors import ConfigError
 from connector_assets.passwords import may_hold_password
+
+_BUCKETS = re.compile(r"^(s3a?|gcs|gs|az|abfss?|oss):///+")
 
 
 class Folder(Protocol):
@@ -39,7 +44,13 @@ class Folder(Protocol):
         """A local path of the file, perhaps a copy in `scratch`."""
         ...
 
-    def names(self, pattern: str) -> list[str]: ...
+    def folders(self, name: str) -> list[str]:
+        """The folders in the folder `name`, "" for the root itself."""
+        ...
+
+    def files(self, name: str) -> list[str]:
+        """All files below the folder `name`."""
+        ...
 
     def delete(self, name: str) -> None: ...
 
@@ -82,8 +93,17 @@ class LocalFolder:
     def fetch(self, name: str, scratch: Path) -> Path:  # noqa: ARG002 # it is here already
         return self._root / name
 
-    def names(self, pattern: str) -> list[str]:
-        return [path.relative_to(self._root).as_posix() for path in self._root.glob(pattern)]
+    def folders(self, name: str) -> list[str]:
+        folder = self._root / name
+        return self._names(path for path in folder.iterdir() if path.is_dir())
+
+    def files(self, name: str) -> list[str]:
+        return self._names(path for path in (self._root / name).rglob("*") if path.is_file())
+
+    def _names(self, paths: Iterator[Path]) -> list[str]:
+        with suppress(FileNotFoundError):
+            return [path.relative_to(self._root).as_posix() for path in paths]
+        return []
 
     def delete(self, name: str) -> None:
         (self._root / name).unlink(missing_ok=True)
@@ -108,7 +128,8 @@ class ObjectFolder:
         except ImportError:
             fix = "pip install fsspec s3fs (or gcsfs, adlfs)"
             raise ConfigError("object stores need fsspec", where=url, fix=fix) from None
-        self._url = url.rstrip("/")
+        # `s3:///bucket` is the same place: it is to have the same locks and the same name.
+        self._url = _BUCKETS.sub(r"\1://", url.rstrip("/"))
         try:
             self._files, path = fsspec.core.url_to_fs(self._url)
         except (ImportError, ValueError) as error:
@@ -145,11 +166,21 @@ class ObjectFolder:
         self._files.get_file(self._at(name), str(path))
         return path
 
-    def names(self, pattern: str) -> list[str]:
+    def folders(self, name: str) -> list[str]:
         self._files.invalidate_cache()
-        found: list[Any] = self._files.glob(self._at(pattern))
-        root = str(self._root).strip("/")
-        return [str(path).strip("/").removeprefix(root).strip("/") for path in found]
+        try:
+            found: list[Any] = self._files.ls(self._at(name), detail=True)
+        except FileNotFoundError:
+            return []
+        return [self._name(one["name"]) for one in found if one["type"] == "directory"]
+
+    def files(self, name: str) -> list[str]:
+        self._files.invalidate_cache()
+        return [self._name(path) for path in self._files.find(self._at(name))]
+
+    def _name(self, path: str) -> str:
+        """Relative to the root, whose first slash some stores leave out."""
+        return path.strip("/").removeprefix(str(self._root).strip("/")).strip("/")
 
     def delete(self, name: str) -> None:
         try:

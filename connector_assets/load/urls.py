@@ -36,10 +36,14 @@ def destination_from_url(url: str, *, wait_s: float = 300) -> Destination:
     kind = scheme.partition("+")[0] if scheme.startswith(("parquet+", "dlt+")) else scheme
     if found and kind in _KINDS:
         return _KINDS[kind](url, wait_s)
+    raise _unknown(scheme if found else "")
+
+
+def _unknown(scheme: str) -> ConfigError:
     # A URL may hold a password, so what does not look like a scheme is not quoted.
-    is_scheme = found and re.fullmatch(r"[a-z][a-z0-9+.-]{0,30}", scheme)
+    is_scheme = re.fullmatch(r"[a-z][a-z0-9+.-]{0,30}", scheme)
     what = f'"{scheme}" is not a known kind of destination' if is_scheme else "this is not a URL"
-    raise ConfigError(what, where="destination", fix=f"use one of {_FORMS}")
+    return ConfigError(what, where="destination", fix=f"use one of {_FORMS}")
 
 
 def _duckdb(url: str, wait_s: float) -> Destination:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import duckdb
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 
 from connector_assets.errors import ConfigError, LoadError
 from connector_assets.load.folders import LocalFolder, ObjectFolder
@@ -29,6 +32,44 @@ class TestObjectStore(DestinationContract):
         files = fsspec.filesystem("memory")
         yield ParquetDestination(ObjectFolder("memory://bucket/lake"))
         files.rm("/bucket", recursive=True) if files.exists("/bucket") else None
+
+
+class Bucket(MemoryFileSystem):
+    """Names begin with the bucket, not with a slash, as S3 has them."""
+
+    protocol = "s3"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return super()._strip_protocol(path.removeprefix("s3://"))
+
+    def ls(self, path: str, detail: bool = True, **given: Any) -> list[Any]:
+        found = super().ls(path, detail=True, **given)
+        named = [{**one, "name": one["name"].lstrip("/")} for one in found]
+        return named if detail else [one["name"] for one in named]
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_registry, "s3", Bucket)
+    Bucket.store.clear()
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize("url", ["s3:///bucket/lake/", "s3://bucket/la[k]e", "s3://bucket/a*/b?"])
+def test_a_prefix_in_a_bucket_is_read_as_it_was_written(url: str, tmp_path: Path) -> None:
+    store = Store(ParquetDestination(ObjectFolder(url)), tmp_path / "staged")
+    for number in range(1, 5):
+        store.load({"id": number}, mode="append", cursor=Cursor(number, number - 1 or None))
+    store.load({"id": 9}, {"id": 8})
+    store.load({"id": 7})
+    store.load({"id": 6})
+    assert store.values("id") == [6]
+    assert len([name for name in Bucket.store if name.endswith(".parquet")]) == 2
+    assert store.destination.read_cursor(TABLE) == 4
+    assert store.destination.uri == f"parquet+{url.replace(':///', '://').rstrip('/')}"
 
 
 @pytest.fixture

@@ -16,11 +16,26 @@ def may_hold_password(url: str) -> bool:
     >>> may_hold_password("postgresql://h/db?user=me&password=x")
     True
     """
-    rest = url.partition("://")[2]
+    rest = url.partition("://")[2] or url
     # All before the last `@`: who wrote the password may not have escaped what is in it.
     user = "" if rest.startswith("/") else rest.rpartition("@")[0]
     named = parse_qsl(rest.partition("?")[2], keep_blank_values=True)
-    return bool(user.partition(":")[2]) or any(_SECRET_NAME.search(key.lower()) for key, _ in named)
+    return (
+        bool(user.partition(":")[2])
+        or has_odd_port(url)
+        or any(_SECRET_NAME.search(key.lower()) for key, _ in named)
+    )
+
+
+def has_odd_port(url: str) -> bool:
+    """Whether a port is no number: it may be the password in `me:secret/db`, without a host.
+
+    >>> has_odd_port("postgresql://me:secret/db"), has_odd_port("postgresql://[::1]:1,h:2/db")
+    (True, False)
+    """
+    host = url.partition("://")[2].partition("/")[0]
+    ports = re.findall(":([^,]*)", re.sub(r"\[[^]]*\]", "", host.partition("?")[0]))
+    return "@" not in host and not all(port.isdecimal() or not port for port in ports)
 
 
 def is_unclear(url: str) -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from connector_assets.errors import ConfigError
 from connector_assets.load.table import Destination
-from connector_assets.passwords import is_unclear
+from connector_assets.passwords import has_odd_port, is_unclear
 
 _FORMS = (
     "duckdb:///file.duckdb, parquet:///folder, parquet+s3://bucket/folder, postgresql://host/db"
@@ -27,11 +27,11 @@ def destination_from_url(url: str, *, wait_s: float = 300) -> Destination:
     'duckdb:///data.duckdb'
     """
     scheme, found, _ = url.partition("://")
-    if is_unclear(url):
+    if is_unclear(url) or has_odd_port(url):
         raise ConfigError(
-            "an @ or a / stands where none can be",
+            "a password without an @ behind it, or with an @ or a / in it",
             where="destination",
-            fix="percent-encode the password: %40 is @, %2F is /",
+            fix="write user:password@host, and percent-encode the password: %40 is @, %2F is /",
         )
     kind = scheme.partition("+")[0] if scheme.startswith(("parquet+", "dlt+")) else scheme
     if found and kind in _KINDS:

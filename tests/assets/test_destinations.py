@@ -36,6 +36,8 @@ def test_assets_are_loaded_into_postgresql(shop_project, monkeypatch):
         "postgresql://me:x?s3cret@h/db",
         "postgresql://me:x@s3cret@h/db",
         "postgresql://:s3cret@h/db",
+        "postgresql://me:s3cret/db",
+        "postgresql:/me:s3cret@h/db",
     ],
 )
 def test_a_password_anywhere_in_a_url_is_refused_in_code(shop_project, url):
@@ -49,6 +51,7 @@ def test_a_password_anywhere_in_a_url_is_refused_in_code(shop_project, url):
     [
         "postgresql://me@h:5432/db?passfile=/p&sslkey=/k",
         "postgresql:///db?host=/run&user=me@corp",
+        "postgresql://[::1]:5432,other:5433/db",
         "duckdb:////home/me:x@corp/data.duckdb",
         "parquet+s3://bucket/a@b",
     ],

@@ -147,6 +147,8 @@ def test_a_destination_that_is_not_one_is_refused_before_anything_is_read(
         ("postgresql://me:s3/cret@127.0.0.1:1/db", "percent-encode the password"),
         ("postgresql://me:s3@cret@127.0.0.1:1/db", "percent-encode the password"),
         ("postgresql://me:s3/@cret@127.0.0.1:1/db", "percent-encode the password"),
+        ("postgresql://me:s3cret/db", "percent-encode the password"),
+        ("postgresql://me:s3cret", "percent-encode the password"),
         ("parquet+nosuch://me:s3cret@h/x", "leave it to the environment"),
         ("parquet+sftp://s3cret@h/x", "leave it to the environment"),
         ("parquet+s3://AK:s3cret@bucket/x", "leave it to the environment"),

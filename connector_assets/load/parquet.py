@@ -11,18 +11,18 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import LoadError
 from connector_assets.load.duckdb_load import Order, load, require_key
 from connector_assets.load.duckdb_read import Reads, first_line
 from connector_assets.load.duckdb_scratch import scratch
 from connector_assets.load.duckdb_sql import quoted
-from connector_assets.load.duckdb_state import dump_state, restore_state
+from connector_assets.load.duckdb_state import State, dump_state, restore_state
 from connector_assets.load.folders import Folder
 from connector_assets.load.lock import Lock
 from connector_assets.load.manifest import DataFile, Manifest, Part, all_manifests, read_manifest
@@ -93,6 +93,14 @@ class ParquetDestination(Reads):
         path = self._folder.lock_path(f"{table.schema}.{table.name}.lock")
         return Lock(path, what=self.uri, wait_s=self._wait_s, run_id=run_id)
 
+    def read_cursor(self, table: Table) -> Any:
+        """Return the stored position of `table`, or None; no other table's file is looked at."""
+        with told(self.uri), tempfile.TemporaryDirectory() as folder:
+            manifest = read_manifest(self._folder, table)
+            with scratch(Path(folder, "state.duckdb"), where=self.uri) as connection:
+                _restore_state(connection, manifest, self._folder, Path(folder))
+                return State(connection, table).cursor()
+
     def name_in_sql(self, table: Table) -> str:
         """The table's name as `query` takes it: `_reading` makes the views in this file."""
         return f'"views".{quoted(table.schema)}.{quoted(table.name)}'
@@ -119,7 +127,9 @@ class ParquetDestination(Reads):
             path = Path(folder, "views.duckdb")
             with duckdb.connect(path) as connection:
                 for manifest in manifests:
-                    _restore_state(connection, manifest, self._folder, path.parent)
+                    # A query needs no positions of items; without them a load fails.
+                    with suppress(LoadError, duckdb.Error):
+                        _restore_state(connection, manifest, self._folder, path.parent)
                     for suffix, part in manifest.parts.items():
                         table = Table(manifest.schema, manifest.name + suffix)
                         files = partial(fetch, self._folder, part.files, path.parent)

@@ -26,17 +26,21 @@ def destination_from_url(url: str, *, wait_s: float = 300) -> Destination:
     >>> destination_from_url("duckdb:///data.duckdb").uri
     'duckdb:///data.duckdb'
     """
+    _require_clear(url)
     scheme, found, _ = url.partition("://")
+    kind = scheme.partition("+")[0] if scheme.startswith(("parquet+", "dlt+")) else scheme
+    if found and kind in _KINDS:
+        return _KINDS[kind](url, wait_s)
+    raise _unknown(scheme if found else "")
+
+
+def _require_clear(url: str) -> None:
     if is_unclear(url) or has_odd_port(url):
         raise ConfigError(
             "a password without an @ behind it, or with an @ or a / in it",
             where="destination",
             fix="write user:password@host, and percent-encode the password: %40 is @, %2F is /",
         )
-    kind = scheme.partition("+")[0] if scheme.startswith(("parquet+", "dlt+")) else scheme
-    if found and kind in _KINDS:
-        return _KINDS[kind](url, wait_s)
-    raise _unknown(scheme if found else "")
 
 
 def _unknown(scheme: str) -> ConfigError:

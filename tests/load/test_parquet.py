@@ -298,3 +298,19 @@ def test_a_folder_that_is_shut_says_what_to_do(url: str, tmp_path: Path) -> None
         store.destination.count(TABLE)
     with pytest.raises(LoadError, match="permission denied; check the path"):
         store.load({"id": 1})
+
+
+def test_a_missing_file_of_positions_fails_its_own_table_and_no_query(
+    store: Store, root: Path
+) -> None:
+    other = Table("crm", "others")
+    store.load({"id": 1}, cursor=Cursor(many_of(2)))
+    store.load({"id": 2}, table=other, cursor=Cursor(2))
+    for file in (root / "crm" / "people" / "_items").iterdir():
+        file.unlink()
+    assert (store.values("id"), store.destination.count(other)) == ([1], 1)
+    assert store.destination.read_cursor(other) == 2
+    with pytest.raises(LoadError, match="parquet is missing; restore it, or remove crm/people"):
+        store.destination.read_cursor(TABLE)
+    with pytest.raises(LoadError, match="parquet is missing; restore it, or remove crm/people"):
+        store.load({"id": 3})

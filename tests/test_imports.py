@@ -17,6 +17,7 @@ ROOM = {
     "connection": "connector",
     "discovery": "connector",
     "partitioned": "connector",
+    "passwords": "errors",
     "project": "connector",
     "settings": "errors",
     "sync": "connector",

@@ -7,7 +7,6 @@ variables. So what Dagster stores and shows of a resource is harmless.
 from __future__ import annotations
 
 import os
-import re
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pydantic import Field
 from connector_assets.errors import ConfigError
 from connector_assets.load.table import Destination
 from connector_assets.load.urls import destination_from_url
+from connector_assets.passwords import may_hold_password
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.settings import DEFAULTS
 from connector_assets.settings import variable as named
@@ -81,7 +81,7 @@ def _stored(name: str, value: str) -> str:
     variable = named(name)
     if os.environ.get(variable) == value:
         return dg.EnvVar(variable)
-    if re.match(r"[^/]*://[^/@]*:[^/@]+@", value):
+    if may_hold_password(value):
         raise ConfigError(
             "Dagster would store and show the password in this URL",
             where=name.lower(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from connector_assets.load.duckdb_tables import name_of
 from connector_assets.load.duckdb_tuning import tune
 from connector_assets.load.lock import Lock
 from connector_assets.load.table import Cursor, Loaded, Segment, Table, WriteMode
+from connector_assets.load.told import told
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -81,9 +82,11 @@ class DuckDBDestination(Reads):
     def _writing(self, where: str, run_id: str) -> Iterator[DuckDBPyConnection]:
         import duckdb
 
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self._path.with_name(self._path.name + ".lock")
-        with Lock(lock, what=self.uri, wait_s=self._wait_s, run_id=run_id):
+        with ExitStack() as held:
+            with told(self.uri):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                lock = self._path.with_name(self._path.name + ".lock")
+                held.enter_context(Lock(lock, what=self.uri, wait_s=self._wait_s, run_id=run_id))
             connection = self._connect(read_only=False)
             try:
                 tune(connection)
@@ -98,7 +101,9 @@ class DuckDBDestination(Reads):
 
     @contextmanager
     def _reading(self) -> Iterator[DuckDBPyConnection | None]:
-        if not self._path.exists():
+        with told(self.uri):
+            exists = self._path.exists()
+        if not exists:
             yield None
             return
         connection = self._connect(read_only=True)

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from connector_assets.errors import ConfigError
+from connector_assets.errors import ConfigError, LoadError
+from connector_assets.load.told import told
+from connector_assets.passwords import may_hold_password
+
+_BUCKETS = re.compile(r"(\b(?:s3a?|gcs|gs|az|abfss?|oss)://)/*")
 
 
 class Folder(Protocol):
@@ -38,7 +45,13 @@ class Folder(Protocol):
         """A local path of the file, perhaps a copy in `scratch`."""
         ...
 
-    def names(self, pattern: str) -> list[str]: ...
+    def folders(self, name: str) -> list[str]:
+        """The folders in the folder `name`, "" for the root itself."""
+        ...
+
+    def files(self, name: str) -> list[str]:
+        """All files below the folder `name`."""
+        ...
 
     def delete(self, name: str) -> None: ...
 
@@ -79,10 +92,22 @@ class LocalFolder:
         _into_place(beside, to)
 
     def fetch(self, name: str, scratch: Path) -> Path:  # noqa: ARG002 # it is here already
-        return self._root / name
+        path = self._root / name
+        if not path.is_file():
+            raise _missing(name, self.uri)
+        return path
 
-    def names(self, pattern: str) -> list[str]:
-        return [path.relative_to(self._root).as_posix() for path in self._root.glob(pattern)]
+    def folders(self, name: str) -> list[str]:
+        folder = self._root / name
+        return self._names(path for path in folder.iterdir() if path.is_dir())
+
+    def files(self, name: str) -> list[str]:
+        return self._names(path for path in (self._root / name).rglob("*") if path.is_file())
+
+    def _names(self, paths: Iterator[Path]) -> list[str]:
+        with suppress(FileNotFoundError):
+            return [path.relative_to(self._root).as_posix() for path in paths]
+        return []
 
     def delete(self, name: str) -> None:
         (self._root / name).unlink(missing_ok=True)
@@ -96,17 +121,25 @@ class ObjectFolder:
     """
 
     def __init__(self, url: str) -> None:
+        if _holds_credentials(url):
+            raise ConfigError(
+                "a user or a password in the URL would be shown",
+                where="destination",
+                fix="leave it to the environment, as AWS_PROFILE or FSSPEC_SFTP_USERNAME",
+            )
         try:
             import fsspec
         except ImportError:
             fix = "pip install fsspec s3fs (or gcsfs, adlfs)"
             raise ConfigError("object stores need fsspec", where=url, fix=fix) from None
-        self._url = url.rstrip("/")
-        try:
-            self._files, path = fsspec.core.url_to_fs(self._url)
-        except (ImportError, ValueError) as error:
-            fix = "install fsspec's driver for it"
-            raise ConfigError(str(error), where=url, fix=fix) from error
+        # `s3:///bucket` is the same place: it is to have the same locks and the same name.
+        self._url = _BUCKETS.sub(r"\1", url.rstrip("/"))
+        with self._told():
+            try:
+                self._files, path = fsspec.core.url_to_fs(self._url)
+            except (ImportError, ValueError) as error:
+                fix = "install fsspec's driver for it"
+                raise ConfigError(str(error), where=url, fix=fix) from error
         self._root = PurePosixPath(path)
 
     @property
@@ -120,38 +153,75 @@ class ObjectFolder:
         return path
 
     def read(self, name: str) -> bytes | None:
-        self._files.invalidate_cache()
-        try:
+        with self._told(), suppress(FileNotFoundError):
+            self._files.invalidate_cache()
             content: bytes = self._files.cat_file(self._at(name))
-        except FileNotFoundError:
-            return None
-        return content
+            return content
+        return None
 
     def replace(self, name: str, content: bytes) -> None:
-        self._files.pipe_file(self._at(name), content)
+        with self._told():
+            self._files.pipe_file(self._made(name), content)
 
     def put(self, name: str, path: Path) -> None:
-        self._files.put_file(str(path), self._at(name))
+        with self._told():
+            self._files.put_file(str(path), self._made(name))
 
     def fetch(self, name: str, scratch: Path) -> Path:
         path = scratch / name.replace("/", "+")
-        self._files.get_file(self._at(name), str(path))
+        with self._told():
+            try:
+                self._files.get_file(self._at(name), str(path))
+            except FileNotFoundError:
+                raise _missing(name, self.uri) from None
         return path
 
-    def names(self, pattern: str) -> list[str]:
-        self._files.invalidate_cache()
-        found: list[Any] = self._files.glob(self._at(pattern))
-        root = str(self._root).strip("/")
-        return [str(path).strip("/").removeprefix(root).strip("/") for path in found]
+    def folders(self, name: str) -> list[str]:
+        with self._told(), suppress(FileNotFoundError):
+            self._files.invalidate_cache()
+            found: list[Any] = self._files.ls(self._at(name), detail=True)
+            return [self._name(one["name"]) for one in found if one["type"] == "directory"]
+        return []
+
+    def files(self, name: str) -> list[str]:
+        with self._told():
+            self._files.invalidate_cache()
+            return [self._name(path) for path in self._files.find(self._at(name))]
+
+    def _name(self, path: str) -> str:
+        """Relative to the root, whose first slash some stores leave out."""
+        return path.strip("/").removeprefix(str(self._root).strip("/")).strip("/")
 
     def delete(self, name: str) -> None:
-        try:
+        with self._told(), suppress(FileNotFoundError):
             self._files.rm_file(self._at(name))
-        except FileNotFoundError:
-            return
+
+    def _told(self) -> AbstractContextManager[None]:
+        """Every driver has errors of its own."""
+        check = "check the address, that the bucket exists, and the credentials in the environment"
+        return told(self.uri, kinds=Exception, check=check)
+
+    def _made(self, name: str) -> str:
+        """Where a file goes, once its folder is there; a bucket has none, and is not made."""
+        path = self._at(name)
+        if not _BUCKETS.search(self._url):
+            self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        return path
 
     def _at(self, name: str) -> str:
         return str(self._root / name)
+
+
+def _missing(name: str, uri: str) -> LoadError:
+    folder = "/".join(name.split("/")[:2])
+    fix = f"restore it, or remove {folder} to load it anew"
+    return LoadError(f"{name} is missing", where=uri, fix=fix)
+
+
+def _holds_credentials(url: str) -> bool:
+    """Azure alone has an `@` in its addresses: `abfs://container@account.dfs.core.windows.net`."""
+    host = url.partition("://")[2].partition("/")[0]
+    return may_hold_password(url) or ("@" in host and not url.startswith(("abfs", "az:")))
 
 
 def _into_place(written: Path, path: Path) -> None:

@@ -73,8 +73,8 @@ class Manifest:
             del content["items"]
         folder.replace(f"{self.folder}/{_FILE}", json.dumps(content, indent=1).encode())
         keep = {*self.file_names(), *self.before}
-        for name in folder.names(f"{self.folder}/**/*.parquet"):
-            if name not in keep:
+        for name in folder.files(self.folder):
+            if name.endswith(".parquet") and name not in keep:
                 folder.delete(name)
 
 
@@ -86,7 +86,8 @@ def read_manifest(folder: Folder, table: Table) -> Manifest:
 
 
 def all_manifests(folder: Folder) -> list[Manifest]:
-    found = [(name, folder.read(name)) for name in sorted(folder.names(f"*/*/{_FILE}"))]
+    tables = [table for schema in folder.folders("") for table in folder.folders(schema)]
+    found = [(name, folder.read(f"{name}/{_FILE}")) for name in sorted(tables)]
     return [_parse(content, name) for name, content in found if content is not None]
 
 

@@ -11,17 +11,19 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import LoadError
+from connector_assets.load.duckdb_errors import first_line
 from connector_assets.load.duckdb_load import Order, load, require_key
 from connector_assets.load.duckdb_read import Reads
 from connector_assets.load.duckdb_scratch import scratch
 from connector_assets.load.duckdb_sql import quoted
-from connector_assets.load.duckdb_state import dump_state, restore_state
+from connector_assets.load.duckdb_state import State, dump_state, restore_state
 from connector_assets.load.folders import Folder
 from connector_assets.load.lock import Lock
 from connector_assets.load.manifest import DataFile, Manifest, Part, all_manifests, read_manifest
@@ -37,6 +39,7 @@ from connector_assets.load.parquet_files import (
     types_of,
 )
 from connector_assets.load.table import Column, Cursor, Loaded, Segment, Table, WriteMode
+from connector_assets.load.told import told
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -73,23 +76,31 @@ class ParquetDestination(Reads):
         """Put the rows of `segments` into `table`, or change nothing and raise LoadError."""
         require_key(table, mode)
         order = Order(table, segments, mode, cursor, None, run_id, self.uri)
-        lock = self._folder.lock_path(f"{table.schema}.{table.name}.lock")
         with (
-            Lock(lock, what=self.uri, wait_s=self._wait_s, run_id=run_id),
+            told(self.uri),
+            self._locked(table, run_id),
             tempfile.TemporaryDirectory() as folder,
         ):
-            try:
-                before = read_manifest(self._folder, table)
-                step = _Step(order, before, self._folder, Path(folder))
-                loaded, after = step.done() or step.load()
-                if fence is not None:
-                    fence()
-                if after is not before:
-                    after.write(self._folder)
-            except OSError as error:
-                what = (error.strerror or type(error).__name__).lower()
-                raise LoadError(what, where=self.uri) from error
+            before = read_manifest(self._folder, table)
+            step = _Step(order, before, self._folder, Path(folder))
+            loaded, after = step.done() or step.load()
+            if fence is not None:
+                fence()
+            if after is not before:
+                after.write(self._folder)
         return loaded
+
+    def _locked(self, table: Table, run_id: str) -> Lock:
+        path = self._folder.lock_path(f"{table.schema}.{table.name}.lock")
+        return Lock(path, what=self.uri, wait_s=self._wait_s, run_id=run_id)
+
+    def read_cursor(self, table: Table) -> Any:
+        """Return the stored position of `table`, or None; no other table's file is looked at."""
+        with told(self.uri), tempfile.TemporaryDirectory() as folder:
+            manifest = read_manifest(self._folder, table)
+            with scratch(Path(folder, "state.duckdb"), where=self.uri) as connection:
+                _restore_state(connection, manifest, self._folder, Path(folder))
+                return State(connection, table).cursor()
 
     def name_in_sql(self, table: Table) -> str:
         """The table's name as `query` takes it: `_reading` makes the views in this file."""
@@ -97,6 +108,16 @@ class ParquetDestination(Reads):
 
     @contextmanager
     def _reading(self) -> Iterator[DuckDBPyConnection | None]:
+        import duckdb
+
+        try:
+            with told(self.uri), self._views() as connection:
+                yield connection
+        except duckdb.Error as error:
+            raise LoadError(first_line(error), where=self.uri) from error
+
+    @contextmanager
+    def _views(self) -> Iterator[DuckDBPyConnection | None]:
         import duckdb
 
         manifests = all_manifests(self._folder)
@@ -107,10 +128,13 @@ class ParquetDestination(Reads):
             path = Path(folder, "views.duckdb")
             with duckdb.connect(path) as connection:
                 for manifest in manifests:
-                    _restore_state(connection, manifest, self._folder, path.parent)
+                    # A query needs no positions of items; without them a load fails.
+                    with suppress(LoadError, duckdb.Error):
+                        _restore_state(connection, manifest, self._folder, path.parent)
                     for suffix, part in manifest.parts.items():
                         table = Table(manifest.schema, manifest.name + suffix)
-                        show(connection, table, part, fetch(self._folder, part.files, path.parent))
+                        files = partial(fetch, self._folder, part.files, path.parent)
+                        show(connection, table, part, files)
             with duckdb.connect(path, read_only=True) as connection:
                 connection.execute("set TimeZone = 'UTC'")
                 yield connection

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connector_assets.errors import LoadError
+from connector_assets.load.duckdb_errors import first_line
 from connector_assets.load.duckdb_sql import literal, quoted, with_texts
 from connector_assets.load.duckdb_tables import PARTITION, describe, name_of
 from connector_assets.load.folders import Folder
@@ -81,18 +83,36 @@ def restore(
     connection: DuckDBPyConnection, table: Table, part: Part, paths: Sequence[Path]
 ) -> None:
     """Make the table of these files, as it was."""
+    connection.execute(f"create schema if not exists {quoted(table.schema)}")
     _create(connection, "table", table, part, paths)
 
 
-def show(connection: DuckDBPyConnection, table: Table, part: Part, paths: Sequence[Path]) -> None:
-    """Make a view of these files, with the table's own types."""
-    _create(connection, "view", table, part, paths)
+def show(
+    connection: DuckDBPyConnection, table: Table, part: Part, fetched: Callable[[], Sequence[Path]]
+) -> None:
+    """Make a view of these files, with the table's own types.
+
+    If they are missing or broken it fails once it is read: the other tables stay readable.
+    """
+    import duckdb
+
+    connection.execute(f"create schema if not exists {quoted(table.schema)}")
+    try:
+        _create(connection, "view", table, part, fetched())
+    except (duckdb.Error, LoadError) as error:
+        why = literal(str(error) if isinstance(error, LoadError) else first_line(error))
+        values = ", ".join(
+            f"CAST(error({why}) AS {type_}) AS {quoted(name)}" for name, type_ in part.types.items()
+        )
+        connection.execute(
+            f"create view {name_of(connection, table)} as "
+            f"select {values} from range(1) where error({why}) is null"
+        )
 
 
 def _create(
     connection: DuckDBPyConnection, kind: str, table: Table, part: Part, paths: Sequence[Path]
 ) -> None:
-    connection.execute(f"create schema if not exists {quoted(table.schema)}")
     present, rows = _rows(connection, paths)
     values = ", ".join(
         f"CAST({quoted(name) if name in present else 'NULL'} AS {type_}) AS {quoted(name)}"

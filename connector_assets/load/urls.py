@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from connector_assets.errors import ConfigError
 from connector_assets.load.table import Destination
+from connector_assets.passwords import has_odd_port, is_unclear
 
 _FORMS = (
     "duckdb:///file.duckdb, parquet:///folder, parquet+s3://bucket/folder, postgresql://host/db"
@@ -25,25 +26,54 @@ def destination_from_url(url: str, *, wait_s: float = 300) -> Destination:
     >>> destination_from_url("duckdb:///data.duckdb").uri
     'duckdb:///data.duckdb'
     """
+    _require_clear(url)
     scheme, found, _ = url.partition("://")
     kind = scheme.partition("+")[0] if scheme.startswith(("parquet+", "dlt+")) else scheme
     if found and kind in _KINDS:
         return _KINDS[kind](url, wait_s)
-    # A URL may hold a password, so what is not known to be a scheme is not quoted.
-    what = f'"{scheme}" is not a known kind of destination' if found else "this is not a URL"
-    raise ConfigError(what, where="destination", fix=f"use one of {_FORMS}")
+    raise _unknown(scheme if found else "")
+
+
+def _require_clear(url: str) -> None:
+    if is_unclear(url) or has_odd_port(url):
+        raise ConfigError(
+            "a password without an @ behind it, or with an @ or a / in it",
+            where="destination",
+            fix="write user:password@host, and percent-encode the password: %40 is @, %2F is /",
+        )
+
+
+def _unknown(scheme: str) -> ConfigError:
+    # A URL may hold a password, so what does not look like a scheme is not quoted.
+    is_scheme = re.fullmatch(r"[a-z][a-z0-9+.-]{0,30}", scheme)
+    what = f'"{scheme}" is not a known kind of destination' if is_scheme else "this is not a URL"
+    return ConfigError(what, where="destination", fix=f"use one of {_FORMS}")
 
 
 def _duckdb(url: str, wait_s: float) -> Destination:
     from connector_assets.load.duckdb import DuckDBDestination
 
-    return DuckDBDestination(_path(url), wait_s=wait_s)
+    path = _path(url)
+    # `:memory:` is gone with this process, `md:name` is a database at MotherDuck, and so on.
+    if re.match(r"[\w.+-]*:", str(path)):
+        raise ConfigError(
+            "DuckDB does not take a name with a colon there for a file",
+            where="destination",
+            fix="use duckdb:///file.duckdb, or duckdb:////absolute, which is always a file",
+        )
+    return DuckDBDestination(path, wait_s=wait_s)
 
 
 def _parquet(url: str, wait_s: float) -> Destination:
     from connector_assets.load.folders import LocalFolder, ObjectFolder
     from connector_assets.load.parquet import ParquetDestination
 
+    if "memory" in re.split(r"\+|::", url.partition("://")[0]):
+        raise ConfigError(
+            "what is in memory is gone with this process",
+            where="destination",
+            fix="use parquet:///folder",
+        )
     if url.startswith("parquet+"):
         return ParquetDestination(ObjectFolder(url.removeprefix("parquet+")), wait_s=wait_s)
     return ParquetDestination(LocalFolder(_path(url)), wait_s=wait_s)
@@ -97,4 +127,7 @@ def _path(url: str) -> Path:
             where="destination",
             fix=f"use {kind}:///relative or {kind}:////absolute",
         )
-    return Path(unquote(rest.removeprefix("/")))
+    path = unquote(rest.removeprefix("/"))
+    if "\0" in path:
+        raise ConfigError("no path has a NUL in it", where="destination", fix="take %00 out")
+    return Path(path)

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from connector_assets.passwords import may_hold_password
 from connector_assets.spec.body import Value
 from connector_assets.spec.cron import check_cron
 from connector_assets.spec.labels import Group, Owner, Tags
@@ -29,13 +30,12 @@ from connector_assets.spec.template import Template
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 _DESTINATION = re.compile(r"[a-z][a-z0-9+.-]*:[^\s]+")
-_PASSWORD = re.compile(r"//[^/@:]*:[^/@]+@")
 
 
 def _destination(value: str) -> str:
     if not _DESTINATION.fullmatch(value):
         raise ValueError("must be a URL such as duckdb:///data.duckdb")
-    if _PASSWORD.search(value):
+    if may_hold_password(value):
         raise ValueError("must not hold a password; give it through the environment")
     return value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from connector_assets.assets.resources import destination_resource
 from connector_assets.errors import ConfigError
 from tests.postgres import run, serving_postgres
 
@@ -22,6 +23,41 @@ def test_assets_are_loaded_into_postgresql(shop_project, monkeypatch):
         assert done.metadata["dagster/storage_kind"].value == "postgresql"
         again = shop_project.definitions(destination=url).resolve_implicit_global_asset_job_def()
         assert again.execute_in_process(asset_selection=[ITEMS]).success
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:s3cret@h/db",
+        "postgresql://h/db?user=me&password=s3cret",
+        "postgresql://h/db?sslpassword=s3cret",
+        "postgresql://h/db?pass%77ord=s3cret",
+        "postgresql://me:x/s3cret@h/db",
+        "postgresql://me:x?s3cret@h/db",
+        "postgresql://me:x@s3cret@h/db",
+        "postgresql://:s3cret@h/db",
+        "postgresql://me:s3cret/db",
+        "postgresql:/me:s3cret@h/db",
+    ],
+)
+def test_a_password_anywhere_in_a_url_is_refused_in_code(shop_project, url):
+    with pytest.raises(ConfigError, match="would store and show the password") as refused:
+        shop_project.definitions(destination=url)
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me@h:5432/db?passfile=/p&sslkey=/k",
+        "postgresql:///db?host=/run&user=me@corp",
+        "postgresql://[::1]:5432,other:5433/db",
+        "duckdb:////home/me:x@corp/data.duckdb",
+        "parquet+s3://bucket/a@b",
+    ],
+)
+def test_a_url_without_a_password_is_kept_as_it_is(url):
+    assert destination_resource(url, "staging").url == url
 
 
 def test_a_password_in_code_is_refused_and_in_the_environment_is_not_stored(

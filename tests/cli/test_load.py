@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import threading
 import time
@@ -118,7 +119,17 @@ def test_a_stream_that_is_not_there_loads_nothing(cli, shop_project, api):
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://me:s3cret@h/d", "duckdb://data.duckdb", "x", "me:s3cret@h/d", "s3://b/f", ""]
+    "url",
+    [
+        "mysql://me:s3cret@h/d",
+        "duckdb://data.duckdb",
+        "x",
+        "me:s3cret@h/d",
+        "me:s3cret@h/d://x",
+        "s3cret/x://y",
+        "s3://b/f",
+        "",
+    ],
 )
 def test_a_destination_that_is_not_one_is_refused_before_anything_is_read(
     cli, shop_project, api, url
@@ -128,6 +139,61 @@ def test_a_destination_that_is_not_one_is_refused_before_anything_is_read(
     assert "duckdb:///" in done.err
     assert "s3cret" not in done.err
     assert api.seen == []
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://me:s3/cret@127.0.0.1:1/db", "percent-encode the password"),
+        ("postgresql://me:s3@cret@127.0.0.1:1/db", "percent-encode the password"),
+        ("postgresql://me:s3/@cret@127.0.0.1:1/db", "percent-encode the password"),
+        ("postgresql://me:s3cret/db", "percent-encode the password"),
+        ("postgresql://me:s3cret", "percent-encode the password"),
+        ("parquet+nosuch://me:s3cret@h/x", "leave it to the environment"),
+        ("parquet+sftp://s3cret@h/x", "leave it to the environment"),
+        ("parquet+s3://AK:s3cret@bucket/x", "leave it to the environment"),
+        ("parquet+s3://AK:s3/cret@bucket/x", "percent-encode the password"),
+        ("parquet+http://h/x?token=s3cret", "leave it to the environment"),
+    ],
+)
+def test_a_destination_with_a_password_in_the_wrong_place_is_not_quoted(
+    cli, shop_project, api, url, says
+):
+    done = cli("load", "shop", "--to", url)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("destination: ")
+    assert says in done.err
+    assert not re.search("s3|cret|127", done.err)
+    assert api.seen == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "duckdb:///:memory:",
+        "duckdb:///:memory:shop",
+        "duckdb:///md:shop",
+        "duckdb:///./md:shop",
+        "duckdb:///s3://bucket/shop.duckdb",
+        "duckdb:///a%00b",
+        "parquet:///a%00b",
+        "parquet+memory://bucket/folder",
+        "parquet+simplecache::memory://bucket/folder",
+    ],
+)
+def test_a_destination_that_would_not_keep_the_rows_is_refused(
+    cli, shop_project, api, url, monkeypatch
+):
+    assert cli("load", "shop", "--to", url).err.startswith("destination: ")
+    monkeypatch.setenv("CONNECTOR_ASSETS_DESTINATION", url)
+    assert cli("load", "shop").err.startswith("destination: ")
+    assert api.seen == []
+
+
+def test_an_absolute_path_is_a_file_whatever_its_name(cli, shop_project):
+    file = shop_project / "md:shop"
+    assert cli("load", "shop", "items", "--to", f"duckdb:///{file}").code == 0
+    assert file.is_file()
 
 
 def test_a_wrong_destination_names_every_form_there_is(cli, shop_project):

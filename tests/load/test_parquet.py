@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import duckdb
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 
 from connector_assets.errors import ConfigError, LoadError
 from connector_assets.load.folders import LocalFolder, ObjectFolder
 from connector_assets.load.parquet import ParquetDestination
 from connector_assets.load.table import Cursor, Destination, Table
+from connector_assets.load.urls import destination_from_url
 from tests.load.contract import KEYED, TABLE, DestinationContract, Store, many_of
 
 
@@ -29,6 +34,44 @@ class TestObjectStore(DestinationContract):
         files = fsspec.filesystem("memory")
         yield ParquetDestination(ObjectFolder("memory://bucket/lake"))
         files.rm("/bucket", recursive=True) if files.exists("/bucket") else None
+
+
+class Bucket(MemoryFileSystem):
+    """Names begin with the bucket, not with a slash, as S3 has them."""
+
+    protocol = "s3"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return super()._strip_protocol(path.removeprefix("s3://"))
+
+    def ls(self, path: str, detail: bool = True, **given: Any) -> list[Any]:
+        found = super().ls(path, detail=True, **given)
+        named = [{**one, "name": one["name"].lstrip("/")} for one in found]
+        return named if detail else [one["name"] for one in named]
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_registry, "s3", Bucket)
+    Bucket.store.clear()
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize("url", ["s3:///bucket/lake/", "s3://bucket/la[k]e", "s3://bucket/a*/b?"])
+def test_a_prefix_in_a_bucket_is_read_as_it_was_written(url: str, tmp_path: Path) -> None:
+    store = Store(ParquetDestination(ObjectFolder(url)), tmp_path / "staged")
+    for number in range(1, 5):
+        store.load({"id": number}, mode="append", cursor=Cursor(number, number - 1 or None))
+    store.load({"id": 9}, {"id": 8})
+    store.load({"id": 7})
+    store.load({"id": 6})
+    assert store.values("id") == [6]
+    assert len([name for name in Bucket.store if name.endswith(".parquet")]) == 2
+    assert store.destination.read_cursor(TABLE) == 4
+    assert store.destination.uri == f"parquet+{url.replace(':///', '://').rstrip('/')}"
 
 
 @pytest.fixture
@@ -111,6 +154,11 @@ def test_a_manifest_that_cannot_be_read_is_an_error(store: Store, root: Path) ->
         store.destination.count(TABLE)
 
 
+def test_an_address_with_an_at_sign_is_no_user() -> None:
+    with pytest.raises(ConfigError, match="adlfs"):
+        ObjectFolder("abfs://container@account.dfs.core.windows.net/x")
+
+
 def test_an_unknown_store_says_what_to_install() -> None:
     with pytest.raises(ConfigError, match="fsspec"):
         ObjectFolder("nonsense://bucket")
@@ -143,3 +191,126 @@ def test_files_of_positions_stay_until_the_load_after_next(store: Store, root: P
     store.load({"id": 4})
     assert len(files()) == 1
     assert store.destination.read_cursor(TABLE) == {**many_of(1), "[1]": 2}
+
+
+def test_a_missing_file_fails_its_own_table_and_not_the_others(store: Store, root: Path) -> None:
+    other = Table("crm", "others")
+    store.load({"id": 1, "n": {"a": 1}})
+    store.load({"id": 2}, table=other, mode="append")
+    for file in (root / "crm" / "people").glob("*.parquet"):
+        file.unlink()
+    assert store.destination.count(other) == 1
+    assert store.destination.describe(TABLE)
+    for sql in ("select id from crm.people where id = 1", "select count(*) from crm.people"):
+        with pytest.raises(LoadError, match=r"parquet is missing; restore it, or remove crm/peop"):
+            store.destination.query(sql)
+    with pytest.raises(LoadError, match="is missing; restore it"):
+        store.load({"id": 3}, table=KEYED, mode="merge")
+    assert store.load({"id": 3}).rows == 1
+    assert store.values("id") == [3]
+
+
+def test_a_broken_file_fails_its_own_table_and_not_the_others(store: Store, root: Path) -> None:
+    other = Table("crm", "others")
+    store.load({"id": 1})
+    store.load({"id": 2}, table=other)
+    for file in (root / "crm" / "people").glob("*.parquet"):
+        file.write_bytes(b"half")
+    assert store.destination.count(other) == 1
+    with pytest.raises(LoadError, match="parquet"):
+        store.destination.count(TABLE)
+    assert store.load({"id": 3}).rows == 1
+
+
+def test_a_missing_file_of_a_bucket_is_named(bucket: None, tmp_path: Path) -> None:
+    store = Store(ParquetDestination(ObjectFolder("s3://bucket/lake")), tmp_path / "staged")
+    store.load({"id": 1})
+    for name in [name for name in Bucket.store if name.endswith(".parquet")]:
+        del Bucket.store[name]
+    with pytest.raises(LoadError, match=r"s3://bucket/lake: crm/people/.*parquet is missing"):
+        store.destination.count(TABLE)
+
+
+class NoCredentialsError(Exception):
+    """As a driver has them: of no common kind, and its words may hold anything."""
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (NoCredentialsError("s3cret"), "no credentials error"),
+        (FileNotFoundError("s3cret"), "file not found error"),
+        (ConnectionRefusedError(111, "s3cret"), "connection refused"),
+    ],
+)
+def test_what_a_driver_refuses_says_where_and_what_to_do(
+    bucket: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    what: str,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise error
+
+    for method in ("put_file", "pipe_file"):
+        monkeypatch.setattr(Bucket, method, refuse)
+    store = Store(ParquetDestination(ObjectFolder("s3://bucket/lake")), tmp_path / "staged")
+    with pytest.raises(LoadError) as refused:
+        store.load({"id": 1})
+    assert str(refused.value) == (
+        f"parquet+s3://bucket/lake: {what}; "
+        "check the address, that the bucket exists, and the credentials in the environment"
+    )
+
+
+def test_folders_are_made_where_a_store_has_folders(tmp_path: Path) -> None:
+    lake = ParquetDestination(ObjectFolder(f"file://{tmp_path}/new/lake"))
+    store = Store(lake, tmp_path / "staged")
+    store.load({"id": 1}, mode="append")
+    store.load({"id": 2}, mode="append")
+    assert store.values("id") == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "duckdb"])
+def test_a_path_that_cannot_be_written_says_what_to_do(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "x", Path("/proc/nowhere/x")):
+        store = Store(destination_from_url(f"{kind}:///{path}"), tmp_path / "staged")
+        with pytest.raises(LoadError, match=r"; check the path, and that this user may") as refused:
+            store.load({"id": 1})
+        assert refused.value.where == f"{kind}:///{path}"
+
+
+def test_a_file_is_no_folder_to_read(tmp_path: Path) -> None:
+    (tmp_path / "data.duckdb").touch()
+    destination = destination_from_url(f"parquet:///{tmp_path}/data.duckdb")
+    with pytest.raises(LoadError, match="not a directory; check the path"):
+        destination.count(TABLE)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing keeps root out")
+@pytest.mark.parametrize("url", ["parquet:///{}/shut/lake", "duckdb:///{}/shut/x.duckdb"])
+def test_a_folder_that_is_shut_says_what_to_do(url: str, tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir(mode=0)
+    store = Store(destination_from_url(url.format(tmp_path)), tmp_path / "staged")
+    with pytest.raises(LoadError, match="permission denied; check the path"):
+        store.destination.count(TABLE)
+    with pytest.raises(LoadError, match="permission denied; check the path"):
+        store.load({"id": 1})
+
+
+def test_a_missing_file_of_positions_fails_its_own_table_and_no_query(
+    store: Store, root: Path
+) -> None:
+    other = Table("crm", "others")
+    store.load({"id": 1}, cursor=Cursor(many_of(2)))
+    store.load({"id": 2}, table=other, cursor=Cursor(2))
+    for file in (root / "crm" / "people" / "_items").iterdir():
+        file.unlink()
+    assert (store.values("id"), store.destination.count(other)) == ([1], 1)
+    assert store.destination.read_cursor(other) == 2
+    with pytest.raises(LoadError, match="parquet is missing; restore it, or remove crm/people"):
+        store.destination.read_cursor(TABLE)
+    with pytest.raises(LoadError, match="parquet is missing; restore it, or remove crm/people"):
+        store.load({"id": 3})

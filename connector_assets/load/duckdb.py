@@ -83,6 +83,7 @@ class DuckDBDestination(Reads):
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lock = self._path.with_name(self._path.name + ".lock")
         with Lock(lock, what=self.uri, wait_s=self._wait_s, run_id=run_id):
+            self._create()
             connection = self._connect(read_only=False)
             try:
                 tune(connection)
@@ -94,6 +95,25 @@ class DuckDBDestination(Reads):
             finally:
                 # Closing without a commit undoes everything, also when it is an interrupt.
                 connection.close()
+
+    def _create(self) -> None:
+        """Make the file where there is none, under its name only when it is whole.
+
+        DuckDB writes it in several steps: of one that was killed between them it makes no sense.
+        """
+        import duckdb
+
+        path = self._path.resolve()  # a link stays one
+        if path.exists():
+            return
+        new = path.with_name(path.name + ".new")
+        new.unlink(missing_ok=True)
+        try:
+            duckdb.connect(new).close()
+        except duckdb.Error as error:
+            new.unlink(missing_ok=True)
+            raise LoadError(first_line(error), where=self.uri) from error
+        new.replace(path)
 
     @contextmanager
     def _reading(self) -> Iterator[DuckDBPyConnection | None]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 1.0
+# DuckDB's words for a file that another process has; the others are Windows', and its own there.
+_HELD = ("Could not set lock on file", "File is already open in", "used by another process")
 
 
 class DuckDBDestination(Reads):
@@ -134,7 +136,7 @@ class DuckDBDestination(Reads):
             try:
                 return duckdb.connect(self._path, read_only=read_only)
             except duckdb.Error as error:
-                if "lock" not in str(error):
+                if not any(words in str(error) for words in _HELD):
                     raise LoadError(first_line(error), where=self.uri) from error
                 if self._monotonic() >= give_up:
                     raise Busy(

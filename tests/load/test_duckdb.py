@@ -268,6 +268,22 @@ def test_a_file_that_is_open_elsewhere_on_windows_is_busy(
         DuckDBDestination(path, wait_s=0).read_cursor(TABLE)
 
 
+def test_a_load_done_into_a_table_that_is_gone_is_done_again(store: Store, path: Path) -> None:
+    store.load({"id": 1}, mode="append", load_id="one")
+    with duckdb.connect(path) as connection:
+        connection.execute("drop table crm.people")
+    for _ in range(2):
+        assert store.load({"id": 1}, mode="append", load_id="one").rows == 1
+
+
+def test_a_load_of_rejected_rows_only_makes_no_table_and_is_done_once(store: Store) -> None:
+    table = Table("crm", "people", columns={"v": "bigint"}, schema_policy="quarantine")
+    for _ in range(2):
+        loaded = store.load({"v": "x"}, table=table, mode="append", load_id="one")
+        assert (loaded.received, loaded.rejected) == (1, 1)
+    assert store.destination.count(Table("crm", "people__rejected")) == 1
+
+
 def test_what_is_remembered_is_open_to_read(store: Store, path: Path) -> None:
     store.load({"id": 1}, mode="append", load_id="abc")
     with duckdb.connect(path) as connection:

@@ -308,3 +308,18 @@ def test_positions_that_an_earlier_version_stored_are_read_on(store: Store, url:
     later = {f"later {n}": 3 for n in range(MANY)}
     store.load({"id": 2}, cursor=Cursor(later, {}, adds=True))
     assert store.destination.read_cursor(TABLE) == later
+
+
+@pytest.mark.parametrize("key", ["load_id, schema_name, table_name, partition", "load_id"])
+def test_a_load_done_into_a_table_that_is_gone_is_done_again(
+    store: Store, url: str, key: str
+) -> None:
+    """Also where an earlier version made the log, whose key is the id alone."""
+    store.load({"id": 1}, mode="append", load_id="one")
+    run(url, "alter table _connector_assets.loads drop constraint loads_pkey")
+    run(url, f"alter table _connector_assets.loads add primary key ({key})")
+    run(url, "drop table crm.people")
+    for _ in range(2):
+        assert store.load({"id": 1}, mode="append", load_id="one").rows == 1
+    other = Table("other", "people")
+    assert store.load({"id": 1}, table=other, mode="append", load_id="one").rows == 1

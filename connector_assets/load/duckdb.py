@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 1.0
+# DuckDB's words for a file that another process has; the others are Windows', and its own there.
+_HELD = ("Could not set lock on file", "File is already open in", "used by another process")
 
 
 class DuckDBDestination(Reads):
@@ -87,6 +89,7 @@ class DuckDBDestination(Reads):
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 lock = self._path.with_name(self._path.name + ".lock")
                 held.enter_context(Lock(lock, what=self.uri, wait_s=self._wait_s, run_id=run_id))
+                self._create()
             connection = self._connect(read_only=False)
             try:
                 tune(connection)
@@ -98,6 +101,25 @@ class DuckDBDestination(Reads):
             finally:
                 # Closing without a commit undoes everything, also when it is an interrupt.
                 connection.close()
+
+    def _create(self) -> None:
+        """Make the file where there is none, under its name only when it is whole.
+
+        DuckDB writes it in several steps: of one that was killed between them it makes no sense.
+        """
+        import duckdb
+
+        path = self._path.resolve()  # a link stays one
+        if path.exists():
+            return
+        new = path.with_name(path.name + ".new")
+        new.unlink(missing_ok=True)
+        try:
+            duckdb.connect(new).close()
+        except duckdb.Error as error:
+            new.unlink(missing_ok=True)
+            raise refused(error, self.uri) from error
+        new.replace(path)
 
     @contextmanager
     def _reading(self) -> Iterator[DuckDBPyConnection | None]:
@@ -120,7 +142,7 @@ class DuckDBDestination(Reads):
             try:
                 return duckdb.connect(self._path, read_only=read_only)
             except duckdb.Error as error:
-                if "lock" not in str(error):
+                if not any(words in str(error) for words in _HELD):
                     raise refused(error, self.uri) from error
                 if self._monotonic() >= give_up:
                     raise Busy(

@@ -72,6 +72,8 @@ class Insert:
             )
 
     def _insert(self, target: str, source: Source, constants: Mapping[str, str]) -> int:
+        import duckdb
+
         names = ", ".join(quoted(name) for name in (*source.values, *constants))
         values = [_checked(cast) for _, cast in source.values.values()]
         selected = ", ".join([*values, *map(literal, constants.values())])
@@ -79,7 +81,7 @@ class Insert:
             sql = f"insert into {target} ({names}) select {selected} from {source.rows}"
             with self._order():
                 return int(self._execute(sql)[0][0])
-        except Exception:
+        except duckdb.Error:  # not an interruption, of which there is nothing to explain
             self._execute("rollback")
             self._explain(source)
             raise

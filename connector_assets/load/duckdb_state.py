@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import Busy
 from connector_assets.load.duckdb_sql import literal
+from connector_assets.load.duckdb_tables import describe
 from connector_assets.load.items import ItemPositions, whole, write_lines
 from connector_assets.load.kinds import Kind
 from connector_assets.load.plan import KeyColumn
@@ -157,12 +158,18 @@ class State:
             [*self._key, json.dumps(rows), _COLUMNS_JSON],
         )
 
-    def taken(self, load_id: str) -> tuple[int, int] | None:
-        """(received, rejected) of the load of this name, None if it has not been done."""
+    def taken(self, load_id: str) -> tuple[Any, ...] | None:
+        """(received, rejected) of the load of this name, None if it has not been done here.
+
+        Rows that went into a table that is gone are to be loaded again.
+        """
         found = self._all(
-            "select received, rejected from _connector_assets.loads where load_id = ?", [load_id]
+            "select received, rejected from _connector_assets.loads "
+            f"where load_id = ? and {_OF_PART}",
+            [load_id, *self._part],
         )
-        return (found[0][0], found[0][1]) if found else None
+        has_table = bool(describe(self._connection, self._table))
+        return next((row for row in found if has_table or row[0] == row[1]), None)
 
     def keep_load(self, load_id: str, mode: str, loaded: Loaded, *, run_id: str) -> None:
         self._all(

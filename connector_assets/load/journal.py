@@ -13,7 +13,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -22,11 +22,13 @@ from msgspec.structs import asdict
 from connector_assets.load.table import SegmentFormat
 
 _CHUNK = 1 << 20
+_VERSION = 1
+_T = TypeVar("_T", bound=Struct)
 _encoder = json.JSONEncoder(separators=(",", ":"))
 _plain = msgspec.json.Encoder()
 
 
-class Header(Struct, frozen=True):
+class Header(Struct, frozen=True, forbid_unknown_fields=True):
     """The first line: whose rows these are. A different fingerprint means: start over.
 
     `load_id` names the one load these rows are for, so that a destination takes them only once.
@@ -37,10 +39,10 @@ class Header(Struct, frozen=True):
     partition: str | None
     fingerprint: str
     load_id: str
-    version: int = 1
+    version: int = _VERSION
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     """One batch, whose rows are bytes `start` to `end` of `file`.
 
     `journal_end`, where its line ends, is known on reading only.
@@ -72,12 +74,9 @@ def line(record: Header | Entry) -> bytes:
 
 
 def read_header(path: Path) -> Header | None:
-    for record, _ in _lines(path):
-        try:
-            return Header(**record)
-        except TypeError:  # another version wrote it
-            return None
-    return None
+    """The first line, None where there is none that this version can go by."""
+    header = next((_as(Header, record) for record, _ in _lines(path)), None)
+    return header if header and header.version == _VERSION else None
 
 
 def read_entries(path: Path) -> Iterator[Entry]:
@@ -85,10 +84,17 @@ def read_entries(path: Path) -> Iterator[Entry]:
     records = _lines(path)
     next(records, None)
     for record, end in records:
-        entry = Entry(**{**record, "journal_end": end})
-        if not _intact(path.parent, entry):
+        entry = _as(Entry, {**record, "journal_end": end})
+        if entry is None or not _intact(path.parent, entry):
             return
         yield entry
+
+
+def _as(kind: type[_T], record: dict[str, Any]) -> _T | None:
+    try:
+        return msgspec.convert(record, kind)
+    except msgspec.ValidationError:  # another version wrote it
+        return None
 
 
 def _intact(folder: Path, entry: Entry) -> bool:
@@ -118,4 +124,10 @@ def _lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
             end += len(text)
             if not text.endswith(b"\n") or b"%08x " % zlib.crc32(text[9:-1]) != text[:9]:
                 return
-            yield json.loads(text[9:-1]), end
+            try:
+                record = json.loads(text[9:-1])
+            except ValueError:
+                return
+            if not isinstance(record, dict):
+                return
+            yield record, end

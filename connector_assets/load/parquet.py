@@ -159,8 +159,9 @@ class _Step:
 
     def done(self) -> tuple[Loaded, Manifest] | None:
         """What this load did, if it was done before."""
+        this = (self.order.load_id, self.order.table.partition or "")
         for row in self.before.state.get("loads", []):
-            if self.order.load_id and row["load_id"] == self.order.load_id:
+            if self.order.load_id and (row["load_id"], row["partition"]) == this:
                 loaded = self._loaded(self.before, row["received"], row["rejected"])
                 return loaded, self.before
         return None

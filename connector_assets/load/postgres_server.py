@@ -81,11 +81,29 @@ class Server:
             ) from error
         try:
             with connection:
-                connection.execute(_SESSION)
-                yield connection
+                connection.execute(f"{_SESSION}; set lock_timeout = {self._wait_ms}".encode())
+                with self._patient(connection):
+                    yield connection
         except psycopg.Error as error:
             kind = RowsError if isinstance(error, psycopg.DataError) else LoadError
             raise kind(words(error), where=where) from error
+
+    @property
+    def _wait_ms(self) -> int:
+        return max(1, round(self.wait_s * 1000))
+
+    @contextmanager
+    def _patient(self, connection: Connection, table: str | None = None) -> Iterator[None]:
+        """Turn the end of our patience with those who hold a table into Busy."""
+        try:
+            yield
+        except psycopg.errors.LockNotAvailable as error:
+            connection.rollback()
+            raise Busy(
+                f"in use by {_users(connection, table)}",
+                where=self.uri,
+                fix="end that transaction, or wait for it",
+            ) from error
 
     def _conninfo(self, run_id: str) -> str:
         ours = {"application_name": _name(run_id), "client_encoding": "UTF8"}
@@ -107,17 +125,8 @@ class Server:
 
         `table` is its name in SQL.
         """
-        try:
-            with connection.transaction():
-                wait_ms = max(1, round(self.wait_s * 1000))
-                connection.execute(f"set local lock_timeout = {wait_ms}".encode())
-                yield
-        except psycopg.errors.LockNotAvailable as error:
-            raise Busy(
-                f"in use by {_users(connection, table)}",
-                where=self.uri,
-                fix="end that transaction, or wait for it",
-            ) from error
+        with self._patient(connection, table), connection.transaction():
+            yield
 
     def _lock(self, connection: Connection, where: str) -> None:
         give_up = self._monotonic() + self.wait_s
@@ -163,13 +172,15 @@ def _holder(connection: Connection, key: str) -> str:
     return str(_Session(*found)) if found else "another connection"
 
 
-def _users(connection: Connection, table: str) -> str:
+def _users(connection: Connection, table: str | None) -> str:
+    """Who holds a lock on the table; of none in particular, who keeps readers out of any."""
     found = connection.execute(
         "select distinct a.pid, a.application_name, a.backend_start::timestamptz(0) "
         "from pg_locks l join pg_stat_activity a using (pid) "
-        "where l.relation = to_regclass(%s) and l.granted and a.pid <> pg_backend_pid() "
-        "order by a.pid limit 3",
-        [table],
+        "where l.granted and a.pid <> pg_backend_pid() and (l.relation = to_regclass(%s) "
+        "or %s and l.locktype = 'relation' and l.mode = 'AccessExclusiveLock' "
+        "and a.datname = current_database()) order by a.pid limit 3",
+        [table, table is None],
     ).fetchall()
     return " and ".join(str(_Session(*row)) for row in found) or "another connection"
 

@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from connector_assets.errors import Busy
 from connector_assets.load.items import ItemPositions, texts_of, whole
+from connector_assets.load.postgres_tables import describe
 from connector_assets.load.table import Cursor, Loaded, Table
 
 _TABLES = """
@@ -22,8 +23,9 @@ create table if not exists _connector_assets.state (
     load_id text, run_id text, updated_at timestamptz,
     primary key (schema_name, table_name, partition));
 create table if not exists _connector_assets.loads (
-    load_id text primary key, schema_name text, table_name text, partition text, mode text,
-    received bigint, rejected bigint, rows bigint, run_id text, loaded_at timestamptz);
+    load_id text, schema_name text, table_name text, partition text, mode text,
+    received bigint, rejected bigint, rows bigint, run_id text, loaded_at timestamptz,
+    primary key (load_id, schema_name, table_name, partition));
 create table if not exists _connector_assets.columns (
     schema_name text, table_name text, position integer, key text, column_name text,
     column_type text, kinds integer, shape text, fixed boolean);
@@ -161,14 +163,26 @@ class State:
         )
 
     def taken(self, load_id: str) -> tuple[int, int] | None:
-        """(received, rejected) of the load of this name, None if it has not been done."""
-        return self._connection.execute(
-            "select received, rejected from _connector_assets.loads where load_id = %s", [load_id]
+        """(received, rejected) of the load of this name, None if it has not been done here.
+
+        Rows that went into a table that is gone are to be loaded again.
+        """
+        found = self._connection.execute(
+            "select received, rejected from _connector_assets.loads "
+            f"where load_id = %s and {_OF_PART}",
+            (load_id, *self._part),
         ).fetchone()
+        is_here = found and (found[0] == found[1] or describe(self._connection, self._table))
+        return found if is_here else None
 
     def keep_load(self, load_id: str, mode: str, loaded: Loaded, *, run_id: str) -> None:
         self._connection.execute(
+            f"delete from _connector_assets.loads where load_id = %s and {_OF_PART}",
+            (load_id, *self._part),
+        )
+        # An earlier version's key is the id alone, of whatever table.
+        self._connection.execute(
             "insert into _connector_assets.loads "
-            "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, now())",
+            "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, now()) on conflict do nothing",
             (load_id, *self._part, mode, loaded.received, loaded.rejected, loaded.rows, run_id),
         )

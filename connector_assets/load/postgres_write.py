@@ -113,6 +113,11 @@ class Write:
             "select from pg_namespace where nspname = %s", [pg_name(self._table.schema)]
         ).fetchone()
         if schema is None:
+            # "if not exists" is not safe against another load that is just creating it.
+            self._connection.execute(
+                "select pg_advisory_xact_lock(hashtextextended(%s, 0))",
+                [f"connector_assets:{self._table.schema}"],
+            )
             self._execute(f"create schema if not exists {pg_quoted(self._table.schema)}")
         typed = (f"{pg_quoted(name)} {pg_type(type_)}" for name, type_ in columns.items())
         self._execute(f"create table {self._target} ({', '.join(typed)})")

@@ -247,6 +247,37 @@ def test_control_c_is_130_and_the_next_load_goes_on(process, shop_project, api):
     assert [request.query.get("cursor") for request in api.seen] in (["2", "3"], ["1", "2", "3"])
 
 
+@pytest.mark.parametrize(
+    ("to", "number"),
+    [
+        ("duckdb:///data.duckdb", signal.SIGINT),
+        ("parquet:///lake", signal.SIGINT),
+        ("parquet:///lake", signal.SIGTERM),
+    ],
+)
+def test_an_interruption_while_rows_are_loaded_keeps_what_is_staged(
+    process, cli, shop_project, api, *, to, number, monkeypatch
+):
+    scratch, journal = shop_project / "scratch", shop_project / "staging/shop/items/all/journal"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setenv("CONNECTOR_ASSETS_STAGING", str(shop_project / "staging"))
+    many = [{"id": n, **{f"c{i}": f"{n * 7919 + i}" for i in range(40)}} for n in range(60_000)]
+    api.answer = lambda _: {"rows": many}
+    child = process("load", "shop", "items", "--to", to)
+    while not journal.exists() or b'"complete":true' not in journal.read_bytes():
+        time.sleep(0.01)
+    time.sleep(0.3)
+    child.send_signal(number)
+    out, err = child.communicate(timeout=30)
+    assert (child.returncode, out) == (130, ""), err
+    assert err.splitlines()[-1] == "interrupted"
+    assert not [path for path in scratch.rglob("*") if path.is_file()]
+    api.seen.clear()
+    assert "now has 60,000 rows" in cli("load", "shop", "items", "--to", to).out
+    assert not api.seen
+
+
 def test_two_loads_of_one_stream_at_once_do_not_mix(process, cli, shop_project, api):
     arrived, release = threading.Event(), threading.Event()
     good = shop(pages=4)

@@ -907,6 +907,18 @@ class DestinationContract:
             assert (loaded.received, loaded.rows) == (1, 1)
         assert store.load({"id": 1}, mode="append", cursor=Cursor(2, 1), load_id="two").rows == 2
 
+    def test_a_load_done_into_another_table_is_done_into_this_one(self, store: Store) -> None:
+        """As of a run that was killed after its commit, and begun again with another schema."""
+        for table in (TABLE, replace(TABLE, schema="other"), replace(TABLE, name="others")):
+            for _ in range(2):
+                assert store.load({"id": 1}, table=table, mode="append", load_id="one").rows == 1
+
+    def test_a_load_done_into_a_partition_is_done_into_the_next(self, store: Store) -> None:
+        for number, key in enumerate("ab", 1):
+            part = replace(TABLE, partition=key)
+            for _ in range(2):
+                assert store.load({"id": 1}, table=part, load_id="one").rows == number
+
     def test_a_failed_load_changes_nothing(self, store: Store) -> None:
         store.load({"id": 1, "v": 1})
         table = Table("crm", "people", columns={"v": "bigint"})

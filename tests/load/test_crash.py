@@ -66,6 +66,52 @@ def test_a_full_disk_leaves_the_old_table(tmp_path: Path, room: int) -> None:
     assert loaded.rows == 30_100
 
 
+FIRST_LOAD = """
+from connector_assets.errors import LoadError
+import os, resource, sys
+from pathlib import Path
+from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.table import Segment
+from tests.load.contract import TABLE
+path, rows, room = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+segment = Segment(rows, 1, rows.stat().st_size)
+try:
+    DuckDBDestination(path).load(TABLE, [segment], "replace")
+except LoadError as error:
+    print(error, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+# An empty database is 12288 bytes: one that stops before that is none.
+@pytest.mark.parametrize("room", [0, 4096, 8192])
+def test_a_first_load_that_dies_while_it_makes_the_file_can_be_run_again(
+    tmp_path: Path, room: int
+) -> None:
+    path = tmp_path / "data.duckdb"
+    store = Store(DuckDBDestination(path), tmp_path / "staged")
+    (segment,) = store.segments({"id": 1})
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_LOAD, str(path), str(segment.path), str(room)],
+        capture_output=True, text=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert ": " in done.stdout, done.stdout + done.stderr
+    assert store.destination.read_cursor(TABLE) is None
+    assert store.destination.load(TABLE, [segment], "replace").rows == 1
+    assert not list(tmp_path.glob("*.new*"))
+
+
+def test_a_file_that_was_being_made_when_its_load_was_killed_is_in_no_ones_way(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "data.duckdb"
+    store = Store(DuckDBDestination(path), tmp_path / "staged")
+    (tmp_path / "data.duckdb.new").write_bytes(bytes(4096))
+    assert store.destination.describe(TABLE) is None
+    assert store.load({"id": 1}).rows == 1
+
+
 FULL_LAKE = """
 from connector_assets.errors import LoadError
 import resource, sys

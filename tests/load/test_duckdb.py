@@ -259,6 +259,55 @@ def test_a_file_that_is_no_database_is_an_error(store: Store, path: Path) -> Non
         store.load({"id": 1})
 
 
+def test_a_damaged_file_is_not_waited_for_whatever_its_name(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "blocks.duckdb"
+    assert DuckDBDestination(path).load(TABLE, store.segments({"id": 1}), "replace").rows == 1
+    first_block, whole = 3 * 4096, path.read_bytes()
+    corrupt = whole[:first_block] + bytes(64) + whole[first_block + 64 :]
+    for damage in (b"not a database" * 1000, corrupt):
+        path.write_bytes(damage)
+        with pytest.raises(LoadError, match=r"blocks\.duckdb: ") as failed:
+            DuckDBDestination(path, wait_s=0).load(TABLE, store.segments({"id": 1}), "replace")
+        assert not isinstance(failed.value, Busy)
+
+
+WINDOWS = """IO Error: Cannot open file "C:\\data.duckdb": {reason}
+
+
+File is already open in
+C:\\Python\\python.exe (PID 4711)"""
+
+
+@pytest.mark.parametrize("reason", ["It is being used by another process.", "Datei ist belegt."])
+def test_a_file_that_is_open_elsewhere_on_windows_is_busy(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    store.load({"id": 1})
+
+    def held(*_: object, **__: object) -> None:
+        raise duckdb.IOException(WINDOWS.format(reason=reason))
+
+    monkeypatch.setattr(duckdb, "connect", held)
+    with pytest.raises(Busy, match="open in process 4711"):
+        DuckDBDestination(path, wait_s=0).read_cursor(TABLE)
+
+
+def test_a_load_done_into_a_table_that_is_gone_is_done_again(store: Store, path: Path) -> None:
+    store.load({"id": 1}, mode="append", load_id="one")
+    with duckdb.connect(path) as connection:
+        connection.execute("drop table crm.people")
+    for _ in range(2):
+        assert store.load({"id": 1}, mode="append", load_id="one").rows == 1
+
+
+def test_a_load_of_rejected_rows_only_makes_no_table_and_is_done_once(store: Store) -> None:
+    table = Table("crm", "people", columns={"v": "bigint"}, schema_policy="quarantine")
+    for _ in range(2):
+        loaded = store.load({"v": "x"}, table=table, mode="append", load_id="one")
+        assert (loaded.received, loaded.rejected) == (1, 1)
+    assert store.destination.count(Table("crm", "people__rejected")) == 1
+
+
 def test_what_is_remembered_is_open_to_read(store: Store, path: Path) -> None:
     store.load({"id": 1}, mode="append", load_id="abc")
     with duckdb.connect(path) as connection:

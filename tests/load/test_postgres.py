@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -207,6 +209,51 @@ def test_who_uses_the_table_is_waited_for_and_named(url: str, tmp_path: Path) ->
     assert store.load({"id": 3, "new": 1}).rows == 1
 
 
+def test_who_keeps_readers_out_is_waited_for_and_named(url: str, tmp_path: Path) -> None:
+    destination = PostgresDestination(url, wait_s=0.2)
+    store = Store(destination, tmp_path / "a")
+    store.load({"id": 1}, cursor=Cursor(1))
+    reads = {
+        "crm.people": [
+            lambda: destination.count(TABLE),
+            lambda: destination.query("select * from crm.people", 1),
+            lambda: list(destination.keys(TABLE, ["id"])),
+        ],
+        "_connector_assets.state": [lambda: destination.read_cursor(TABLE)],
+        "_connector_assets.loads": [lambda: store.load({"id": 2}, load_id="two")],
+    }
+    for table, waiting in reads.items():
+        with psycopg.connect(url, application_name="a migration") as other:
+            other.execute(f"lock table {table} in access exclusive mode")
+            for read in waiting:
+                with pytest.raises(Busy, match="in use by a migration"):
+                    read()
+    assert destination.read_cursor(TABLE) == 1
+
+
+def test_loads_into_a_schema_that_is_not_there_yet_do_not_hurt_each_other(
+    url: str, tmp_path: Path
+) -> None:
+    """The second comes while the first, whose schema nobody sees yet, has not committed."""
+    stores = [Store(PostgresDestination(url), tmp_path / name) for name in "ab"]
+    second: list[threading.Thread] = []
+
+    def meanwhile() -> None:
+        other = Table("crm", "orders")
+        second.append(threading.Thread(target=lambda: stores[1].load({"id": 2}, table=other)))
+        second[0].start()
+        waiting = "select 1 from pg_locks where not granted"
+        while second[0].is_alive() and not run(url, waiting):
+            time.sleep(0.02)
+
+    stores[0].load({"id": 1}, fence=meanwhile)
+    second[0].join(30)
+    assert [stores[0].values("id", table) for table in (TABLE, Table("crm", "orders"))] == [
+        [1],
+        [2],
+    ]
+
+
 def test_settings_of_others_change_nothing(url: str, tmp_path: Path) -> None:
     run(
         url,
@@ -348,3 +395,18 @@ def test_a_view_on_a_column_that_must_widen_is_named_as_what_is_in_the_way(
     with pytest.raises(LoadError, match="used by a view or rule; drop the view, load"):
         store.load({"v": "x"})
     assert store.values("v") == [1]
+
+
+@pytest.mark.parametrize("key", ["load_id, schema_name, table_name, partition", "load_id"])
+def test_a_load_done_into_a_table_that_is_gone_is_done_again(
+    store: Store, url: str, key: str
+) -> None:
+    """Also where an earlier version made the log, whose key is the id alone."""
+    store.load({"id": 1}, mode="append", load_id="one")
+    run(url, "alter table _connector_assets.loads drop constraint loads_pkey")
+    run(url, f"alter table _connector_assets.loads add primary key ({key})")
+    run(url, "drop table crm.people")
+    for _ in range(2):
+        assert store.load({"id": 1}, mode="append", load_id="one").rows == 1
+    other = Table("other", "people")
+    assert store.load({"id": 1}, table=other, mode="append", load_id="one").rows == 1

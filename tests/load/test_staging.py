@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 import resource
 import subprocess
 import sys
 import threading
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -498,3 +501,52 @@ def test_a_disk_that_fails_beside_is_a_load_error_at_the_end(
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(told):
         run()
+
+
+LINES = {
+    "a field that is not known": lambda entry: {**entry, "codec": "zstd"},
+    "a field that is missing": lambda entry: {
+        k: v for k, v in entry.items() if k not in {"crc", "load_id"}
+    },
+    "a field of another type": lambda entry: {**entry, "rows": "ten"},
+    "no object": lambda _: [1],
+    "nothing": lambda _: None,
+}
+
+
+def rewritten(folder: Path, number: int, change: Callable[[Any], Any]) -> None:
+    """Change a line of the journal to what another version would write, with its checksum."""
+    (path,) = folder.rglob("journal")
+    lines = path.read_bytes().splitlines()
+    record = change(json.loads(lines[number][9:]))
+    text = json.dumps(record).encode() if record is not None else b""
+    lines[number] = b"%08x %s" % (zlib.crc32(text), text)
+    path.write_bytes(b"\n".join(lines) + b"\n")
+
+
+@pytest.mark.parametrize("change", LINES.values(), ids=LINES)
+def test_a_journal_ends_at_a_line_of_another_version(
+    tmp_path: Path, change: Callable[[Any], Any]
+) -> None:
+    with staging(tmp_path) as staged:
+        for number in range(3):
+            staged.append(page(number), 10, f"to {number + 1}")
+    rewritten(tmp_path, 2, change)
+    with staging(tmp_path) as staged:
+        assert (staged.resume, content(staged)) == ("to 1", page(0))
+
+
+@pytest.mark.parametrize(
+    "change", [*LINES.values(), lambda header: {**header, "version": 2}], ids=[*LINES, "version"]
+)
+def test_a_journal_whose_header_is_of_another_version_is_begun_anew(
+    tmp_path: Path, change: Callable[[Any], Any]
+) -> None:
+    with staging(tmp_path) as staged:
+        staged.append(page(0), 10, "to 1")
+    rewritten(tmp_path, 0, change)
+    with staging(tmp_path) as staged:
+        assert (staged.resume, staged.rows) == (None, 0)
+        staged.append(page(0), 10, "to 1")
+    with staging(tmp_path) as staged:
+        assert content(staged) == page(0)

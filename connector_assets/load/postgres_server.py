@@ -114,8 +114,9 @@ class Server:
         """A connection that holds the table `where`, for loads, until it ends."""
         with self.connected(where, run_id) as connection:
             try:
-                self._lock(connection, where)
-                yield connection
+                with self._patient(connection):
+                    self._lock(connection, where)
+                    yield connection
             except psycopg.Error as error:
                 raise refused(error, where) from error
 

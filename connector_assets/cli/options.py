@@ -155,7 +155,8 @@ class Given:
     def destination_of(self, connection: Connection, asked_for: str | None) -> str:
         """The URL of where a connection's tables are."""
         own = connection.document.destination if connection.document else None
-        return asked_for or own or setting("DESTINATION", self.environ)
+        by_default = own or setting("DESTINATION", self.environ)
+        return by_default if asked_for is None else asked_for
 
     def show_log(self) -> None:
         """The log on stderr, without what was given here or stands in the environment."""

@@ -358,15 +358,9 @@ class _Reading:
     def _parents_from_server(self, name: str, keys: Sequence[str]) -> Iterator[list[Any]]:
         """Without a table the parents are read from the API itself."""
         parent = self.connector.spec.stream(name)
-        ctx = replace(
-            self.ctx,
-            stream=parent,
-            resume=None,
-            cursor=None,
-            reached=None,
-            partition=None,
-            prompt=False,  # a parent waits until its children are read
-        )
+        ctx = replace(self.ctx, stream=parent, resume=None, cursor=None, reached=None)
+        # Not prompt: a parent waits until its children are read.
+        ctx = replace(ctx, partition=None, prompt=False)
         paths = [Path(key) for key in keys]
         for batch in lasting(self.connector.read(ctx)):
             for line in batch.rows.splitlines():

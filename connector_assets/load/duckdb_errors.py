@@ -22,6 +22,16 @@ _REFUSALS = (
         "a unique index already has one of the values",
         "set primaryKey to the index's columns and writeMode to merge, or drop the index",
     ),
+    (
+        "is not a valid DuckDB database file",
+        "the file is no DuckDB database, or not all of one",
+        "choose another file, or move this one away and run it again",
+    ),
+    (
+        "Corrupt database file",
+        "the DuckDB file is damaged",
+        "restore it from a copy, or move it away and load anew",
+    ),
 )
 
 

@@ -264,11 +264,12 @@ def test_a_damaged_file_is_not_waited_for_whatever_its_name(store: Store, tmp_pa
     assert DuckDBDestination(path).load(TABLE, store.segments({"id": 1}), "replace").rows == 1
     first_block, whole = 3 * 4096, path.read_bytes()
     corrupt = whole[:first_block] + bytes(64) + whole[first_block + 64 :]
-    for damage in (b"not a database" * 1000, corrupt):
+    for damage in (b"not a database" * 1000, bytes(4096), corrupt):
         path.write_bytes(damage)
         with pytest.raises(LoadError, match=r"blocks\.duckdb: ") as failed:
             DuckDBDestination(path, wait_s=0).load(TABLE, store.segments({"id": 1}), "replace")
         assert not isinstance(failed.value, Busy)
+        assert " away and " in failed.value.fix
 
 
 WINDOWS = """IO Error: Cannot open file "C:\\data.duckdb": {reason}

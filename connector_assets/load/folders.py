@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -80,16 +80,19 @@ class LocalFolder:
     def replace(self, name: str, content: bytes) -> None:
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-            file.write(content)
-        _into_place(Path(file.name), path)
+        file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False)  # noqa: SIM115
+        with _gone_if_it_fails(Path(file.name)):
+            with file:
+                file.write(content)
+            _into_place(Path(file.name), path)
 
     def put(self, name: str, path: Path) -> None:
         to = self._root / name
         to.parent.mkdir(parents=True, exist_ok=True)
         beside = to.with_name(f".{to.name}")
-        shutil.move(path, beside)
-        _into_place(beside, to)
+        with _gone_if_it_fails(beside):
+            shutil.move(path, beside)
+            _into_place(beside, to)
 
     def fetch(self, name: str, scratch: Path) -> Path:  # noqa: ARG002 # it is here already
         path = self._root / name
@@ -222,6 +225,16 @@ def _holds_credentials(url: str) -> bool:
     """Azure alone has an `@` in its addresses: `abfs://container@account.dfs.core.windows.net`."""
     host = url.partition("://")[2].partition("/")[0]
     return may_hold_password(url) or ("@" in host and not url.startswith(("abfs", "az:")))
+
+
+@contextmanager
+def _gone_if_it_fails(path: Path) -> Iterator[None]:
+    """Half a file takes room on a disk that may be full."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _into_place(written: Path, path: Path) -> None:

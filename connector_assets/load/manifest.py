@@ -72,9 +72,14 @@ class Manifest:
         if self.items is None:  # as before there were any: who reads those can read this
             del content["items"]
         folder.replace(f"{self.folder}/{_FILE}", json.dumps(content, indent=1).encode())
-        keep = {*self.file_names(), *self.before}
+        self.sweep(folder)
+
+    def sweep(self, folder: Folder) -> None:
+        """Delete the files of loads that came to nothing, and of those before the last."""
+        keep = {*self.file_names(), *self.before, f"{self.folder}/{_FILE}"}
         for name in folder.files(self.folder):
-            if name.endswith(".parquet") and name not in keep:
+            is_ours = name.endswith(".parquet") or name.rpartition("/")[2].startswith(".")
+            if is_ours and name not in keep:
                 folder.delete(name)
 
 

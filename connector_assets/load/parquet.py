@@ -82,6 +82,8 @@ class ParquetDestination(Reads):
             tempfile.TemporaryDirectory() as folder,
         ):
             before = read_manifest(self._folder, table)
+            if before.number:
+                before.sweep(self._folder)  # first: it may be what fills the disk
             step = _Step(order, before, self._folder, Path(folder))
             loaded, after = step.done() or step.load()
             if fence is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -154,3 +156,47 @@ def test_a_full_disk_leaves_the_old_table_in_other_stores(
         assert store.values("id") == list(range(100))
         assert store.destination.read_cursor(TABLE) == 1
         assert store.destination.load(TABLE, [segment], "append", Cursor(2, 1)).rows == 30_100
+
+
+FULL_FOLDER = """
+import resource, sys
+from pathlib import Path
+from connector_assets.load.folders import LocalFolder
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16,) * 2)
+folder = LocalFolder(Path(sys.argv[1]))
+for step in (lambda: folder.put("a/b.parquet", Path(sys.argv[2])), lambda: folder.replace("a/m", bytes(1 << 20))):
+    try:
+        step()
+    except OSError as error:
+        print(error.errno)
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs two file systems")
+def test_half_a_file_takes_no_room_on_a_disk_that_is_full(tmp_path: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as source:
+        source.write(bytes(1 << 20))
+        source.flush()
+        done = subprocess.run(
+            [sys.executable, "-c", FULL_FOLDER, str(tmp_path), source.name],
+            capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
+        )  # fmt: skip
+        assert done.stdout.split() == [str(errno.EFBIG)] * 2
+        assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_load_to_files_first_sweeps_what_came_to_nothing(tmp_path: Path) -> None:
+    store = Store(destination_from_url(f"parquet:///{tmp_path}/lake"), tmp_path / "staged")
+    store.load({"id": 1})
+    folder = tmp_path / "lake" / TABLE.schema / TABLE.name
+    strays = [folder / name for name in (".000002-aa.parquet", "000002-bb.parquet", ".tmp1")]
+    for path in strays:
+        path.write_bytes(bytes(10))
+
+    def gone() -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.destination.load(TABLE, store.segments({"id": 2}), "append", fence=gone)
+    assert not [path for path in strays if path.exists()]
+    assert store.values("id") == [1]

@@ -67,9 +67,9 @@ def sync(
 
     `partition` is the key of the part to read and to replace, where the stream has partitions.
     `full` ignores the stored cursor and what an earlier run staged, and replaces the table, unless
-    it keeps versions (`scd2`). `on_progress` is called after
-    each batch. `fence` runs inside the transaction before it commits and may raise to abort it.
-    `run_id` names this run to others who find the stream or the table locked.
+    it keeps versions (`scd2`). `on_progress` is called after each batch. `fence` runs inside the
+    transaction before it commits and may raise to abort it. `run_id` names this run to others who
+    find the stream or the table locked.
     Raises a ConnectorError; the table is then as it was.
     """
     reading = connection.open(stream, config=config, secrets=secrets, auth=auth, cancel=cancel)

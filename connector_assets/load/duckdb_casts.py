@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from connector_assets.load.duckdb_sql import literal, quoted, with_texts
+from connector_assets.load.duckdb_sql import is_nested, literal, quoted, with_texts
 from connector_assets.load.times import strftime
 
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|DOUBLE|FLOAT|BOOLEAN|DECIMAL.*")
@@ -31,7 +31,6 @@ _SPELLED = {
     ),
 }
 _DECIMALS = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3, "TIMESTAMP_NS": 9}
-_NESTED = re.compile(r"(STRUCT|MAP)\(.*|.*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +65,6 @@ def exact_cast(value: str, source: str, target: str) -> Cast:
     back = f"TRY_CAST({cast} AS {source})"
     changed = f"({cast} IS NULL OR {back} IS DISTINCT FROM {value})"
     return Cast(cast, f"({value} IS NOT NULL AND {'true' if source == 'BOOLEAN' else changed})")
-
-
-def is_nested(type_: str) -> bool:
-    return bool(_NESTED.fullmatch(type_))
 
 
 def holds_digits(type_: str) -> bool:

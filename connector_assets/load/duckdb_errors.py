@@ -10,12 +10,15 @@ ELSEWHERE = "load the stream into a DuckDB file or Parquet: they can hold it"
 _REINDEX = "drop the index, load, and create it anew"
 # What its message has, and what to say instead.
 _REFUSALS = (
-    *(
-        (part, f"a column would have to change, and an index depends on {what}", _REINDEX)
-        for part, what in (
-            ("an index depends on it", "it"),
-            ("there are entries that depend on it", "the table"),
-        )
+    (
+        "an index depends on it",
+        "a column would have to change, and an index depends on it",
+        _REINDEX,
+    ),
+    (
+        "there are entries that depend on it",
+        "a column would have to change, and an index depends on the table",
+        _REINDEX,
     ),
     (
         "Constraint Error: Duplicate key",

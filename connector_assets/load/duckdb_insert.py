@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from connector_assets.errors import LoadError, RowsError
 from connector_assets.load.derived import readable
 from connector_assets.load.digits import Change, as_text, nested_decimals
-from connector_assets.load.duckdb_casts import Cast, exact_cast, holds_digits, is_nested, time_cast
-from connector_assets.load.duckdb_sql import literal, quoted, read_parquet, read_rows
+from connector_assets.load.duckdb_casts import Cast, exact_cast, holds_digits, time_cast
+from connector_assets.load.duckdb_sql import is_nested, literal, quoted, read_parquet, read_rows
 from connector_assets.load.kinds import NOTHING, Kind, Profile
 from connector_assets.load.plan import Planned
 from connector_assets.load.policy import Misfit, Numbered

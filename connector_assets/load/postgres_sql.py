@@ -39,10 +39,9 @@ _TYPES = {
     "BLOB": "bytea",
     "INTERVAL": "interval",
 }
-_INTEGERS = {"smallint", "integer", "bigint"}
 # A text may be 1e+15, which is no integer to PostgreSQL; or have an offset, which it would drop.
 _STEPS = {
-    **dict.fromkeys([*_INTEGERS, "numeric"], "::numeric"),
+    **dict.fromkeys(["smallint", "integer", "bigint", "numeric"], "::numeric"),
     "timestamp without time zone": "::timestamptz",
 }
 # What a type found in the database is to DuckDB, where someone else chose it.
@@ -122,8 +121,6 @@ def pg_widened(before: KeyColumn, after: str) -> str:
     value, target = pg_text(before), pg_type(after)
     if target == "jsonb":
         return f"to_jsonb({value})"
-    if before.type == "BOOLEAN" and target in _INTEGERS:
-        return f"{value}::integer::{target}"
     # As text, or a double would keep 15 digits of its 17 in a numeric.
     text = f"({value} #>> '{{}}')" if pg_type(before.type) == "jsonb" else f"{value}::text"
     return f"{text}{_STEPS.get(target.partition('(')[0], '')}::{target}"

@@ -22,7 +22,6 @@ class Begun(Struct, frozen=True):
     request: Request
     exchange: Exchange
     free: Callable[[], None]
-    received: Callable[[Answer], Answer]
     read: Callable[[Answer], Page]
 
     def __repr__(self) -> str:
@@ -35,7 +34,7 @@ class Begun(Struct, frozen=True):
                 answer = self.exchange.answer(self.request)
             finally:
                 self.free()
-            return self.read(self.received(answer))
+            return self.read(answer)
         except ConnectorError:
             return None
 

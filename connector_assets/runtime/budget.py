@@ -56,24 +56,12 @@ class Budget(Protocol):
 
 def places(budgets: Sequence[Budget]) -> Callable[[], None] | None:
     """A place in each budget, without waiting: what frees them, None if one has none left."""
-    taken: list[Callable[[], None]] = []
-    is_whole = False
-    try:
+    with ExitStack() as taken:
         for budget in budgets:
             if (free := budget.place()) is None:
                 return None
-            taken.append(free)
-        is_whole = True
-    finally:
-        if not is_whole:
-            _free(taken)
-    return partial(_free, taken)
-
-
-def _free(taken: Sequence[Callable[[], None]]) -> None:
-    with ExitStack() as all_of_them:
-        for free in taken:
-            all_of_them.callback(free)
+            taken.callback(free)
+        return taken.pop_all().close
 
 
 class Ledger(Protocol):

@@ -42,11 +42,11 @@ class Document:
     """
 
     # Not cached properties, which take a lock: several of these are made for each page.
-    __slots__ = ("_members", "text")
+    __slots__ = ("_known", "text")
 
     def __init__(self, text: bytes) -> None:
         self.text = text
-        self._members: dict[str, msgspec.Raw] | None = None
+        self._known: dict[str, msgspec.Raw] | None = None
 
     @property
     def first(self) -> int:
@@ -56,11 +56,16 @@ class Document:
     @property
     def members(self) -> dict[str, msgspec.Raw]:
         """What an object has, undecoded; nothing where it is no object."""
-        if self._members is None:
-            is_object = self.first == OBJECT
-            self._members = _decode(_members if is_object else _exact, self.text)
-            self._members = self._members if is_object else {}
-        return self._members or {}
+        if self._known is None:
+            self._known = self._decoded()
+        return self._known
+
+    def _decoded(self) -> dict[str, msgspec.Raw]:
+        if self.first != OBJECT:
+            exactly(self.text)
+            return {}
+        members: dict[str, msgspec.Raw] = _decode(_members, self.text)
+        return members
 
     def get(self, path: Path) -> Any:
         """The value at `path`, None where it is absent."""

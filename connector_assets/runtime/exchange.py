@@ -115,20 +115,20 @@ class Exchange:
             return False
         with logs.masked_logs(self.mask):
             begun = self._start(request)
-            if begun.signed is begun.given:
+            if begun.auth is None or begun.auth.signed is begun.auth.given:
                 self._admit(begun.wanted)
                 self._sent = in_our_words(self.client.send, begun.wanted, self.watch)
                 self._begun = begun
-            elif begun.flow:
-                begun.flow.close()
+            else:
+                begun.auth.flow.close()
         return self._begun is not None
 
     def drop(self) -> None:
         """Give up what was begun, and its connection."""
         if self._sent:
             self._sent.close()
-        if self._begun and self._begun.flow:
-            self._begun.flow.close()
+        if self._begun and self._begun.auth:
+            self._begun.auth.flow.close()
 
     def answer(self, request: Request) -> Answer:
         """The answer in the end; see `Client.exchange`."""
@@ -147,7 +147,7 @@ class Exchange:
         given = in_our_words(request.to_httpx)
         flow = self.auth.sync_auth_flow(given)
         signed = _advance(flow, None) or given
-        return _Begun(Request.of(signed), flow, given, signed)
+        return _Begun(Request.of(signed), _Signing(flow, given, signed))
 
     def _run(self, request: Request) -> Answer:
         for hop in range(self.limits.max_redirects + 1):
@@ -155,7 +155,7 @@ class Exchange:
             answer = self._authenticated(begun)
             if answer.status not in _REDIRECTS:
                 # The URL is kept and resolved against: not the one with the auth's own parameters.
-                return replace(answer, url=request.url) if begun.flow else answer
+                return replace(answer, url=request.url) if begun.auth else answer
             target = self._redirect_target(request, answer)
             if hop < self.limits.max_redirects:
                 request = request.at(target)
@@ -163,20 +163,21 @@ class Exchange:
         raise RequestError(what, where=request.place, status=answer.status)
 
     def _authenticated(self, begun: _Begun) -> Answer:
-        flow, wanted, given, signed = begun.flow, begun.wanted, begun.given, begun.signed
-        if flow is None or given is None or signed is None:
+        wanted, auth = begun.wanted, begun.auth
+        if auth is None:
             return self._exchange(wanted)
+        signed = auth.signed
         try:
             while True:
                 answer = self._exchange(wanted)
-                if signed.url.path != given.url.path and answer.status in _REDIRECTS:
+                if signed.url.path != auth.given.url.path and answer.status in _REDIRECTS:
                     raise _token_redirect(wanted, answer)
-                following = _advance(flow, _as_response(signed, answer))
+                following = _advance(auth.flow, _as_response(signed, answer))
                 if following is None:
                     return answer
                 signed, wanted = following, Request.of(following)
         finally:
-            flow.close()
+            auth.flow.close()
 
     def _admit(self, request: Request) -> None:
         target = _target_of(request)
@@ -280,16 +281,22 @@ class Exchange:
         return ", ".join(shown) + more if shown else "none is declared"
 
 
-class _Begun(Struct, frozen=True):
-    """What is sent first; with an auth, its flow, what that was `given`, and what it made of it."""
+class _Signing(Struct, frozen=True):
+    """An auth at work: its flow, what that was `given`, and what it wants sent first."""
 
-    wanted: Request
-    flow: Generator[httpx.Request, httpx.Response, None] | None = None
-    given: httpx.Request | None = None
-    signed: httpx.Request | None = None
+    flow: Generator[httpx.Request, httpx.Response, None]
+    given: httpx.Request
+    signed: httpx.Request
 
     def __repr__(self) -> str:
-        return f"_Begun({self.wanted})"
+        return "_Signing()"  # what is in it has the credentials
+
+
+class _Begun(Struct, frozen=True):
+    """What is sent first, and the auth that has more to say; None where there is none."""
+
+    wanted: Request
+    auth: _Signing | None = None
 
 
 def _advance(flow: Any, response: httpx.Response | None) -> httpx.Request | None:

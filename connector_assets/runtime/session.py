@@ -126,8 +126,7 @@ class Session:
             request = self._request(call, cancel)
             if exchange.begin(request):
                 self._tell_of(request)
-                read = partial(self._tried, call)
-                begun = Begun(request, exchange, free, self._received, read)
+                begun = Begun(request, exchange, free, partial(self._tried, call))
         except ConnectorError:
             return None
         finally:
@@ -137,6 +136,7 @@ class Session:
         return begun
 
     def _tried(self, call: Call, answer: Answer) -> Page:
+        answer = self._received(answer)
         meaning = self._meaning(answer)
         told = self._told(answer, meaning) if meaning.action == "rate_limited" else None
         if told is not None:
@@ -199,7 +199,7 @@ class Session:
             last = attempt >= min(policy.max_attempts, self.max_attempts or policy.max_attempts)
             before = self._renewals.count
             try:
-                answer = self._send(call, self.cancel)
+                answer = self._received(self._send(call, self.cancel))
             except RequestError as error:
                 tokens = isinstance(error, AuthError) and attempt >= _TOKEN_TRIES
                 if last or tokens or not error.retryable:
@@ -249,8 +249,7 @@ class Session:
         with ExitStack() as slots:
             for budget in self.budgets:
                 slots.enter_context(budget.slot(cancel))
-            answer = self._exchange(cancel).answer(request)
-        return self._received(answer)
+            return self._exchange(cancel).answer(request)
 
     def _request(self, call: Call, cancel: threading.Event) -> Request:
         if cancel.is_set():

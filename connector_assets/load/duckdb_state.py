@@ -158,7 +158,7 @@ class State:
             [*self._key, json.dumps(rows), _COLUMNS_JSON],
         )
 
-    def taken(self, load_id: str) -> tuple[Any, ...] | None:
+    def taken(self, load_id: str) -> tuple[int, int] | None:
         """(received, rejected) of the load of this name, None if it has not been done here.
 
         Rows that went into a table that is gone are to be loaded again.
@@ -168,8 +168,8 @@ class State:
             f"where load_id = ? and {_OF_PART}",
             [load_id, *self._part],
         )
-        has_table = bool(describe(self._connection, self._table))
-        return next((row for row in found if has_table or row[0] == row[1]), None)
+        is_here = found and describe(self._connection, self._table)
+        return (found[0][0], found[0][1]) if is_here else None
 
     def keep_load(self, load_id: str, mode: str, loaded: Loaded, *, run_id: str) -> None:
         self._all(

@@ -172,8 +172,7 @@ class State:
             f"where load_id = %s and {_OF_PART}",
             (load_id, *self._part),
         ).fetchone()
-        is_here = found and (found[0] == found[1] or describe(self._connection, self._table))
-        return found if is_here else None
+        return found if found and describe(self._connection, self._table) else None
 
     def keep_load(self, load_id: str, mode: str, loaded: Loaded, *, run_id: str) -> None:
         self._connection.execute(

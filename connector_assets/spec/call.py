@@ -157,13 +157,11 @@ def dumps(value: Any) -> str:
 def _is_plain(value: Any) -> bool:
     if isinstance(value, str):
         return value.isascii() and value.isprintable()
-    if isinstance(value, int):
-        return abs(value) < _BEYOND
     if isinstance(value, Call):
         return all(map(_is_plain, (value.url, value.params, value.headers, value.body, value.job)))
     if isinstance(value, dict):
         return all(isinstance(k, str) and _is_plain(k) and _is_plain(v) for k, v in value.items())
-    return value is None
+    return value is None or isinstance(value, int)
 
 
 def _special(value: Any) -> dict[str, Any]:
@@ -181,7 +179,6 @@ def _special(value: Any) -> dict[str, Any]:
 
 _encoder = json.JSONEncoder(separators=(",", ":"), default=_special)
 _plain = msgspec.json.Encoder()
-_BEYOND = 1 << 63
 
 
 def _revive(value: Any) -> Any:

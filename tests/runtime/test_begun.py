@@ -15,13 +15,16 @@ from hypothesis import strategies as st
 
 from connector_assets.errors import ConnectorError
 from connector_assets.redact import Secrets
+from connector_assets.runtime.budget import budget_for
 from connector_assets.runtime.client import Client, Limits
+from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.guard import Guard
 from connector_assets.runtime.pace import Pace
 from connector_assets.runtime.request import Request
 from connector_assets.runtime.runtime import HttpRuntime, Values
 from connector_assets.runtime.stats import Stats
 from connector_assets.spec.document import parse_connector
+from connector_assets.spec.endpoint import RateLimit
 from tests.loopback import serving
 
 SPEC = """
@@ -169,17 +172,21 @@ def test_walks_that_share_few_places_never_wait_for_each_other():
     assert found == [list(range(1000))] * 3
 
 
-def test_a_reader_that_may_keep_a_page_waiting_holds_no_place_meanwhile():
+@pytest.mark.parametrize(("prompt", "free"), [(True, 1), (False, 2)])
+def test_only_a_reader_that_keeps_no_page_waiting_holds_a_place_meanwhile(prompt, free):
+    budget = budget_for("many", RateLimit(concurrency=2), clock=Clock())
     with (
         serving(lambda request: page(int(request.query["offset"]), 300)) as api,
         HttpRuntime([api.host]) as runtime,
     ):
-        waiting = walk(api, runtime, concurrency=1 + 1, prompt=False)
+        steps = walk(api, runtime, concurrency=2, prompt=prompt)
         for _ in range(9):
-            next(waiting)
-        asked = len(api.seen)
-        assert asked == 9
-        waiting.close()
+            next(steps)
+        held = [place for place in (budget.place(), budget.place()) if place]
+        assert len(held) == free
+        for give_back in held:
+            give_back()
+        steps.close()
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

@@ -43,6 +43,13 @@ def test_a_url_is_what_httpx_makes_of_it(before, query):
     assert (authority.encode(), has_user) == (whole.netloc, bool(whole.userinfo))
 
 
+@pytest.mark.parametrize("char", [chr(code) for code in range(0x20, 0x7F)])
+def test_no_character_of_a_query_is_sent_otherwise_than_by_httpx(char):
+    for query in (char, f"a{char}b", f"%{char}1", f"%4{char}"):
+        whole = httpx.URL(f"https://h.example/p?{query}")
+        assert Request.get(f"https://h.example/p?{query}", {}).target.encode() == whole.raw_path
+
+
 @given(before=BEFORE, query=QUERIES, content=st.binary())
 def test_to_httpx_and_back_changes_nothing(before, query, content):
     made = replace(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Sequence
 from io import StringIO
 
@@ -14,10 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from connector_assets.cli import output
+from connector_assets.legible import legible
+
 _WIDEST = 40
 _WIDEST_IN_A_FILE = 200
 _PADDING = 3
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_MOST_COLUMNS, _MOST_NAMED = 500, 100
 
 
 def table(lines: Sequence[bytes], *, width: int | None = None) -> str:
@@ -31,17 +32,19 @@ def table(lines: Sequence[bytes], *, width: int | None = None) -> str:
     room = _terminal_width() if width is None else width
     widest = _WIDEST if room else _WIDEST_IN_A_FILE
     rows = [_cells(line, widest) for line in lines]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    every = list(dict.fromkeys(name for row in rows for name in row))
+    names = every[:_MOST_COLUMNS]
     widths = {
         name: max(cell_len(_shown(name, widest)), *(cell_len(row.get(name, "")) for row in rows))
         for name in names
     }
     shown = _fitting(names, widths, room)
-    left_out = names[len(shown) :]
+    left_out = every[len(shown) :]
     text = _drawn(rows, shown, widest)
     if left_out:
-        listed = ", ".join(_shown(name, widest) for name in left_out)
-        text += f"and {len(left_out)} more columns: {listed}\n"
+        listed = ", ".join(_shown(name, widest) for name in left_out[:_MOST_NAMED])
+        listed += ", …" if len(left_out) > _MOST_NAMED else ""
+        text += f"and {len(left_out):,} more columns: {listed}\n"
     return text
 
 
@@ -63,7 +66,7 @@ def _value(raw: bytes) -> str:
 
 def _shown(text: str, widest: int) -> str:
     """On one line, without what would move the cursor or turn the reading direction."""
-    clean = _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+    clean = legible(text).replace("\n", "\\n").replace("\t", "\\t")
     return clean if len(clean) <= widest else f"{clean[: widest - 1]}…"
 
 
@@ -80,18 +83,17 @@ def _fitting(names: list[str], widths: dict[str, int], room: int | None) -> list
 
 
 def _drawn(rows: list[dict[str, str]], names: list[str], widest: int) -> str:
-    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="none")
     for name in names:
         drawn.add_column(Text(_shown(name, widest)), no_wrap=True)
     for row in rows:
         drawn.add_row(*(Text(row.get(name, "")) for name in names))
-    terminal = sys.stdout.isatty()
     page = StringIO()
     # Wider than any table: what fits was decided above, and rich must not squeeze it again.
-    console = Console(file=page, width=100_000, force_terminal=terminal, legacy_windows=False)
+    console = Console(file=page, width=100_000, force_terminal=False, legacy_windows=False)
     console.print(drawn, crop=False)
     return "".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())
 
 
 def _terminal_width() -> int | None:
-    return Console().width if sys.stdout.isatty() else None
+    return Console().width if output.on_terminal() else None

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
-from connector_assets.connector import Batch, ReadContext
 from connector_assets.errors import Cancelled, ResponseError
+from connector_assets.reading.connector import Batch, ReadContext
 
 BATCH_ROWS = 1000
 

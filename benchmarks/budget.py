@@ -22,8 +22,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import get_context
 from pathlib import Path
 
-from connector_assets.runtime.budget import budget_for
 from connector_assets.runtime.clock import Clock
+from connector_assets.runtime.shared.budget import budget_for
 from connector_assets.spec.endpoint import RateLimit
 
 Turn = Callable[[], object]

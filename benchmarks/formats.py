@@ -8,9 +8,9 @@ import time
 
 import httpx
 
-from connector_assets.runtime.exchange import Answer
-from connector_assets.runtime.formats import json_of
-from connector_assets.runtime.page import Page
+from connector_assets.runtime.body.page import Page
+from connector_assets.runtime.body.to_json import json_of
+from connector_assets.runtime.http.exchange import Answer
 from connector_assets.spec.endpoint import Endpoint
 
 ROWS, RUNS, NAMES = 50_000, 3, [f"c{number}" for number in range(17)]

@@ -15,9 +15,9 @@ import time
 
 import httpx
 
-from connector_assets.runtime.client import Client, Limits
-from connector_assets.runtime.guard import Guard
-from connector_assets.runtime.request import DEFAULT_HEADERS, Request
+from connector_assets.runtime.guard.guard import Guard
+from connector_assets.runtime.http.client import Client, Limits
+from connector_assets.runtime.http.request import DEFAULT_HEADERS, Request
 
 ROUNDS = 7
 AIM = 1.15

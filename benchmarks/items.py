@@ -24,16 +24,17 @@ from pathlib import Path
 import duckdb
 import httpx
 
-from connector_assets.connection import Connection
+from connector_assets.load.order import Order
 from connector_assets.load.table import Segment, Table
 from connector_assets.load.urls import destination_from_url
-from connector_assets.runtime.exchange import Answer
-from connector_assets.runtime.page import Page
-from connector_assets.runtime.paginate import Step
+from connector_assets.project.connection import Connection
+from connector_assets.reading.yaml_connector import YamlConnector
+from connector_assets.runtime.body.page import Page
+from connector_assets.runtime.http.exchange import Answer
 from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.runtime.walk.paginate import Step
 from connector_assets.spec.document import parse_connector
-from connector_assets.sync import sync
-from connector_assets.yaml_connector import YamlConnector
+from connector_assets.sync import Run, sync
 
 SPEC = """
 kind: connector
@@ -73,11 +74,11 @@ class OneRow(HttpRuntime):
     def concurrency(self, *_args) -> int:
         return 1
 
-    def steps(self, *_args, bindings, **_given) -> Iterator[Step]:
+    def steps(self, *_args, how, **_given) -> Iterator[Step]:
         self.asked += 1
         if self.asked > self.most:
             raise KeyboardInterrupt
-        account, now = bindings["account_id"], time.time_ns()
+        account, now = how.bindings["account_id"], time.time_ns()
         row = b'[{"account":%d,"id":1,"updated":%d}]' % (account, now)
         answer = Answer(200, httpx.Headers(), row, "https://api.example.com/orders")
         yield Step(Page(answer), None)
@@ -89,7 +90,7 @@ def load(url: str, staging: Path, most: int) -> None:
     connection = Connection("shop", YamlConnector(parse_connector(SPEC), runtime), environ={})
     began = time.perf_counter()
     with suppress(KeyboardInterrupt):
-        sync(connection, "orders", destination_from_url(url), staging=staging)
+        sync(connection, "orders", destination_from_url(url), Run(staging))
     took = time.perf_counter() - began
     print(runtime.asked, took, peak_mb())
 
@@ -106,7 +107,7 @@ def parents(url: str, folder: Path, items: int, version: str) -> None:
     rows = f"select id, {version} as version from range({items}) t(id)"
     duckdb.sql(f"copy ({rows}) to '{path}' (format json)")
     segment = Segment(path, items, path.stat().st_size)
-    destination_from_url(url).load(Table("shop", "accounts", ("id",)), [segment], "replace")
+    destination_from_url(url).load(Order(Table("shop", "accounts", ("id",)), "replace", [segment]))
 
 
 def main() -> None:

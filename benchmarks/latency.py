@@ -9,13 +9,14 @@ are medians; `requests` shows what reading ahead costs.
 
 import argparse
 import statistics
-import subprocess
-import sys
+import tempfile
 import time
 from pathlib import Path
 
-from connector_assets.runtime.runtime import HttpRuntime, Values
+from benchmarks.throughput import serving
+from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.runtime.stats import Stats
+from connector_assets.runtime.values import Values
 from connector_assets.spec.document import parse_connector
 
 SPEC = """
@@ -56,14 +57,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--delay-ms", type=float, default=50)
     given = parser.parse_args()
-    server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).parent / "contenders/server.py"), "20000"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stdout
-    try:
-        port = int(server.stdout.readline())
+    with tempfile.TemporaryDirectory() as made, serving(Path(made)) as port:
         print(
             "| pages of | | in parallel | s | times faster | requests |\n|---|---|---|---|---|---|"
         )
@@ -71,9 +65,6 @@ def main():
             for kind in ("counted", "probed"):
                 read(port, given, size, kind, WIDTHS[-1])  # the server makes rows on first use
                 report(port, given, size, kind)
-    finally:
-        server.kill()
-        server.wait()
 
 
 def report(port, given, size, kind):

@@ -6,8 +6,8 @@ import json
 import statistics
 import time
 
-from connector_assets.runtime.records import transform_of
-from connector_assets.spec.stream import Stream
+from connector_assets.runtime.rows.records import transform_of
+from connector_assets.spec.stream.stream import Stream
 
 ROWS, RUNS = 20_000, 5
 CASES = {

@@ -1,9 +1,12 @@
 """Rows per second of whole processes, into the same kind of DuckDB file, taking turns.
 
-    python -m benchmarks.throughput [--rows 500000] [--rounds 3] [--peers PYTHON] [--case NAME]
+    python -m benchmarks.throughput [--rows 500000] [--rounds 5] [--peers PYTHON] [--case NAME]
 
 `--peers` is the interpreter of an environment of their own: `pip install "dlt[duckdb]" pyarrow
-httpx orjson`. Every contender's rows are counted in what it wrote. Figures are medians.
+httpx orjson`. `--postgres` is the URL of a database of its own for the case of that name, by
+default a server that is started for it. Every contender's rows are counted in what it wrote, and
+no row comes twice. Figures are medians; CPU seconds are those of the process and its children, and
+say more than the others where a machine has other work. Ratios are to the first of a case.
 """
 
 from __future__ import annotations
@@ -15,8 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.rows import write
 
 HERE = Path(__file__).parent
 
@@ -30,6 +38,11 @@ class Contender:
     query: str = ""
     more: tuple[str, ...] = ()
     is_peer: bool = False
+    to: str = ""
+
+    @property
+    def dirty(self) -> bool:
+        return "dirty" in self.query
 
 
 @dataclass(frozen=True)
@@ -39,16 +52,23 @@ class Run:
     rss_mb: float
 
 
-def contenders(rows: int) -> dict[str, list[Contender]]:
+def contenders(rows: int, postgres: str) -> dict[str, list[Contender]]:
     """What is compared, by case; what takes minutes gets fewer rows, and rates compare."""
     ours, dlt, few = "contenders/ours.py", "contenders/dlt_rest.py", rows // 25
+    own = Contender("DuckDB, from a local file", "contenders/duckdb_file.py", rows)
     return {
         "peers": [
+            own,
             Contender("httpx + orjson, nothing stored", "contenders/limit.py", rows, is_peer=True),
             Contender("connector_assets", ours, rows),
             Contender("connector_assets, one at a time", ours, rows, more=("1",)),
             Contender("dlt, default", dlt, rows // 10, more=("default",), is_peer=True),
             Contender("dlt, best setting", dlt, rows, more=("best",), is_peer=True),
+        ],
+        "file": [own, Contender("connector_assets", ours, rows)],
+        "postgres": [
+            Contender("into a DuckDB file", ours, rows),
+            Contender("into PostgreSQL", ours, rows, to=postgres),
         ],
         "pages": [
             Contender("httpx + orjson, pages of 1000", "contenders/limit.py", rows, is_peer=True),
@@ -87,13 +107,28 @@ def contenders(rows: int) -> dict[str, list[Contender]]:
     }  # fmt: skip
 
 
-def measure(contender: Contender, port: int, peers: str) -> Run:
-    url = f"http://127.0.0.1:{port}/rows?total={contender.rows}{contender.query}"
+def clear(postgres: str) -> None:
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("drop schema if exists bench cascade")
+
+
+def url_of(contender: Contender, port: int) -> str:
+    return f"http://127.0.0.1:{port}/rows?total={contender.rows}{contender.query}"
+
+
+def measure(contender: Contender, port: int, peers: str, made: Path) -> Run:
     with tempfile.TemporaryDirectory() as folder:
-        database = str(Path(folder, "out.duckdb"))
+        if contender.to:
+            clear(contender.to)
+        database = contender.to or str(Path(folder, "out.duckdb"))
+        more = contender.more
+        if contender.script.endswith("duckdb_file.py"):
+            more = (str(write(made, contender.rows, dirty=contender.dirty)),)
         python = peers if contender.is_peer else sys.executable
-        command = [python, str(HERE / contender.script), url, str(contender.rows)]
-        command += [str(contender.size), database, *contender.more]
+        command = [python, str(HERE / contender.script), url_of(contender, port)]
+        command += [str(contender.rows), str(contender.size), database, *more]
         start = time.monotonic()
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -107,51 +142,83 @@ def measure(contender: Contender, port: int, peers: str) -> Run:
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=500_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers", default="")
-    parser.add_argument("--case", action="append")
-    given = parser.parse_args()
-    server = subprocess.Popen(
-        [sys.executable, str(HERE / "contenders/server.py"), str(given.rows)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+@contextmanager
+def serving(made: Path) -> Iterator[int]:
+    """The port of a server of the rows in a folder."""
+    command = [sys.executable, "-m", "benchmarks.contenders.server", str(made)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
     assert server.stdout
     try:
-        port = int(server.stdout.readline())
-        for case, entries in contenders(given.rows).items():
-            if given.case and case not in given.case:
-                continue
-            able = [one for one in entries if given.peers or not one.is_peer]
-            report(case, able, given.rounds, port, given.peers)
+        yield int(server.stdout.readline())
     finally:
         server.kill()
         server.wait()
 
 
-def report(case: str, entries: list[Contender], rounds: int, port: int, peers: str) -> None:
+@contextmanager
+def postgres_for(cases: list[str], url: str) -> Iterator[str]:
+    """A database of PostgreSQL, if one of the cases needs it and none is given."""
+    if url or (cases and "postgres" not in cases):
+        yield url
+        return
+    import pgserver
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = pgserver.get_server(folder, cleanup_mode="stop")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=500_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", default="")
+    parser.add_argument("--postgres", default="")
+    parser.add_argument("--case", action="append", default=[])
+    given = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as made,
+        serving(Path(made)) as port,
+        postgres_for(given.case, given.postgres) as postgres,
+    ):
+        for case, entries in contenders(given.rows, postgres).items():
+            if given.case and case not in given.case:
+                continue
+            able = [one for one in entries if given.peers or not one.is_peer]
+            report(case, able, given.rounds, port=port, peers=given.peers, made=Path(made))
+
+
+def report(
+    case: str, entries: list[Contender], rounds: int, *, port: int, peers: str, made: Path
+) -> None:
     runs: dict[str, list[Run]] = {one.name: [] for one in entries}
-    for one in entries:
-        if one.query or one.size == 1:  # the server makes these rows on first use
-            measure(one, port, peers)
+    for one in entries:  # rows are made on first use
+        urllib.request.urlopen(url_of(one, port) + "&offset=0&limit=1").read()
     for _ in range(rounds):
         for one in entries:
-            runs[one.name].append(measure(one, port, peers))
+            runs[one.name].append(measure(one, port, peers, made))
     print(f"\n## {case} (medians of {rounds})\n")
-    print("| what | rows | page | rows/s | wall s | CPU s | peak MB |")
-    print("|---|---|---|---|---|---|---|")
+    print("| what | rows | page | rows/s | wall s | ratio | CPU s | ratio | peak MB |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    first = median(runs[entries[0].name], entries[0].rows)
     for one in entries:
-        wall = statistics.median(run.wall_s for run in runs[one.name])
-        cpu = statistics.median(run.cpu_s for run in runs[one.name])
+        wall, cpu = median(runs[one.name], one.rows)
         rss = max(run.rss_mb for run in runs[one.name])
         print(
-            f"| {one.name} | {one.rows:,} | {one.size} | {one.rows / wall:,.0f} "
-            f"| {wall:.2f} | {cpu:.2f} | {rss:.0f} |",
+            f"| {one.name} | {one.rows:,} | {one.size} | {1 / wall:,.0f} "
+            f"| {wall * one.rows:.2f} | {wall / first[0]:.2f} "
+            f"| {cpu * one.rows:.2f} | {cpu / first[1]:.2f} | {rss:.0f} |",
             flush=True,
         )
+
+
+def median(runs: list[Run], rows: int) -> tuple[float, float]:
+    """Seconds a row, on the wall and of CPU."""
+    wall = statistics.median(run.wall_s for run in runs)
+    return wall / rows, statistics.median(run.cpu_s for run in runs) / rows
 
 
 if __name__ == "__main__":

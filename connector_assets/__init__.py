@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from connector_assets.assets.component import ConnectorComponent
     from connector_assets.assets.factory import build_definitions
-    from connector_assets.connection import Connection
-    from connector_assets.connector import Batch, Check, Connector, ReadContext
+    from connector_assets.assets.translator import ConnectorTranslator
     from connector_assets.errors import (
         AuthError,
         BlockedError,
@@ -37,25 +36,31 @@ if TYPE_CHECKING:
         SchemaError,
         SpecError,
     )
-    from connector_assets.load.table import Destination
+    from connector_assets.load.destination import Capabilities, Destination
+    from connector_assets.load.order import Order
+    from connector_assets.load.table import Claim, Column, Cursor, Loaded, Segment, Table
     from connector_assets.load.urls import destination_from_url
     from connector_assets.plugins.define import define_connector
     from connector_assets.plugins.registry import connector_registry
-    from connector_assets.project import connection_from_file, discover
+    from connector_assets.project.connection import Connection
+    from connector_assets.project.project import connection_from_file, discover
+    from connector_assets.reading.connector import Batch, Check, Connector, ReadContext
     from connector_assets.redact import Secrets
-    from connector_assets.runtime.guard import Verdict, judge_url
+    from connector_assets.runtime.guard.guard import Verdict, judge_url
+    from connector_assets.runtime.http.network import Network, Proxy
     from connector_assets.runtime.runtime import EndpointResult, HttpRuntime
     from connector_assets.runtime.stats import Stats
     from connector_assets.spec.connector import ConnectorSpec
     from connector_assets.spec.document import load_connector, parse_connection, parse_connector
     from connector_assets.spec.endpoint import Endpoint
-    from connector_assets.spec.stream import Stream
+    from connector_assets.spec.stream.stream import Stream
 
 _HOMES = {
     "assets.component": ("ConnectorComponent",),
     "assets.factory": ("build_definitions",),
-    "connection": ("Connection",),
-    "connector": ("Batch", "Check", "Connector", "ReadContext"),
+    "assets.translator": ("ConnectorTranslator",),
+    "project.connection": ("Connection",),
+    "reading.connector": ("Batch", "Check", "Connector", "ReadContext"),
     "errors": (
         "AuthError",
         "BlockedError",
@@ -73,18 +78,21 @@ _HOMES = {
         "SchemaError",
         "SpecError",
     ),
-    "load.table": ("Destination",),
+    "load.destination": ("Capabilities", "Destination"),
+    "load.order": ("Order",),
+    "load.table": ("Claim", "Column", "Cursor", "Loaded", "Segment", "Table"),
     "load.urls": ("destination_from_url",),
     "plugins.define": ("define_connector",),
     "plugins.registry": ("connector_registry",),
-    "project": ("connection_from_file", "discover"),
+    "project.project": ("connection_from_file", "discover"),
     "redact": ("Secrets",),
-    "runtime.guard": ("Verdict", "judge_url"),
+    "runtime.guard.guard": ("Verdict", "judge_url"),
+    "runtime.http.network": ("Network", "Proxy"),
     "runtime.runtime": ("EndpointResult", "HttpRuntime"),
     "runtime.stats": ("Stats",),
     "spec.connector": ("ConnectorSpec",),
     "spec.endpoint": ("Endpoint",),
-    "spec.stream": ("Stream",),
+    "spec.stream.stream": ("Stream",),
     "spec.document": ("load_connector", "parse_connection", "parse_connector"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -95,30 +103,41 @@ __all__ = [
     "BlockedError",
     "Busy",
     "Cancelled",
+    "Capabilities",
     "Check",
+    "Claim",
+    "Column",
     "ConfigError",
     "Connection",
     "Connector",
     "ConnectorComponent",
     "ConnectorError",
     "ConnectorSpec",
+    "ConnectorTranslator",
+    "Cursor",
     "Destination",
     "Endpoint",
     "EndpointResult",
     "Fault",
     "HttpRuntime",
     "LoadError",
+    "Loaded",
+    "Network",
+    "Order",
     "PageLimit",
     "PaginationLoop",
+    "Proxy",
     "RateLimited",
     "ReadContext",
     "RequestError",
     "ResponseError",
     "SchemaError",
     "Secrets",
+    "Segment",
     "SpecError",
     "Stats",
     "Stream",
+    "Table",
     "Verdict",
     "build_definitions",
     "connection_from_file",

@@ -18,7 +18,8 @@
     └── Cancelled            the caller asked to stop
 
 A message reads `where: what; what to do`, in lower case. It quotes only what is proven harmless:
-a status, a method, a host and a path; never a query string, a header or a secret.
+a status, a method, a host and a path; never a query string, a header or a secret. What a terminal
+would obey in it is written out, and no line is longer than 2,000 characters.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
+
+from connector_assets.legible import message
 
 
 class ConnectorError(Exception):
@@ -44,6 +47,17 @@ class ConnectorError(Exception):
         self.where = self.where or where
         return self
 
+    def within(self, place: str) -> Self:
+        """This error with the larger place it happened in, such as a stream, before its own."""
+        name = place.rpartition(".")[2]
+        if self.where.startswith(f"{name}, "):
+            self.where = place + self.where.removeprefix(name)
+        elif self.where and place.startswith((f"{self.where}.", f"{self.where} [")):
+            self.where = place
+        elif not f"{self.where}:".startswith((f"{place}:", f"{place} [")):
+            self.where = f"{place}: {self.where}" if self.where else place
+        return self
+
     def masked(self, mask: Callable[[str], str]) -> Self:
         """This error with secrets masked in all that it says."""
         self.what, self.where, self.fix = mask(self.what), mask(self.where), mask(self.fix)
@@ -52,7 +66,7 @@ class ConnectorError(Exception):
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{head}; {self.fix}" if self.fix else head
+        return message(f"{head}; {self.fix}" if self.fix else head)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,7 +83,7 @@ class Fault:
     column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
+        return message(f"{self.path}: {self.message}" if self.path else self.message)
 
 
 class SpecError(ConnectorError):
@@ -81,7 +95,7 @@ class SpecError(ConnectorError):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
     def __str__(self) -> str:
-        return self.what
+        return message(self.what)
 
 
 class ConfigError(ConnectorError):
@@ -130,7 +144,9 @@ class RateLimited(RequestError):
 
 
 class ResponseError(ConnectorError):
-    """An answer that came whole but is not what the spec says it is."""
+    """An answer that is not what the spec says it is; `retryable` if it may not have come whole."""
+
+    retryable = False
 
 
 class PaginationLoop(ResponseError):

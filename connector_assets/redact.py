@@ -8,19 +8,18 @@ JSON or HTML, one within another.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from html.entities import codepoint2name
-from urllib.parse import quote
+from typing import Any
 
 # Shorter values would mask ordinary words and digits; they are masked only where they stand alone.
-_SHORT = 4
+SHORT = 4
 
 
 class Secrets(Mapping[str, str]):
-    """Secret values by name.
+    """A mapping holds secret values by name, and masks them in texts; its repr has names alone.
 
     >>> secrets = Secrets({"apiKey": "k-9f3a"})
     >>> secrets
@@ -50,6 +49,7 @@ class Secrets(Mapping[str, str]):
         if value and value not in self._learned:
             self._learned[value] = name
             self.__dict__.pop("_pattern", None)
+            self.__dict__.pop("_long_pattern", None)
 
     def mask(self, text: str) -> str:
         """`text` with every form of every value replaced by `[secret:name]`."""
@@ -60,29 +60,26 @@ class Secrets(Mapping[str, str]):
             lambda found: f"[secret:{names[(found.lastindex or 1) - 1]}]", text
         )
 
-    def seal(self, text: str) -> str:
-        """`text` fit to be stored: each value becomes a placeholder that `unseal` turns back.
+    def finds(self, text: str) -> bool:
+        """Whether `mask` would change `text`."""
+        return bool(self._pattern and self._pattern.search(text))
 
-        Forms other than the value itself and its percent-encoding cannot come back and are masked.
+    def holds(self, text: str) -> bool:
+        """Whether `text` contains a secret value, values of fewer than 4 characters left aside.
+
+        Those cannot be told from ordinary words; `finds` looks for them as well.
         """
-        for form, placeholder in self._sealed:
-            text = text.replace(form, placeholder) if len(form) >= _SHORT else text
-        return self.mask(text)
+        return bool(self._long_pattern and self._long_pattern.search(text))
 
-    def unseal(self, text: str) -> str:
-        """What `seal` was given, with the values of now."""
-        for form, placeholder in self._sealed:
-            text = text.replace(placeholder, form)
-        return text
-
-    @cached_property
-    def _sealed(self) -> list[tuple[str, str]]:
-        """The forms that can come back, and what stands for each."""
-        return [
-            (form, f"[sealed:{kind}:{name}]")
-            for name, value in self._values.items()
-            for kind, form in _sealed_forms(value).items()
-        ]
+    def mask_data(self, value: Any) -> Any:
+        """Plain data with `mask` done to every text in it; a number that is a secret is masked."""
+        if isinstance(value, str):
+            return self.mask(value)
+        if isinstance(value, Mapping):
+            return {self.mask_data(key): self.mask_data(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.mask_data(one) for one in value]
+        return self.mask(str(value)) if self.holds(str(value)) else value
 
     @property
     def _known(self) -> list[tuple[str, str]]:
@@ -95,15 +92,15 @@ class Secrets(Mapping[str, str]):
         parts = [f"({_forms(value)})" for value, _ in self._known]
         return re.compile("|".join(parts)) if parts else None
 
-
-def _sealed_forms(value: str) -> dict[str, str]:
-    """The forms that a server echoes into a URL or a cursor, as they stand in JSON."""
-    return {"value": json.dumps(value)[1:-1], "percent": quote(value, safe="", errors="replace")}
+    @cached_property
+    def _long_pattern(self) -> re.Pattern[str] | None:
+        parts = [_forms(value) for value, _ in self._known if len(value) >= SHORT]
+        return re.compile("|".join(parts)) if parts else None
 
 
 def _forms(value: str) -> str:
     """A pattern of every form of `value`."""
-    if len(value) < _SHORT:
+    if len(value) < SHORT:
         return rf"(?<!\w){_written(value)}(?!\w)"
     raw = value.encode("utf-8", "surrogatepass")
     encoded = {form for offset in range(3) for form in _base64_forms(raw, offset)}
@@ -164,4 +161,4 @@ def _base64_forms(raw: bytes, offset: int) -> set[str]:
     start = -(-offset * 8 // 6)
     stop = (offset + len(raw)) * 8 // 6
     core = padded[start:stop]
-    return {core, core.translate(str.maketrans("+/", "-_"))} if len(core) >= _SHORT else set()
+    return {core, core.translate(str.maketrans("+/", "-_"))} if len(core) >= SHORT else set()

@@ -9,25 +9,61 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from connector_assets.connection import Connection
-from connector_assets.connector import ReadContext
 from connector_assets.errors import ConfigError, ResponseError, RowsError
+from connector_assets.load.destination import Ahead, Destination, LoadsAhead, TellsLoads
+from connector_assets.load.files.store_names import table_name
 from connector_assets.load.items import collected
-from connector_assets.load.names import table_name
-from connector_assets.load.staging import Staging
-from connector_assets.load.table import Cursor, Destination, Loaded, Table
-from connector_assets.partitioned import narrowed
-from connector_assets.runtime.positions import are_all, claims, unclaimed
-from connector_assets.runtime.stats import Stats
-from connector_assets.runtime.tombstones import TOMBSTONE
-from connector_assets.spec.paths import Path as Key
-from connector_assets.spec.paths import own_key
-from connector_assets.spec.stream import Stream
+from connector_assets.load.order import Order
+from connector_assets.load.staging.staging import Staging
+from connector_assets.load.staging.sweep import sweep_streams
+from connector_assets.load.table import Claim, Cursor, Index, Loaded, Overflow, Table, Wanted
+from connector_assets.project.connection import Connection
+from connector_assets.project.partitioned import asked, narrowed, only
+from connector_assets.reading.connector import ReadContext
+from connector_assets.runtime.rows.rejects import REJECT
+from connector_assets.runtime.rows.tombstones import TOMBSTONE
+from connector_assets.runtime.stats import Stats, counted
+from connector_assets.runtime.walk.positions import are_all, claims, not_ours, unclaimed
+from connector_assets.runtime.walk.slices import ParentRows
+from connector_assets.spec.names.paths import Path as Key
+from connector_assets.spec.names.paths import own_key
+from connector_assets.spec.stream.stream import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a stream is loaded: all that is the same whatever the connector and the store.
+
+    `staging` is the folder of rows that are not loaded yet. `schema` is the table's, by default
+    the connection's id. `partition` is the key of the part to read and to replace, where the stream
+    has partitions. `full` ignores the stored cursor and what an earlier run staged, and replaces
+    the table, unless it keeps versions (`scd2`). `limit` stops after the page that brings so many
+    rows, and `start` begins where it says instead of at the stored cursor. `window` reads from its
+    first time to its second, merges that by key, and leaves the cursor as it is. `adopt` takes over
+    a table that somebody else made or loads. `on_progress` is called after each batch. `fence` runs
+    inside the transaction before it commits and may raise to abort it. `id` names this run to
+    others who find the stream or the table locked. `parents` reads the tables of parents, where
+    many runs share what they read.
+    """
+
+    staging: Path
+    schema: str | None = None
+    partition: str | None = None
+    full: bool = False
+    limit: int | None = None
+    start: str | int | float | None = None
+    window: tuple[str, str] | None = None
+    adopt: bool = False
+    on_progress: Callable[[Stats], None] | None = None
+    fence: Callable[[], None] | None = None
+    id: str = ""
+    parents: ParentRows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,83 +81,130 @@ class Synced:
     resumed_rows: int = 0
     unchanged: bool = False
 
+    @property
+    def complete(self) -> bool:
+        """Whether every list was read to its end, as far as its server tells."""
+        return self.stats.complete
+
 
 def sync(
     connection: Connection,
     stream: str,
     destination: Destination,
+    run: Run,
     *,
-    staging: Path,
     config: Mapping[str, Any] | None = None,
     secrets: Mapping[str, str] | None = None,
     auth: str | int | None = None,
-    schema: str | None = None,
-    partition: str | None = None,
-    full: bool = False,
     cancel: threading.Event | None = None,
-    on_progress: Callable[[Stats], None] | None = None,
-    fence: Callable[[], None] | None = None,
-    run_id: str = "",
 ) -> Synced:
-    """Read `stream` and load it into `destination`.
+    """Read `stream` and load it into `destination`, as `run` says.
 
-    `partition` is the key of the part to read and to replace, where the stream has partitions.
-    `full` ignores the stored cursor and what an earlier run staged, and replaces the table, unless
-    it keeps versions (`scd2`). `on_progress` is called after each batch. `fence` runs inside the
-    transaction before it commits and may raise to abort it. `run_id` names this run to others who
-    find the stream or the table locked.
-    Raises a ConnectorError; the table is then as it was.
+    `config`, `secrets` and `auth` go before what the connection and the environment give. What the
+    destination would refuse is refused before the first request. Raises a ConnectorError; the table
+    is then as it was.
     """
     reading = connection.open(stream, config=config, secrets=secrets, auth=auth, cancel=cancel)
-    reading = narrowed(connection, reading, partition)
-    table = replace(table_of(connection, reading.stream, schema), partition=partition)
-    target = _Target(destination, table, full, fence, run_id)
+    reading = asked(narrowed(connection, reading, run.partition), run.start, run.window)
+    table = _table(connection, reading, run)
+    target = _Target(destination, Order(table, reading.mode, fence=run.fence, run_id=run.id))
+    target.require_taken()
     stored = target.stored()
+    if stored is not None and not isinstance(stored, Mapping):
+        raise not_ours(f"{connection.id}.{stream}")
     reading = replace(
         reading,
         fingerprint=connection.fingerprint(reading),
-        cursor=target.believed(stored),
-        parent_rows=_parent_rows(connection, destination, schema),
+        cursor=target.believed(stored) if run.start is None else {},
+        parent_rows=only(run.parents or parent_rows(connection, destination, run.schema), reading),
     )
-    with _staging(connection, reading, staging, run_id) as staged:
-        if full:
+    with _staging(connection, reading, run, target.last_load()) as staged:
+        if run.full:
             staged.clear()
         if staged.note:
             reading.stats.note(staged.note)
         resumed = staged.rows
-        unchanged = not staged.complete and _read(connection, reading, staged, on_progress)
-        loaded = target.as_it_is() if unchanged else target.load(staged, reading, stored)
+        with target.ahead(staged) as ahead:
+            unchanged = not staged.complete and _read(connection, reading, staged, run, ahead)
+            for lack in staged.lacks:
+                reading.stats.lack(lack)  # of lists that an earlier run read
+            loaded = target.as_it_is() if unchanged else target.load(staged, reading, stored, ahead)
+        _note_dropped(reading, loaded)
         told = shown(reading.cursor), _shown_after(reading, staged)
         staged.clear()
+    _sweep(connection, run)
     return Synced(table, loaded, reading.stats, *told, resumed_rows=resumed, unchanged=unchanged)
 
 
+def _table(connection: Connection, reading: ReadContext[Any], run: Run) -> Table:
+    """The table of the stream, claimed for this connection."""
+    adopts = run.adopt or (connection.document is not None and connection.document.adopt)
+    claim = Claim(connection.id, adopt=adopts, full=run.full)
+    table = table_of(connection, reading.stream, run.schema)
+    return replace(table, partition=run.partition, claim=claim)
+
+
+def _note_dropped(reading: ReadContext[Any], loaded: Loaded) -> None:
+    for column, count in loaded.dropped.items():
+        what = counted(count, "value")
+        reading.stats.note(f'column "{column[:60]}": {what} left out that did not fit')
+
+
 def _staging(
-    connection: Connection, reading: ReadContext[Any], folder: Path, run_id: str
+    connection: Connection, reading: ReadContext[Any], run: Run, after: str | None
 ) -> Staging:
     return Staging(
-        folder,
+        run.staging,
         connection=connection.id,
         stream=reading.stream.name,
         partition=reading.partition.key if reading.partition else None,
-        fingerprint=connection.fingerprint(reading),
-        run_id=run_id,
+        fingerprint=_fingerprint(connection, reading, run),
+        run_id=run.id,
+        after=after,
     )
+
+
+def _sweep(connection: Connection, run: Run) -> None:
+    """Let go of what was staged for streams that were renamed or removed since."""
+    if not connection.awaits_discovery:
+        names = (stream.name for stream in connection.connector.streams())
+        sweep_streams(run.staging, connection.id, names)
+
+
+def _fingerprint(connection: Connection, reading: ReadContext[Any], run: Run) -> str:
+    """That of the reading; what a run with a limit staged is for no other."""
+    found = connection.fingerprint(reading)
+    return found if run.limit is None else f"{found} {run.limit}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """The table a stream goes into; `full` goes by nothing that is stored with it."""
+    """The table a stream goes into, as `order` has it but for its rows."""
 
     destination: Destination
-    table: Table
-    full: bool
-    fence: Callable[[], None] | None
-    run_id: str
+    order: Order
+
+    @property
+    def table(self) -> Table:
+        return self.order.table
+
+    @property
+    def full(self) -> bool:
+        return self.table.claim.full
+
+    def require_taken(self) -> None:
+        """Raise what the destination would raise once all is fetched."""
+        if refused := self.destination.refuses(self.table, self.order.mode):
+            raise refused
 
     def stored(self) -> Any:
         """The positions stored with the table, None where a run is not to go by them."""
         return None if self.full else self.destination.read_cursor(self.table)
+
+    def last_load(self) -> str | None:
+        """The name of the table's last load, None where the store does not tell."""
+        store = self.destination
+        return store.last_load(self.table) if isinstance(store, TellsLoads) else None
 
     def believed(self, stored: Any) -> Any:
         """`stored` without what is no longer so where someone emptied or dropped the table."""
@@ -129,20 +212,29 @@ class _Target:
             return collected(unclaimed(stored))
         return stored
 
-    def load(self, staged: Staging, reading: ReadContext[Any], stored: Any) -> Loaded:
+    @contextmanager
+    def ahead(self, staged: Staging) -> Iterator[Ahead | None]:
+        """What loads rows while others are staged, where the destination can and none are yet."""
+        ahead = None
+        if isinstance(self.destination, LoadsAhead) and not staged.rows:
+            ahead = self.destination.ahead(self.table, self.order.way, staged.ahead)
+        try:
+            yield ahead
+        finally:
+            if ahead:
+                ahead.close()
+
+    def load(
+        self, staged: Staging, reading: ReadContext[Any], stored: Any, ahead: Ahead | None
+    ) -> Loaded:
         """Load what is staged, with its positions if these are still as they were `stored`."""
         cursor = self._moves(staged.cursor, reading.cursor, stored) if staged.cursor else None
-        # Versions that the source no longer has are what scd2 is for: no reading brings them back.
-        replaces = self.full and reading.mode != "scd2"
+        loads = ahead or self.destination
         try:
-            return self.destination.load(
-                self.table,
-                staged.segments(),
-                "replace" if replaces else reading.mode,
-                cursor,
-                fence=self.fence,
-                run_id=self.run_id,
+            order = replace(
+                self.order, segments=staged.segments(), cursor=cursor, after=staged.after
             )
+            return loads.load(order)
         except RowsError:
             staged.clear()  # else no repair at the source would ever arrive
             raise
@@ -152,6 +244,8 @@ class _Target:
         is_all = are_all(reached)
         if self.full:
             return Cursor(reached, self.destination.read_cursor(self.table), is_all)
+        if before == {} and stored:
+            reached = collected(_as_configured(reached, stored))
         if before is stored:
             return Cursor(reached, stored, is_all, adds=True)
         return Cursor(collected(chain(before.items(), reached.items())), stored, is_all)
@@ -162,13 +256,26 @@ class _Target:
         return Loaded(0, self.destination.count(self.table) or 0, columns, self.destination.uri)
 
 
+def _as_configured(
+    reached: Mapping[str, Any], stored: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Positions that one run reached from a start of its own, as if from the configured one.
+
+    Else the next run would take the configured start for one that was moved back.
+    """
+    for item, position in reached.items():
+        before = stored.get(item)
+        own = {"start": before["start"]} if isinstance(before, dict) and "start" in before else {}
+        yield item, {**position, **own}
+
+
 def _shown_after(reading: ReadContext[Any], staged: Staging) -> Any:
     """`shown` of the positions of before, with what the run reached."""
     before, reached = reading.cursor or {}, staged.cursor or {}
     if "" in before or "" in reached:
         return shown({"": reached.get("") or before[""]})
     count = len(before) + sum(item not in before for item in reached)
-    return f"{count} items" if count else None
+    return counted(count, "item") if count else None
 
 
 def shown(positions: Mapping[str, Any] | None) -> Any:
@@ -176,12 +283,18 @@ def shown(positions: Mapping[str, Any] | None) -> Any:
     if not positions:
         return None
     only = positions.get("")
-    return only.get("value") if only is not None else f"{len(positions)} items"
+    if only is not None and not isinstance(only, Mapping):
+        return only  # a plugin's own
+    if only is not None and "token" in only:
+        return "a token"
+    return only.get("value") if only is not None else counted(len(positions), "item")
 
 
-def _parent_rows(
-    connection: Connection, destination: Destination, schema: str | None
-) -> Callable[[str, Sequence[str]], Iterator[Sequence[Any]]]:
+def parent_rows(
+    connection: Connection, destination: Destination, schema: str | None = None
+) -> ParentRows:
+    """What reads values of a stream's rows from its table, for those that are read for each."""
+
     def rows(stream: str, keys: Sequence[str]) -> Iterator[Sequence[Any]]:
         table = table_of(connection, connection.stream(stream), schema)
         if destination.describe(table) is None:
@@ -204,14 +317,33 @@ def _parent_rows(
 
 def table_of(connection: Connection, stream: Stream, schema: str | None = None) -> Table:
     """The table a stream is loaded into: schema = connection id, table = stream name, made safe."""
-    columns = [*stream.fields.column_types.items(), *stream.columns.items()]
+    columns = [*stream.fields.column_types.items(), *stream.column_types.items()]
     return Table(
         schema or connection.id,
-        table_name(stream.name),
+        table_name(stream.table_name),
         tuple(map(own_key, stream.primary_key)),
         {own_key(path): type_ for path, type_ in columns},
         stream.schema_policy,
         deleted=TOMBSTONE if stream.deleted_when else None,
+        reject=REJECT if stream.schema_policy == "quarantine" else None,
+        on_misfit=stream.on_misfit,
+        wanted=_wanted(stream),
+        overflow=Overflow(over.into, over.after) if (over := stream.overflow) else None,
+    )
+
+
+def _wanted(stream: Stream) -> Wanted:
+    """What the stream says of its table besides rows."""
+    said = {own_key(path): stream.column(path) for path in stream.columns}
+    return Wanted(
+        stream.description,
+        {key: column.description for key, column in said.items() if column.description},
+        tuple(key for key, column in said.items() if column.not_null),
+        indexes=tuple(
+            Index(tuple(map(own_key, one.columns)), one.unique) for one in stream.all_indexes
+        ),
+        has_key=stream.key_constraint,
+        load_columns=tuple(f"_{one}" for one in stream.load_columns),
     )
 
 
@@ -219,28 +351,47 @@ def _read(
     connection: Connection,
     reading: ReadContext[Any],
     staged: Staging,
-    on_progress: Callable[[Stats], None] | None,
+    run: Run,
+    ahead: Ahead | None,
 ) -> bool:
     """Stage all that is still to be read; whether the source is unchanged instead."""
     reading = replace(
         reading,
         resume=staged.resume,
         reached=collected((staged.cursor or {}).items()),
-        prompt=True,
+        ask_ahead=True,
     )
+    stats, on_progress = reading.stats, run.on_progress
+    stats.staged, stats.watcher = staged.rows, on_progress
     if on_progress:
-        on_progress(reading.stats)  # who watches sees retries and waits before the first batch
+        on_progress(stats)  # who watches sees retries and waits before the first batch
     for batch in connection.connector.read(reading):
         if batch.unchanged:
             return True
         if batch.void_after is not None:
             staged.rewind(batch.void_after)
-        cursor = None if batch.cursor is None else dict(batch.cursor)
+            if ahead:
+                ahead.give_up()
+        enough = run.limit is not None and staged.rows + batch.count >= run.limit
+        cut = enough and not batch.complete
+        # Where not all is read, no position may say that it was.
+        cursor = None if batch.cursor is None or run.limit is not None else dict(batch.cursor)
         staged.append(
-            batch.rows, batch.count, batch.checkpoint, complete=batch.complete, cursor=cursor
+            batch.rows,
+            batch.count,
+            batch.checkpoint,
+            complete=batch.complete or cut,
+            cursor=cursor,
+            lacks=batch.lacks or (f"stopped at {run.limit:,} rows, as asked" if cut else ""),
         )
+        if ahead:
+            ahead.offer(staged.done())
+        stats.staged, stats.whole = staged.rows, staged.complete
         if on_progress:
-            on_progress(reading.stats)
+            on_progress(stats)
+        if cut:
+            stats.lack(f"stopped at {run.limit:,} rows, as asked")
+            break
     if not staged.complete:
         raise ResponseError("the connector stopped before its last batch", where=connection.id)
     return False

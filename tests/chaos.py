@@ -54,7 +54,7 @@ def running() -> Iterator[Chaos]:
     """The server, for as long as the block lasts."""
     for _ in range(_TRIES):
         port = _free_port()
-        command = [sys.executable, str(_SERVER), "--port", str(port), "--ttl", "900"]
+        command = [sys.executable, str(_SERVER), "--port", str(port), "--ttl", "7200"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 # It needs the next port too; if that is taken it dies without this line.

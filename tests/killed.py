@@ -27,7 +27,7 @@ from typing import Any
 import duckdb  # noqa: F401 # imported once, here, not again in each of hundreds of forks
 
 from connector_assets.cli.app import run
-from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.duckdb.destination import DuckDBDestination
 from connector_assets.load.table import Table
 from tests.load.crash import in_a_child
 from tests.loopback import Seen, serving

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -48,17 +49,28 @@ class Api:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    tls: ssl.SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        # In the request's own thread: a handshake that never comes holds no other up.
+        if not self.tls:
+            super().finish_request(request, client_address)
+            return
+        request = self.tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        with request:
+            request.do_handshake()
+            super().finish_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client may leave before it has read all, as one that read ahead: that is no fault, and
         # its traceback would stand in the standard error of whichever test runs then.
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
-def serving(answer: Route) -> Iterator[Api]:
-    """`answer` behind a port of its own, for as long as the block lasts."""
+def serving(answer: Route, *, tls: ssl.SSLContext | None = None) -> Iterator[Api]:
+    """`answer` behind a port of its own, for as long as the block lasts; `tls` wraps it."""
     api = Api(answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -88,7 +100,8 @@ def serving(answer: Route) -> Iterator[Api]:
             pass
 
     server = _Server(("127.0.0.1", 0), Handler)
-    api.origin = f"http://127.0.0.1:{server.server_port}"
+    server.tls = tls
+    api.origin = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,14 @@ endpoints:
     url: "{{base_url}}/echo"
     body: {form: {key: "{{secrets.bodyKey}}"}}
   - {id: path, url: "{{base_url}}/keys", responseRowsPath: rows.here}
+  - id: segment
+    url: "{{base_url}}/bot{{secrets.headerKey}}/{{page.number}}/list"
+    responseRowsPath: rows
+    pagination: {type: page, in: template}
 read:
   primary: any
   streams: [{name: pages, primaryKey: [id]}, {name: keyed}, {name: basic}, {name: posted},
-    {name: form}, {name: path}, {name: echo}, {name: elsewhere}, {name: markup}, {name: cut}]
+    {name: form}, {name: path}, {name: echo}, {name: elsewhere}, {name: markup}, {name: cut}, {name: segment}]
 """
 STREAMS = re.findall(r"name: (\w+)", SPEC.partition("streams:")[2])
 
@@ -94,10 +99,23 @@ def said(request: Seen) -> dict[str, Any]:
     return {"query": request.query, "headers": request.headers, "body": body, "forms": forms}
 
 
+COMMANDS: set[bytes] = set()
+"""The command lines of all processes that were there while a request was answered."""
+
+
+def look_at_processes() -> None:
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may have ended
+            COMMANDS.add((process / "cmdline").read_bytes())
+
+
 def answer(request: Seen) -> Any:  # noqa: PLR0911 - one for each path
+    look_at_processes()
     key = quote(request.query.get("key", ""), safe="")
     if request.path == "/token":
         return {"access_token": LEARNED["access"], "expires_in": 3600, "you_sent": said(request)}
+    if request.path.startswith("/bot") and request.path.endswith("/1/list"):
+        return {"rows": [{"id": 1}], "next": request.path, "echo": said(request)}
     if request.path == "/pages":
         page = int(request.query.get("page", 1))
         if page == 3:
@@ -130,9 +148,9 @@ run(["load", "canary"]), run(["load", "canary", "-v", "--json"])
 SHOWS = """
 import sys, traceback
 from connector_assets import HttpRuntime, parse_connector
-from connector_assets.connection import Connection
+from connector_assets.project.connection import Connection
 from connector_assets.errors import ConnectorError
-from connector_assets.yaml_connector import YamlConnector
+from connector_assets.reading.yaml_connector import YamlConnector
 from pathlib import Path
 import os
 spec = parse_connector(Path("specs/canary.yaml").read_text())
@@ -230,7 +248,7 @@ def test_no_secret_leaves_by_the_command_line(folder: Path, api: Api) -> None:
     before = len(api.seen)
     printed = python(READS, *STREAMS)
     assert {seen.path for seen in api.seen[before:]} >= {"/token", "/pages", "/echo", "/cut"}
-    assert b"DEBUG:connector_assets.http:GET " in printed, "the log is on"
+    assert b"DEBUG:connector_assets.http:" in printed, "the log is on"
     assert printed.count(b": 403") >= 4 * len(STREAMS[1:5]), "the server's echoes were met"
     assert leaks(printed) == []
     assert leaking_files(folder) == {}
@@ -246,6 +264,8 @@ def test_no_secret_leaves_by_a_materialization(folder: Path, api: Api) -> None:
     assert b"canary__pages" in printed
     assert leaks(printed) == []
     assert leaking_files(folder) == {}
+    assert any(b"dagster" in one for one in COMMANDS) or sys.platform != "linux"
+    assert leaks(b"\n".join(COMMANDS)) == [], "the command line of a process is for all to see"
     stored = b"".join(path.read_bytes() for path in (folder / "home").rglob("*.db*"))
     assert b"STEP_FAILURE" in stored, "the event log was searched"
 

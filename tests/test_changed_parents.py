@@ -12,18 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector_assets import yaml_connector
 from connector_assets.errors import ConnectorError
 from connector_assets.load import items
 from connector_assets.load.items import FEW
+from connector_assets.reading import batches
+from tests.shop import shop_spec
 from tests.spec.documents import faults
 from tests.timeline import Project
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 auth: [{type: none}]
 defaults: {responseRowsPath: rows, retry: {maxAttempts: 1}}
 endpoints:
@@ -38,7 +35,7 @@ read:
       primaryKey: [account, id]
       writeMode: merge
       forEach: [{parent: {stream: accounts, field: id, as: account_id, changed: version}}]
-"""
+""")
 CURSOR = SPEC.replace("changed: version", "changed: true").replace(
     "{name: accounts, primaryKey: [id]}",
     "{name: accounts, primaryKey: [id], incremental: {cursorField: version}}",
@@ -107,7 +104,7 @@ def test_unchanged_parents_are_not_asked_for_again(shop):
 def some(request, monkeypatch):
     """Items are few, and a dict; or as if they were many, on disk and in rows of their own."""
     monkeypatch.setattr(items, "FEW", request.param)
-    monkeypatch.setattr(yaml_connector, "_ITEMS_AT_ONCE", request.param)
+    monkeypatch.setattr(batches, "_ITEMS_AT_ONCE", request.param)
 
 
 @pytest.mark.usefixtures("some")

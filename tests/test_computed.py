@@ -7,20 +7,17 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from connector_assets.connection import Connection
 from connector_assets.errors import ConnectorError, SpecError
-from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.project.connection import Connection
+from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
-from connector_assets.sync import sync
-from connector_assets.yaml_connector import YamlConnector
 from tests.loopback import serving
+from tests.shop import shop_spec
+from tests.syncing import sync
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 config: {region: {}}
 endpoints:
   - id: orders
@@ -39,7 +36,7 @@ read:
         mask: {email: sha256}
         remove: [Id]
         rename: {lines.sku: sku, lines.n: count}
-"""
+""")
 ORDERS = [
     {
         "Id": n,
@@ -78,7 +75,7 @@ def load(tmp_path):
 
 def test_pages_are_counted_before_rows_are_expanded_and_dropped(load):
     result = load()
-    assert len(load.api.seen) == 3
+    assert len(load.api.seen) == 4  # the short page is verified
     assert (result.stats.rows, result.loaded.received, result.loaded.rows) == (7, 3, 3)
     assert load.query("select id, region, amount, sku, count from shop.orders order by id") == [
         (f"{n}-b", "eu", Decimal(f"{n}.10"), "b", 1) for n in (1, 3, 5)
@@ -106,7 +103,9 @@ def test_a_row_that_does_not_fit_is_named(load):
     load.api.answer = lambda _: {"rows": [ORDERS[1], {**ORDERS[3], "amount": "1,5"}]}
     with pytest.raises(ConnectorError) as raised:
         load()
-    assert str(raised.value) == "orders, row 2 of a page, fields.cast.amount: text is not a decimal"
+    assert str(raised.value) == (
+        "shop.orders, row 2 of a page, fields.cast.amount: text is not a decimal"
+    )
 
 
 def test_a_field_that_no_row_has_is_noted(load):
@@ -142,7 +141,7 @@ def test_python_callers_get_the_same_rows(load):
         ),
         (
             ("lines.n: count", "'lines[*].n': count"),
-            "fields.rename.lines[*].n: must stay in its object, as [*] names many of them",
+            "fields.rename.lines[*].n: must stay in its object, as * and [*] name many of them",
         ),
         (
             ("{{record.lines.n > 0}}", "{{record.lines.n}} > 0"),

@@ -10,21 +10,19 @@ from email.utils import formatdate
 import duckdb
 import pytest
 
-from connector_assets.connection import Connection
 from connector_assets.errors import RequestError
-from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.project.connection import Connection
+from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
-from connector_assets.sync import sync, table_of
-from connector_assets.yaml_connector import YamlConnector
+from connector_assets.sync import table_of
 from tests.loopback import serving
+from tests.shop import shop_spec
 from tests.spec.documents import SEED, lines, with_
+from tests.syncing import sync
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 auth: [{type: none}]
 endpoints:
   - id: items
@@ -37,7 +35,7 @@ endpoints:
 read:
   streams:
     - {name: items, primaryKey: [id]}
-"""
+""")
 FEED = "{name: items, primaryKey: [id], incremental: {cursorField: id%s}, writeMode: %s}"
 
 
@@ -169,6 +167,22 @@ def test_a_list_that_grows_to_several_pages_is_not_unchanged_later(shop, api):
     api.answer.rows[3] = {"id": 9}
     shop.load()
     assert shop.ids() == [1, 2, 3, 9]
+
+
+def test_a_list_that_may_lack_rows_is_asked_for_again(shop, api):
+    """Its server tells of more rows than it gives: that it is unchanged says nothing of those."""
+    shelf = api.answer
+
+    def answer(request):
+        status, body, headers = shelf(request)
+        return status, {**body, "total": 5} if body else body, headers
+
+    api.answer = answer
+    paged = "{type: offset, pageSize: 10, stopOn: short, totalField: total}"
+    text = SPEC.replace("{type: cursor, cursorField: next}", paged)
+    assert not shop.load(text).complete
+    assert not shop.load(text).unchanged
+    assert shop.asked == [None, None]
 
 
 def test_a_304_that_nobody_asked_for_is_an_error(shop, api):

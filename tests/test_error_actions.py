@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from connector_assets.connection import Connection
 from connector_assets.errors import (
     AuthError,
     ConnectorError,
@@ -16,19 +15,17 @@ from connector_assets.errors import (
     SpecError,
     StartOver,
 )
-from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.project.connection import Connection
+from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
-from connector_assets.sync import sync
-from connector_assets.yaml_connector import YamlConnector
 from tests.loopback import serving
+from tests.shop import shop_spec
+from tests.syncing import sync
 from tests.timeline import Now
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 secrets: {user: {}, token: {}}
 auth: AUTH
 RATE
@@ -44,12 +41,13 @@ read:
     - name: items
       primaryKey: [id]
       STREAM
-"""
+""")
 SECRET = "tok-5f1c9a77"
 SESSION = (
     '[{type: session, login: {url: "{{base}}/login", body: {json: {user: "{{secrets.user}}"}}}, '
     "tokenPath: token, name: X-Session}]"
 )
+ITEMS = "forEach: [{values: [1, 2], as: number}]"
 BEARER = '[{type: bearer, tokenRef: "{{secrets.token}}"}]'
 
 
@@ -221,6 +219,29 @@ def test_requests_under_way_renew_a_refused_token_once(shop):
     assert sessions.tokens == 2
 
 
+def test_lists_read_side_by_side_renew_a_refused_token_once(shop):
+    """Two items at a time: the second is refused for the old token when there is a new one."""
+    sessions, renewed = Sessions(None), threading.Event()
+    both = threading.Barrier(2, timeout=10)
+
+    def answer(request):
+        if request.path == "/login":
+            return sessions(request)
+        item, token = int(request.query["number"]), request.headers["x-session"]
+        if token != "t1":
+            renewed.set()
+            return {"rows": [{"id": item}]}
+        both.wait()
+        if item == 2:
+            assert renewed.wait(10)
+        return 403, {"error": "expired"}
+
+    shop.api.answer = answer
+    rule = '[{status: 403, action: refresh_auth}]\n    params: {number: "{{item.number}}"}'
+    shop.load(rule, auth=SESSION, rate="rateLimit: {concurrency: 2}", stream=ITEMS)
+    assert (shop.ids(), sessions.tokens) == ([1, 2], 2)
+
+
 class Expiring:
     """Cursors that stop working, `times` times, when the page after `at` is asked for."""
 
@@ -279,9 +300,9 @@ def test_of_several_items_only_the_one_that_begins_anew_is_read_again(shop):
         return {**found, "rows": [{"id": 10 * item + row["id"]} for row in found["rows"]]}
 
     shop.api.answer = answer
-    items = "forEach: [{values: [1, 2, 3], as: item}]"
+    items = "forEach: [{values: [1, 2, 3], as: number}]"
     text = SPEC.replace(
-        'url: "{{base}}/items"', 'url: "{{base}}/items"\n    params: {item: "{{item.item}}"}'
+        'url: "{{base}}/items"', 'url: "{{base}}/items"\n    params: {item: "{{item.number}}"}'
     )
     text = text.replace("AUTH", "[{type: none}]").replace("RATE", "").replace("ERRORS", RESET)
     spec = parse_connector(text.replace("STREAM", items))
@@ -304,13 +325,13 @@ def test_incremental_positions_of_void_pages_are_forgotten(shop):
             state["rebuilt"] = True
             return 410, {"error": "cursor expired"}
         high = 5 if "rebuilt" in state else 9
-        row = {"id": int(cursor or 0), "updated": f"2024-01-0{high}"}
+        row = {"id": int(cursor or 0), "updated": f"2023-01-0{high}"}
         return {"rows": [row], "next": None if cursor else "1"}
 
     shop.api.answer = answer
     stream = "incremental: {cursorField: updated, startParam: since}"
     result = shop.load(RESET, stream=stream)
-    assert result.cursor_after == "2024-01-05"
+    assert result.cursor_after == "2023-01-05"
 
 
 def test_rows_given_away_cannot_be_taken_back(shop):

@@ -13,22 +13,19 @@ from threading import get_ident
 import duckdb
 import pytest
 
-from connector_assets.connection import Connection
 from connector_assets.errors import ConnectorError, RequestError
-from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.project.connection import Connection
+from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
-from connector_assets.sync import sync
-from connector_assets.yaml_connector import YamlConnector
 from tests.large import FORMS, PATHS, bodies, format_of, peak
 from tests.loopback import serving
-from tests.runtime.test_job import Ticking
+from tests.runtime.walk.test_export_job import Ticking
+from tests.shop import shop_spec
+from tests.syncing import sync
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 auth: [{type: none}]
 endpoints:
   - id: orders
@@ -41,7 +38,7 @@ endpoints:
       download: {urlPath: files}
 read:
   streams: [{name: orders}]
-"""
+""")
 
 
 class Exports:
@@ -264,7 +261,7 @@ def test_a_wait_beyond_the_jobs_time_ends_with_it(exports, tmp_path):
 
 @pytest.mark.parametrize("cut", ["gzip", "length"])
 def test_nothing_is_loaded_of_a_file_that_breaks_off(shop, exports, cut, monkeypatch):
-    monkeypatch.setattr("connector_assets.runtime.stored_rows.BLOCK", 1_000)
+    monkeypatch.setattr("connector_assets.runtime.body.stored_rows.BLOCK", 1_000)
     good = b"".join(b'{"id":%d}\n' % n for n in range(20_000))
     body = gzip.compress(good)[:-4_000] if cut == "gzip" else good + b'{"id":'
     exports.answer.files = 1

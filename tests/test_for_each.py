@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from connector_assets.errors import ConfigError, ConnectorError, SpecError
+from connector_assets.runtime.walk.slices import items
 from connector_assets.spec.document import parse_connector
+from connector_assets.spec.stream.for_each import ForEach
+from tests.shop import shop_spec
 from tests.timeline import Project
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 auth: [{type: none}]
 config: {regions: {type: list, default: [eu, us]}}
 defaults: {responseRowsPath: rows, retry: {maxAttempts: 1}}
@@ -29,7 +28,7 @@ read:
       primaryKey: [account, id]
       forEach: [{parent: {stream: accounts, field: id, as: account_id, include: [name]}}]
       %s
-"""
+""")
 
 
 class Shop:
@@ -227,3 +226,67 @@ def test_items_that_cannot_be_are_refused(each, message):
     with pytest.raises(SpecError) as raised:
         parse_connector(text % "")
     assert any("forEach" in f.path and message in str(f) for f in raised.value.faults)
+
+
+BATCHES = shop_spec("""
+auth: [{type: none}]
+defaults: {responseRowsPath: rows, retry: {maxAttempts: 1}}
+endpoints:
+  - {id: accounts, url: https://api.example.com/accounts}
+  - id: orders
+    url: https://api.example.com/orders
+    params: {of: "{{ item.values | join }}"}
+read:
+  streams:
+    - {name: accounts, primaryKey: [id]}
+    - name: orders
+      primaryKey: [id]
+      forEach: [{parent: {stream: accounts, field: id, as: account}, batch: 2}]
+      %s
+""")
+
+
+class Batched:
+    """Three accounts, each with one order; the batch that holds account 2 may be broken."""
+
+    def __init__(self):
+        self.broken = False
+
+    def __call__(self, path, query):
+        if path == "/accounts":
+            return {"rows": [{"id": n} for n in range(3)]}
+        if self.broken and "2" in query["of"]:
+            return 404, {}
+        return {"rows": [{"id": int(one), "at": int(one)} for one in query["of"].split(",")]}
+
+
+def test_a_run_that_dies_goes_on_with_the_batch_it_was_at(tmp_path):
+    shop = Project(tmp_path, BATCHES % "", Batched())
+    shop.load("accounts")
+    shop.answer.broken = True
+    with pytest.raises(ConnectorError, match=r"account=\[2\]: GET"):
+        shop.load("orders")
+    shop.answer.broken = False
+    shop.asked.clear()
+    assert shop.load("orders").loaded.rows == 3
+    assert [one["of"] for one in shop.asked] == ["2"]
+
+
+def test_each_batch_has_a_cursor_of_its_own(tmp_path):
+    more = "incremental: {cursorField: at, clientFilter: true}"
+    text = BATCHES.replace(" | join }}", ' | join }}", since: "{{cursor}}')
+    shop = Project(tmp_path, text % more, Batched())
+    shop.load("accounts")
+    shop.load("orders")
+    shop.asked.clear()
+    shop.load("orders")
+    assert {(one["of"], one["since"]) for one in shop.asked} == {("0,1", "1"), ("2", "2")}
+
+
+def test_the_key_of_a_long_batch_is_short_and_its_own():
+    each = ForEach.model_validate(
+        {"values": [f"id-{n:06}" for n in range(600)], "as": "x", "batch": 300}
+    )
+    keys = [item.key for item in items([each], {}, lambda *_: iter(()))]
+    assert [len(key) for key in keys] == [64, 64]
+    assert len(set(keys)) == 2

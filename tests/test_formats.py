@@ -9,27 +9,24 @@ import zipfile
 import duckdb
 import pytest
 
-from connector_assets.connection import Connection
 from connector_assets.errors import ConnectorError, SpecError
-from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.project.connection import Connection
+from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
-from connector_assets.sync import sync
-from connector_assets.yaml_connector import YamlConnector
 from tests.loopback import serving
+from tests.shop import shop_spec
+from tests.syncing import sync
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 endpoints:
   - id: items
     url: "{base}/items"
     retry: {maxAttempts: 2, maxDelaySeconds: 1}
     ENDPOINT
 read: {streams: [{name: items, primaryKey: [id]}]}
-"""
+""")
 CSV = "responseFormat: csv\n    pagination: {type: page, pageSize: 2}"
 XML = "responseFormat: xml\n    responseRowsPath: shop.item\n    pagination: {type: cursor, cursorField: shop.next}"
 JSONL = "responseFormat: jsonl\n    pagination: {type: link_header}"
@@ -141,7 +138,7 @@ def test_an_error_body_within_a_200_is_matched_by_rules_in_xml(load):
         ),
         (
             "responseFormat: tsv",
-            'responseFormat: "tsv" is not known; did you mean "csv"? Or use one of json, jsonl, csv, xml',
+            'responseFormat: "tsv" is not known; did you mean "csv"? Or use one of json, jsonl, csv, xml, text',
         ),
     ],
 )

@@ -8,13 +8,10 @@ import pytest
 from connector_assets.errors import ConnectorError
 from tests.large import FIRST, FORMS, PATHS, bodies, format_of, peak
 from tests.loopback import serving
+from tests.shop import shop_spec
 from tests.test_exports import Shop
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 auth: [{type: none}]
 endpoints:
   - id: orders
@@ -23,7 +20,7 @@ endpoints:
     maxResponseBytes: 1000000000
     retry: {maxAttempts: 1}
 read: {primary: orders}
-"""
+""")
 PAGED = """pagination: {type: page, pageParam: page, totalPagesHeader: pages}
     rateLimit: {concurrency: 4}"""
 

@@ -9,22 +9,21 @@ import sys
 
 import pytest
 
-from connector_assets.connection import Connection
 from connector_assets.errors import ConnectorError
-from connector_assets.runtime import exchange, json_blocks, rules, spill, stored_rows, unpack
+from connector_assets.project.connection import Connection
+from connector_assets.reading.yaml_connector import YamlConnector
+from connector_assets.runtime.answers import rules
+from connector_assets.runtime.body import json_blocks, stored_rows, unpack
+from connector_assets.runtime.http import exchange, spill
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
-from connector_assets.yaml_connector import YamlConnector
 from tests.loopback import serving
 from tests.runtime import wire
-from tests.runtime.test_job import Ticking
+from tests.runtime.walk.test_export_job import Ticking
+from tests.shop import shop_spec
 from tests.test_exports import Shop
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 auth: [{type: none}]
 endpoints:
   - id: orders
@@ -32,7 +31,7 @@ endpoints:
     retry: {maxAttempts: 2}
     ENDPOINT
 read: {streams: [{name: orders}]}
-"""
+""")
 SIZE, PAGES = 40, 4
 BODY = {"json": "responseRowsPath: data.rows", "xml": "responseFormat: xml\n    responseRowsPath: data.rows.row"}  # fmt: skip
 BODY |= {form: f"responseFormat: {form}" for form in ("jsonl", "csv")}
@@ -220,7 +219,8 @@ def test_a_large_list_that_has_not_changed_is_kept(shop, small):
 
 KILLED = """
 import os
-from connector_assets.runtime import exchange, stored_rows
+from connector_assets.runtime.http import exchange
+from connector_assets.runtime.body import stored_rows
 exchange.IN_MEMORY, stored_rows.BLOCK = 100, 200
 lists = stored_rows.StoredRows.lists
 

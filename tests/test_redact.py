@@ -94,8 +94,8 @@ def test_masking_takes_linear_time_whatever_a_server_sends(hostile: str) -> None
     assert Secrets({"key": value}).mask(hostile) == hostile
 
 
-def test_what_is_sealed_comes_back() -> None:
-    secrets = Secrets({"key": VALUE, "other": CORE})
-    text = json.dumps({"url": f"https://a.example/?k={quote(VALUE, safe='')}", "as": VALUE})
-    assert CORE not in secrets.seal(text)
-    assert secrets.unseal(secrets.seal(text)) == text
+def test_a_value_of_four_characters_is_held_and_a_shorter_one_is_taken_for_a_word() -> None:
+    secrets = Secrets({"pin": "1234", "short": "abc"})
+    assert secrets.holds("W/x1234y")
+    assert not secrets.holds("abc")
+    assert secrets.finds("abc")

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 
 import duckdb
 import pytest
 
-from connector_assets.connection import Connection, variable_names
 from connector_assets.errors import (
     Busy,
     Cancelled,
     ConfigError,
     ConnectorError,
+    LoadError,
     PageLimit,
     RowsError,
 )
-from connector_assets.load.duckdb import DuckDBDestination
-from connector_assets.project import connection_from_file, discover
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.project.connection import Connection
+from connector_assets.project.project import connection_from_file, discover
+from connector_assets.reading.connector import ReadContext
+from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
-from connector_assets.sync import sync
-from connector_assets.yaml_connector import YamlConnector
+from connector_assets.spec.names.names import variable_names
 from tests.loopback import serving
+from tests.shop import shop_spec
+from tests.syncing import sync
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 secrets: {token: {description: API token}}
 auth: [{type: bearer, tokenRef: "{{secrets.token}}"}]
 endpoints:
@@ -42,7 +43,7 @@ endpoints:
 read:
   streams:
     - {name: items, primaryKey: [id]}
-"""
+""")
 SECRET = "tok-5f1c9a"
 
 
@@ -129,6 +130,19 @@ def test_rows_that_cannot_be_loaded_are_fetched_anew_by_the_next_run(load, api, 
     assert load.table() == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("stream", "words"),
+    [
+        ("columns: {id: int65}", "'int65' is not a column type"),
+        ("primaryKey: [id], columns: {a.b: 'numeric(50,2)'}", "is not a column type"),
+    ],
+)
+def test_what_the_destination_cannot_do_is_said_before_the_first_request(load, api, stream, words):
+    with pytest.raises(LoadError, match=words):
+        load(SPEC.replace("primaryKey: [id]", stream))
+    assert api.seen == []
+
+
 def test_rows_that_another_failure_kept_out_are_loaded_and_not_fetched(load, api):
     def fence():
         raise Busy("the run is over")
@@ -199,7 +213,7 @@ def test_an_unreachable_host_is_one_clear_error(load):
 
 def test_no_secret_reaches_the_staging_or_the_table(load, api):
     """Not even when the server puts it into the next URL and the rows' neighbours."""
-    echo = SPEC.replace("cursorField: next, maxPages: 10", "cursorField: next, cursorParam: c")
+    echo = SPEC.replace("cursorField: next, maxPages: 10", "cursorField: next")
 
     def answer(request):
         if "token" in request.query:
@@ -243,12 +257,19 @@ def test_a_project_lists_good_and_broken_files(tmp_path):
     (connections / "eu.yaml").write_text(json.dumps(document))
     (connections / "lost.yaml").write_text(json.dumps({**document, "id": "x", "connector": "no"}))
     project = discover(specs, connections)
-    assert sorted(c.id for c in project.connections) == ["eu", "other"]
+    both, nobody = (
+        f"{specs / 'shop.yaml'} and {specs / 'twin.yaml'}",
+        "none of them is used; give each its own",
+    )
+    assert sorted(c.id for c in project.connections) == ["other"]
     assert {b.path.name: str(b.error.faults[0]) for b in project.broken} == {
         "bad.yaml": "displayName: is required",
-        "twin.yaml": f"id: is the id of {specs / 'shop.yaml'} too",
-        "lost.yaml": 'connector: "no" is not a connector; known are: other, shop',
+        "shop.yaml": f'id: "shop" is the id of {specs / "twin.yaml"} too, so {nobody}',
+        "twin.yaml": f'id: "shop" is the id of {specs / "shop.yaml"} too, so {nobody}',
+        "eu.yaml": f'connector: "shop" is the id of {both}; give each its own',
+        "lost.yaml": 'connector: "no" is not a connector; known are: other',
     }
+    (specs / "twin.yaml").unlink()
     assert connection_from_file(connections / "eu.yaml", specs=specs).id == "eu"
 
 
@@ -278,3 +299,24 @@ def test_a_connection_gives_each_stream_its_own_template(tmp_path, api):
         ("SELECT FIELDS(ALL) FROM Account",),
         ("SELECT FIELDS(ALL) FROM Lead",),
     ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"config": {"region": "us"}},
+        {"vars": {"kind": "b"}},
+        {"auth": "none"},
+        {"cursor": {"": {"value": 2}}},
+        {"cursor": None},
+    ],
+    ids=lambda other: "-".join(f"{name}={value}" for name, value in other.items()),
+)
+def test_what_was_staged_for_other_rows_is_not_gone_on_with(other):
+    """Rows staged from one position must not be loaded over another's."""
+    spec = parse_connector(SPEC)
+    connection = Connection("shop", YamlConnector(spec, HttpRuntime()), environ={})
+    reading = ReadContext("shop", {"region": "eu"}, spec.streams[0], vars={"kind": "a"})
+    reading = replace(reading, cursor={"": {"value": 1}})
+    assert connection.fingerprint(reading) == connection.fingerprint(replace(reading))
+    assert connection.fingerprint(reading) != connection.fingerprint(replace(reading, **other))

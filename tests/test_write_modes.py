@@ -5,37 +5,12 @@ from __future__ import annotations
 import pytest
 
 from connector_assets.errors import LoadError, ResponseError, SpecError
-from connector_assets.load.duckdb import DuckDBDestination
-from connector_assets.runtime.tombstones import marked
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.runtime.rows.tombstones import marked
 from connector_assets.spec.document import parse_connector
-from connector_assets.spec.template import Template
+from connector_assets.spec.templates.template import Template
+from tests.one_stream import SPEC, Rows, project
 from tests.timeline import Project
-
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
-auth: [{type: none}]
-endpoints: [{id: items, url: https://api.example.com/items, responseRowsPath: rows}]
-read:
-  streams:
-    - name: items
-      primaryKey: [id]
-      %s
-"""
-
-
-class Rows:
-    def __init__(self, *rows):
-        self.rows = list(rows)
-
-    def __call__(self, path, query):
-        return {"rows": self.rows}
-
-
-def project(tmp_path, stream, *rows):
-    return Project(tmp_path, SPEC % stream, Rows(*rows))
 
 
 def test_a_tombstone_deletes_its_key_and_is_no_column(tmp_path):

@@ -10,13 +10,14 @@ from typing import Any
 
 import httpx
 
-from connector_assets.connection import Connection
-from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.project.connection import Connection
+from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
-from connector_assets.sync import Synced, sync
-from connector_assets.yaml_connector import YamlConnector
+from connector_assets.sync import Synced
+from tests.syncing import sync
 
 START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
@@ -74,5 +75,7 @@ class Project:
         body = json.loads(request.content) if request.content else None
         self.asked.append({"path": request.url.path, **query})
         answered = self.answer(request.url.path, query if body is None else {**query, "body": body})
+        if isinstance(answered, httpx.Response):
+            return answered
         status, content = answered if isinstance(answered, tuple) else (200, answered)
         return httpx.Response(status, json=content)

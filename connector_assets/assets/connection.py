@@ -2,81 +2,116 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
 from connector_assets.assets.broken import undiscovered_assets
-from connector_assets.assets.resources import destination_resource, http_resource
+from connector_assets.assets.changes import change_sensor
+from connector_assets.assets.lineage import Lineage, api_asset, api_key
+from connector_assets.assets.resources import ResourceKeys, destination_resource, http_resource
 from connector_assets.assets.schedules import schedules
 from connector_assets.assets.settings import Settings
 from connector_assets.assets.source import Sources
-from connector_assets.assets.stream import Planned, asset_spec, stream_asset
+from connector_assets.assets.stream import PlannedAsset, asset_spec, op_settings, stream_asset
 from connector_assets.assets.together import streams_asset
-from connector_assets.connection import Connection
+from connector_assets.assets.translator import ConnectorTranslator, asset_keys
 from connector_assets.errors import Fault, SpecError
-from connector_assets.load.names import table_name
-from connector_assets.spec.stream import Stream
+from connector_assets.load.files.store_names import table_name
+from connector_assets.project.connection import Connection
+from connector_assets.spec.stream.stream import Stream
 
 
 def connection_definitions(
-    connection: Connection, given: Settings, *, by_condition: bool = False
+    connection: Connection,
+    given: Settings,
+    translator: ConnectorTranslator | None = None,
+    *,
+    by_condition: bool = False,
 ) -> dg.Definitions:
-    """`by_condition` makes its crons conditions on the assets instead of schedules.
+    """Return the assets, checks, schedules and resources of a connection.
+
+    `by_condition` makes its crons conditions on the assets instead of schedules.
 
     A plugin with an asset factory of its own builds its assets itself.
     """
     url = connection.document.destination if connection.document else None
-    destination = f"{connection.id}_destination" if url else "destination"
-    resources = shared_resources(given)
+    keys, resources = ResourceKeys.of(given), shared_resources(given)
     if url:
-        resources[destination] = destination_resource(url, given.staging)
-    factory = getattr(connection.connector, "assets", None)
-    if factory is not None:
+        keys = replace(keys, destination=f"{keys.destination}_{connection.id}")
+        resources[keys.destination] = destination_resource(url, given.staging)
+    if (factory := connection.connector.assets) is not None:
         return _own_definitions(factory(connection), resources)
+    timezone = given.timezone if by_condition else None
+    own = translator or ConnectorTranslator()
+    lineage = Lineage(connection, api_key(connection), asset_keys(connection, own))
+    planned = _planned(connection, lineage, own, url or given.destination, timezone)
+    crons = () if by_condition else schedules(connection, given.timezone, lineage.keys)
+    sensor = change_sensor(connection, lineage.keys, keys)
     return dg.Definitions(
-        assets=_assets(
-            connection,
-            destination,
-            url or given.destination,
-            given.timezone if by_condition else None,
-        ),
-        schedules=None if by_condition else list(schedules(connection, given.timezone)),
+        [*_assets(connection, planned, keys), api_asset(connection, lineage.api)],
+        schedules=list(crons),
+        sensors=[sensor] if sensor else [],
         resources=resources,
     )
 
 
 def shared_resources(given: Settings) -> dict[str, Any]:
     """The resources that every connection may use."""
+    keys = ResourceKeys.of(given)
     return {
-        "http": http_resource(given.allow_private, given.state),
-        "destination": destination_resource(given.destination, given.staging),
+        keys.http: http_resource(given.allow_private, given.state),
+        keys.destination: destination_resource(given.destination, given.staging),
+    }
+
+
+def _planned(
+    connection: Connection,
+    lineage: Lineage,
+    translator: ConnectorTranslator,
+    url: str,
+    timezone: str | None,
+) -> list[PlannedAsset]:
+    """The streams with what Dagster shows of them; with a `timezone` the crons are conditions."""
+    sources, streams = Sources.of(connection), connection.streams()
+    _refuse_shared_tables([stream.name for stream in streams])
+    planned = []
+    for stream in streams:
+        spec = asset_spec(
+            connection,
+            stream,
+            url=url,
+            lineage=lineage,
+            source=sources.references(stream.name),
+            condition=_condition(connection, stream, lineage, timezone),
+        )
+        translated = translator.get_asset_spec(connection, stream, spec)
+        op = _op(connection, stream, translator)
+        planned.append(PlannedAsset(stream, translated, lineage, op))
+    return planned
+
+
+def _op(connection: Connection, stream: Stream, translator: ConnectorTranslator) -> dict[str, Any]:
+    """How the stream's step is run."""
+    said = op_settings(connection.asset_settings(stream.name))
+    policy, pool = said["retry_policy"], said["pool"]
+    return {
+        "tags": translator.get_op_tags(connection, stream, said["tags"] or {}) or None,
+        "retry_policy": translator.get_retry_policy(connection, stream, policy),
+        "pool": translator.get_pool(connection, stream, pool),
     }
 
 
 def _assets(
-    connection: Connection, destination: str, url: str, timezone: str | None
+    connection: Connection, planned: Sequence[PlannedAsset], keys: ResourceKeys
 ) -> list[dg.AssetsDefinition]:
-    """With a `timezone` the crons become conditions."""
-    sources = Sources.of(connection)
-    streams = connection.streams()
     undiscovered = undiscovered_assets(connection) if connection.awaits_discovery else []
-    _refuse_shared_tables([stream.name for stream in streams])
-    specs = [
-        asset_spec(
-            connection,
-            stream,
-            storage=url.partition(":")[0],
-            source=sources.references(stream.name),
-            condition=_condition(connection, stream.name, timezone) if timezone else None,
-        )
-        for stream in streams
-    ]
-    planned = [Planned(*one) for one in zip(streams, specs, strict=True)]
     together = [one for one in planned if _is_together(connection, one.stream)]
     alone = [one for one in planned if one not in together]
-    shared = [streams_asset(connection, together, destination)] if together else []
-    return undiscovered + shared + [stream_asset(connection, one, destination) for one in alone]
+    shared = [streams_asset(connection, together, keys)] if together else []
+    return undiscovered + shared + [stream_asset(connection, one, keys) for one in alone]
 
 
 def _is_together(connection: Connection, stream: Stream) -> bool:
@@ -87,10 +122,24 @@ def _is_together(connection: Connection, stream: Stream) -> bool:
 
 
 def _condition(
-    connection: Connection, stream: str, timezone: str
+    connection: Connection, stream: Stream, lineage: Lineage, timezone: str | None
 ) -> dg.AutomationCondition[Any] | None:
-    cron = connection.document.schedule_of(stream) if connection.document else None
-    return dg.AutomationCondition.on_cron(cron, timezone) if cron else None
+    """When the asset materializes itself: as it is told, or by its cron, given a `timezone`.
+
+    The API is upstream and never loaded: nothing is to wait for it.
+    """
+    said = connection.asset_settings(stream.name).automation_condition
+    cron = connection.document.schedule_of(stream.name) if connection.document else None
+    wanted = said or (cron if timezone else None)
+    if wanted is None:
+        return None
+    if wanted == "eager":
+        made = dg.AutomationCondition.eager()
+    elif wanted == "on_missing":
+        made = dg.AutomationCondition.on_missing()
+    else:
+        made = dg.AutomationCondition.on_cron(wanted, timezone or "UTC")
+    return made if stream.parents else made.ignore(dg.AssetSelection.assets(lineage.api))
 
 
 def _refuse_shared_tables(names: list[str]) -> None:

@@ -18,10 +18,10 @@ LEAST_CONCURRENT = 4
 
 
 @cache
-def executor(preload: str = "connector_assets.assets.preload") -> dg.ExecutorDefinition:
+def executor(preload: str = "connector_assets.assets.preloaded") -> dg.ExecutorDefinition:
     """Dagster's own default executor, with `forkserver` where the run config names nothing else.
 
-    `preload` is a module that loads the definitions when it is imported.
+    `preload` is a module that calls `assets.preload.preload` when it is imported.
     """
 
     def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from connector_assets.connection import Connection
-from connector_assets.load.names import table_name
-from connector_assets.spec.stream import Stream, WriteMode
-from connector_assets.yaml_connector import YamlConnector
+from connector_assets.legible import code, markdown
+from connector_assets.load.files.store_names import table_name
+from connector_assets.passwords import may_hold_password
+from connector_assets.project.connection import Connection
+from connector_assets.spec.stream.stream import Stream, WriteMode
 
 _VERBS: Mapping[WriteMode, str] = {
     "append": "appended to",
@@ -22,16 +23,22 @@ _VERBS: Mapping[WriteMode, str] = {
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST_TAG = 63
+_NAME = re.compile(r"\{\{\s*((?:config\.)?[A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
 def description(connection: Connection, stream: Stream) -> str:
-    """The stream's own description, then where its rows come from and where they go."""
-    key = ", ".join(f"`{name}`" for name in stream.primary_key)
-    table = f"`{connection.id}.{table_name(stream.name)}`"
+    """The stream's own description, then where its rows come from and where they go.
+
+    Pages show it as Markdown: what the spec says is in it as text, without links or images.
+    """
+    key = ", ".join(map(code, stream.primary_key))
+    table = code(f"{connection.id}.{table_name(stream.table_name)}")
     goes = f"{_goes(connection, stream)} {table}" + (f", one row per {key}" if key else "")
+    connector = connection.connector
+    asked = code(filled(connection, stream, connector.source_of(stream)))
     parts = [
-        stream.description,
-        f"{connection.connector.display_name}: {_source(connection, stream)} {goes}.",
+        markdown(stream.description),
+        f"{markdown(connector.display_name)}: {asked} {goes}.",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -45,27 +52,29 @@ def _goes(connection: Connection, stream: Stream) -> str:
     return f"replaces a part ({partitions.unit}) of" if part == "replace" else _VERBS[part]
 
 
-def _source(connection: Connection, stream: Stream) -> str:
-    if not isinstance(connection.connector, YamlConnector):
-        return f"`{stream.name}`"
-    endpoint = connection.connector.spec.endpoint_of(stream)
-    base, url = endpoint.base_url, endpoint.url.source
-    where = f"{base.source}{url}" if base and url.startswith("/") else url
-    return f"`{endpoint.method} {where}`"
+def filled(connection: Connection, stream: Stream, text: str) -> str:
+    """A template's text with the values that are known before a run; the other names stay.
+
+    What may hold a password stays a name as well.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        known = connection.known(stream, found[1])
+        is_shown = isinstance(known, str | int | float) and not may_hold_password(str(known))
+        return str(known) if is_shown else found[0]
+
+    return _NAME.sub(value, text)
 
 
 def group(connection: Connection, stream: Stream) -> str:
     """The connection's own group unless its document names another."""
-    named = connection.document.group_of(stream.name) if connection.document else None
-    return named or connection.id
+    return connection.asset_settings(stream.name).group or connection.id
 
 
 def owners(connection: Connection, stream: Stream) -> list[str]:
     """Of the connection's document, else of the connector."""
-    named = connection.document.owners_of(stream.name) if connection.document else ()
-    if not named and isinstance(connection.connector, YamlConnector):
-        named = connection.connector.spec.owners
-    return [owner(name) for name in named]
+    named = connection.asset_settings(stream.name).owners
+    return [owner(name) for name in named or connection.connector.owners]
 
 
 def owner(name: str) -> str:
@@ -79,9 +88,8 @@ def owner(name: str) -> str:
 
 def tags(connection: Connection, stream: Stream) -> dict[str, str]:
     """Of the connector, and over them those of the connection's document."""
-    connector, document = connection.connector, connection.document
-    shared = connector.spec.tags if isinstance(connector, YamlConnector) else {}
-    own = document.tags_of(stream.name) if document else {}
+    shared = connection.connector.tags
+    own = connection.asset_settings(stream.name).tags
     return {**{tag(name): tag(text) for name, text in shared.items()}, **own}
 
 

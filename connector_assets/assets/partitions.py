@@ -7,24 +7,34 @@ from typing import Any
 
 import dagster as dg
 
-from connector_assets import partitioned
-from connector_assets.connection import Connection
 from connector_assets.errors import ConfigError, Fault, SpecError
-from connector_assets.spec.partitions import EachPartitions, Partitions, TimePartitions
+from connector_assets.project import partitioned
+from connector_assets.project.connection import Connection
+from connector_assets.spec.stream.for_each import ForEach
+from connector_assets.spec.stream.partitions import EachPartitions, Partitions, TimePartitions
+from connector_assets.spec.stream.stream import Stream
 
 
-def partitions_def(connection: Connection, stream: str) -> dg.PartitionsDefinition[Any] | None:
+def partitions_def(connection: Connection, stream: Stream) -> dg.PartitionsDefinition[Any] | None:
     """How Dagster knows the partitions of `stream`, None where it has none.
 
     Raises SpecError where the values of a list are not known, as one of them is a partition.
     """
-    found = connection.partitions(stream)
+    found = connection.partitions(stream.name)
+    if each := partitioned.parent_partitions(connection, stream):
+        return dg.DynamicPartitionsDefinition(name=dynamic_name(connection, each))
     if isinstance(found, EachPartitions):
         try:
-            return dg.StaticPartitionsDefinition(partitioned.keys(connection, stream))
+            return dg.StaticPartitionsDefinition(partitioned.keys(connection, stream.name))
         except ConfigError as error:
-            raise SpecError([Fault(f"streams.{stream}.partitions", str(error))]) from None
+            raise SpecError([Fault(f"streams.{stream.name}.partitions", str(error))]) from None
     return _of_time(found) if found else None
+
+
+def dynamic_name(connection: Connection, each: ForEach) -> str:
+    """How Dagster calls the partitions that are rows of these parents, whatever stream has them."""
+    fields = "+".join(f"{parent.stream}.{parent.field}" for parent in each.parents)
+    return f"{connection.id}/{fields}"
 
 
 def backfill_policy(partitions: Partitions | None) -> dg.BackfillPolicy | None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from connector_assets.legible import message
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.stats import Stats
+from connector_assets.runtime.stats import counted as count
 
 LOG_S = 5.0
 OBSERVE_S = 30.0
@@ -28,7 +30,7 @@ class Progress:
 
     def __post_init__(self) -> None:
         self._began = self._logged = self._observed = self.clock.monotonic()
-        self._notes = 0
+        self._notes, self._waited_for = 0, ""
 
     @property
     def elapsed_s(self) -> float:
@@ -43,9 +45,13 @@ class Progress:
         """Say what is due to be said; Dagster records an observation only when it is yielded."""
         now = self.clock.monotonic()
         self.tell_notes()
+        waits_for = self.stats.waiting if self.stats else ""
+        if waits_for and waits_for != self._waited_for:
+            self.context.log.info("%s", waits_for)
+        self._waited_for = waits_for
         if now - self._logged >= LOG_S:
             self._logged = now
-            self.context.log.info(sentence(self.stats, now - self._began))
+            self.context.log.info(message(sentence(self.stats, now - self._began)))
         if self.stats and now - self._observed >= OBSERVE_S:
             self._observed = now
             yield dg.AssetObservation(self.key, metadata=so_far(self.stats))
@@ -74,19 +80,12 @@ def sentence(stats: Stats | None, elapsed_s: float) -> str:
         return f"no answer yet after {elapsed_s:.0f} s"
     rate = stats.rows / elapsed_s if elapsed_s else 0.0
     pages, rows = count(stats.pages, "page"), count(stats.rows, "row")
-    text = f"{rows} in {pages}, {size(stats.bytes)}, {rate:,.0f} rows/s"
+    text = f"{rows} in {pages}, {size(stats.bytes)}, {count(round(rate), 'row')}/s"
     if stats.waited_s >= 1:
         text += f"; waited {stats.waited_s:,.1f} s"
-    return f"{text}; {count(stats.retries, 'retry', 'retries')}" if stats.retries else text
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """A number with its noun.
-
-    >>> count(1, "page"), count(2000, "page")
-    ('1 page', '2,000 pages')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    if stats.retries:
+        text += f"; {count(stats.retries, 'retry', 'retries')}"
+    return f"{text}; {stats.waiting}" if stats.waiting else text
 
 
 def size(octets: int) -> str:

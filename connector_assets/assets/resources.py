@@ -6,20 +6,25 @@ variables. So what Dagster stores and shows of a resource is harmless.
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from connector_assets.assets.settings import Settings
 from connector_assets.errors import ConfigError
-from connector_assets.load.table import Destination
+from connector_assets.load.destination import Destination
 from connector_assets.load.urls import destination_from_url
 from connector_assets.passwords import may_hold_password
+from connector_assets.project.settings import DEFAULTS, setting
+from connector_assets.project.settings import variable as named
 from connector_assets.runtime.runtime import HttpRuntime
-from connector_assets.settings import DEFAULTS
-from connector_assets.settings import variable as named
 
 
 class HttpRuntimeResource(dg.ConfigurableResource):  # type: ignore[type-arg] # provides itself
@@ -34,9 +39,24 @@ class HttpRuntimeResource(dg.ConfigurableResource):  # type: ignore[type-arg] # 
         description="Where rate budgets and renewed tokens are shared: a folder or a server's URL.",
     )
 
-    def runtime(self) -> HttpRuntime:
-        """A runtime for one step; close it."""
-        return HttpRuntime(tuple(self.allow_private), state=self.state)
+    def runtime(self, *, max_attempts: int | None = None) -> HttpRuntime:
+        """A runtime for one step; close it.
+
+        `max_attempts` tries a request fewer times than its spec says.
+        """
+        # Of the step's own environment: what the server says may be wanted while a fault is sought.
+        verbose = bool(setting("VERBOSE"))
+        return HttpRuntime(
+            tuple(self.allow_private),
+            state=self.state,
+            verbose=verbose,
+            max_attempts=max_attempts,
+        )
+
+    @property
+    def shared_in(self) -> str:
+        """Where budgets and tokens are, also where it is not said."""
+        return self.state or DEFAULTS["STATE"]
 
 
 class DestinationResource(dg.ConfigurableResource):  # type: ignore[type-arg] # provides itself
@@ -52,6 +72,12 @@ class DestinationResource(dg.ConfigurableResource):  # type: ignore[type-arg] # 
         description="Folder of rows on their way; reruns resume from it, so it must outlive them.",
     )
 
+    def get_resource_definition(self) -> Any:
+        """As Dagster asks for it once; ConfigError where it would store and show a password."""
+        if not isinstance(self.url, dg.EnvVar) and may_hold_password(self.url):
+            raise _shows_password("DESTINATION")
+        return super().get_resource_definition()
+
     def open(self) -> Destination:
         """The store; nothing is locked before the first load."""
         return destination_from_url(self.url)
@@ -61,15 +87,43 @@ class DestinationResource(dg.ConfigurableResource):  # type: ignore[type-arg] # 
         return Path(self.staging)
 
 
+PREFIX = "connector_assets_"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceKeys:
+    """The names under which steps find their resources.
+
+    They are apart from those a project has, and of two builds with arguments of their own each has
+    other ones, so that definitions merge. What only the environment says changes no name: it may
+    differ between the machines of one deployment.
+    """
+
+    http: str
+    destination: str
+
+    @classmethod
+    def of(cls, given: Settings) -> ResourceKeys:
+        own = dict(given.own)
+        stored = [own[name] for name in ("destination", "staging") if name in own]
+        sent = [own["allow_private"]] if "allow_private" in own else []
+        return cls(f"{PREFIX}http{_suffix(sent)}", f"{PREFIX}destination{_suffix(stored)}")
+
+
+def _suffix(said: Sequence[str]) -> str:
+    text = "\0".join(said).encode("utf-8", "surrogatepass")
+    return f"_{hashlib.sha256(text).hexdigest()[:8]}" if said else ""
+
+
 @cache
 def http_resource(allow_private: tuple[str, ...], state: str) -> HttpRuntimeResource:
-    """One object for equal settings: Dagster merges definitions only if they share resources."""
+    """Return one object for equal settings: only definitions that share it can be merged."""
     return HttpRuntimeResource(allow_private=list(allow_private), state=_stored("STATE", state))
 
 
 @cache
 def destination_resource(url: str, staging: str) -> DestinationResource:
-    """One object for equal settings, as above."""
+    """Return one object for equal settings, as `http_resource` does."""
     return DestinationResource(url=_stored("DESTINATION", url), staging=staging)
 
 
@@ -82,9 +136,14 @@ def _stored(name: str, value: str) -> str:
     if os.environ.get(variable) == value:
         return dg.EnvVar(variable)
     if may_hold_password(value):
-        raise ConfigError(
-            "Dagster would store and show the password in this URL",
-            where=name.lower(),
-            fix=f"set it as {variable}, or leave the password to PGPASSWORD or a passfile",
-        )
+        raise _shows_password(name)
     return value
+
+
+def _shows_password(name: str) -> ConfigError:
+    return ConfigError(
+        "Dagster would store and show the password in this URL",
+        where=name.lower(),
+        fix=f"set it as {named(name)} (in code dg.EnvVar), or leave the password to PGPASSWORD or "
+        "a passfile",
+    )

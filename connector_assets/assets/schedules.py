@@ -8,14 +8,16 @@ sensor drives them all.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from connector_assets.assets.stream import asset_key
-from connector_assets.connection import Connection
-from connector_assets.partitioned import keys
-from connector_assets.spec.partitions import EachPartitions
+from connector_assets.assets.partitions import dynamic_name
+from connector_assets.load.files.store_names import table_name
+from connector_assets.project.connection import Connection
+from connector_assets.project.partitioned import keys as partition_keys
+from connector_assets.project.partitioned import parent_partitions
+from connector_assets.spec.stream.partitions import EachPartitions
 
 MOST_SCHEDULES = 200
 
@@ -30,13 +32,15 @@ def too_many(connections: Iterable[Connection]) -> bool:
     return asked > MOST_SCHEDULES
 
 
-def schedules(connection: Connection, timezone: str) -> Iterator[dg.ScheduleDefinition]:
+def schedules(
+    connection: Connection, timezone: str, keys: Mapping[str, dg.AssetKey]
+) -> Iterator[dg.ScheduleDefinition]:
     """One for the connection, one for each stream with a cron of its own; all start stopped.
 
     A stream with partitions always has its own: a run of one partition has no other assets.
     """
     for (name, cron), streams in _crons(connection).items():
-        selection = dg.AssetSelection.assets(*(asset_key(connection.id, one) for one in streams))
+        selection = dg.AssetSelection.assets(*(keys[one] for one in streams))
         job = dg.define_asset_job(f"{name}_job", selection)
         due = _due(connection, streams[0], cron, timezone)
         yield dg.ScheduleDefinition(
@@ -56,13 +60,13 @@ def _crons(connection: Connection) -> dict[tuple[str, str], list[str]]:
         cron = document.schedule_of(stream.name) if document else None
         if document and cron:
             shared = cron == document.schedule and not connection.partitions(stream.name)
-            key = asset_key(connection.id, stream.name)
-            name = connection.id if shared else "__".join(key.path)
+            alone = f"{connection.id}__{table_name(stream.name)}"
+            name = connection.id if shared else alone
             found.setdefault((name, cron), []).append(stream.name)
     return found
 
 
-Due = Callable[[dg.ScheduleEvaluationContext], Iterator[dg.RunRequest]]
+Due = Callable[[dg.ScheduleEvaluationContext], Iterator[dg.RunRequest | dg.SkipReason]]
 
 
 def _due(connection: Connection, stream: str, cron: str, timezone: str) -> Due | None:
@@ -73,16 +77,28 @@ def _due(connection: Connection, stream: str, cron: str, timezone: str) -> Due |
     partitions = connection.partitions(stream)
     if partitions is None:
         return None
+    each = parent_partitions(connection, connection.stream(stream))
 
-    def due(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    def known(context: dg.ScheduleEvaluationContext) -> Sequence[str]:
+        if each is None:
+            return partition_keys(connection, stream)
+        return context.instance.get_dynamic_partitions(dynamic_name(connection, each))
+
+    def due(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         tick = context.scheduled_execution_time
         if isinstance(partitions, EachPartitions):
-            for key in keys(connection, stream):
-                yield dg.RunRequest(partition_key=key, run_key=f"{tick.isoformat()} {key}")
-            return
-        for key in partitions.ended(_tick_before(tick, cron, timezone), tick):
+            asked = [(key, f"{tick.isoformat()} {key}") for key in known(context)]
+            empty = f"the list of {partitions.of} is empty"
+            nothing = f"no {partitions.of} is registered: load its parent" if each else empty
+        else:
+            before = _tick_before(tick, cron, timezone)
             # By its key, so that a tick that is evaluated twice asks once.
-            yield dg.RunRequest(partition_key=key, run_key=key)
+            asked = [(key, key) for key in partitions.ended(before, tick)]
+            nothing = f"no {partitions.unit} ended since the tick before, {before.isoformat()}"
+        for key, run_key in asked:
+            yield dg.RunRequest(partition_key=key, run_key=run_key)
+        if not asked:
+            yield dg.SkipReason(nothing)
 
     return due
 

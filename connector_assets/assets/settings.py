@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from connector_assets.project import documents, locks
-from connector_assets.settings import private_hosts, setting
+from connector_assets.project.project import documents, locks
+from connector_assets.project.settings import private_hosts, setting
+from connector_assets.project.spec_files import Stamp, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,15 @@ class Settings:
     allow_private: tuple[str, ...]
     timezone: str
     """Of every cron, as in the tz database."""
-    files: tuple[tuple[str, int, int], ...] = ()
+    own: tuple[tuple[str, str], ...] = ()
+    """What the caller said instead of the environment, as far as resources depend on it."""
+    files: tuple[Stamp, ...] = ()
+
+    def with_files(self) -> Settings:
+        """These, with the documents as they are now."""
+        folders = (self.specs, self.connections)
+        found = (path for one in folders for path in (*documents(one), *locks(one)))
+        return replace(self, files=tuple(stamp(path.resolve()) for path in found))
 
 
 def settings(
@@ -36,6 +45,7 @@ def settings(
     allow_private: Sequence[str] | None = None,
 ) -> Settings:
     """The settings in force; relative paths are taken from the working directory."""
+    said = {"destination": destination, "staging": staging, "allow_private": allow_private}
     folders = (Path(specs or setting("SPECS")), Path(connections or setting("CONNECTIONS")))
     return Settings(
         *folders,
@@ -44,12 +54,5 @@ def settings(
         state=setting("STATE"),
         allow_private=private_hosts() if allow_private is None else tuple(allow_private),
         timezone=setting("TIMEZONE"),
-        files=tuple(
-            _stamp(path) for folder in folders for path in (*documents(folder), *locks(folder))
-        ),
+        own=tuple((name, str(value)) for name, value in said.items() if value is not None),
     )
-
-
-def _stamp(path: Path) -> tuple[str, int, int]:
-    stat = path.stat()
-    return str(path.resolve()), stat.st_mtime_ns, stat.st_size

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from connector_assets.connection import Connection
+from connector_assets.project.connection import Connection
 
 Metadata = dict[str, dg.CodeReferencesMetadataValue]
 _READ = re.compile(r"^\s*\"?(?:read|streams)\"?\s*:", re.MULTILINE)
@@ -41,16 +41,23 @@ class Sources:
 
     def references(self, stream: str) -> Metadata | None:
         """Metadata that links a stream to the lines that name it."""
-        places = [(path, line_of(text, stream)) for path, text in self.texts.items()]
-        return code_references(places) if places else None
+        located = [(path, line_of(text, stream)) for path, text in self.texts.items()]
+        return code_references(located) if located else None
 
 
-def code_references(places: Iterable[tuple[Path, int]]) -> Metadata:
-    """Metadata that links an asset to lines of files."""
+def code_references(located: Iterable[tuple[Path, int]]) -> Metadata:
+    """Metadata that links an asset to lines of files.
+
+    They are called by their folders where their names are the same, as those of a connection and
+    its connector often are.
+    """
+    located = list(located)
+    folders = len({path.name for path, _ in located}) < len(located)
+    names = {path: path.absolute().parent.name if folders else path.name for path, _ in located}
     found: list[Any] = [
         dg.LocalFileCodeReference(
-            file_path=str(path.absolute()), line_number=line, label=f"{path.name}:{line}"
+            file_path=str(path.absolute()), line_number=line, label=f"{names[path]}:{line}"
         )
-        for path, line in places
+        for path, line in located
     ]
     return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=found)}

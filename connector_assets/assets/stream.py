@@ -8,104 +8,157 @@ from typing import Any
 
 import dagster as dg
 
-from connector_assets.assets import labels
+from connector_assets.assets import labels, shown
 from connector_assets.assets.checks import check_specs
+from connector_assets.assets.lineage import Lineage
 from connector_assets.assets.partitions import backfill_policy, partitions_def
+from connector_assets.assets.resources import ResourceKeys
 from connector_assets.assets.source import Metadata
-from connector_assets.assets.step import Step, materialize
-from connector_assets.connection import Connection
-from connector_assets.load.names import table_name
-from connector_assets.spec.stream import Stream
+from connector_assets.assets.step import Asked, AssetStep, check, materialize
+from connector_assets.project.connection import Connection
+from connector_assets.spec.stream.asset_settings import AssetSettings, filled_key
+from connector_assets.spec.stream.stream import Stream
 
 CONFIG = {
     "full": dg.Field(
         bool,
         default_value=False,
         description="Read everything again: forget the cursor and the rows already staged.",
-    )
+    ),
+    "limit": dg.Field(
+        dg.Noneable(int),
+        default_value=None,
+        description="Stop after the page that brings so many rows; the cursor stays.",
+    ),
+    "start": dg.Field(
+        dg.Noneable(str),
+        default_value=None,
+        description="Begin here instead of at the stored cursor, in the form of incremental.start.",
+    ),
+    "window": dg.Field(
+        {"start": str, "end": str},
+        is_required=False,
+        description="Read this stretch of time again and merge it by key; the cursor stays.",
+    ),
 }
-_FIELD = dg.Field(CONFIG)  # made once, as all ops have the same
+_MOST_KINDS = 3
+# Made once: Dagster looks at the type of each that is made.
+_NOTHING, _VERDICT = dg.In(dg.Nothing), dg.Out(is_required=False)
+# Made once, as all ops have the same; without a default of its own, which Dagster would resolve and
+# write out for each of them.
+_FIELD = dg.Field(CONFIG, is_required=False)
 
 
-def asset_key(connection_id: str, stream: str) -> dg.AssetKey:
-    """The key of a stream's asset; its parts are the table's schema and name.
-
-    >>> asset_key("shop", "v1.orders")
-    AssetKey(['shop', 'v1_orders'])
-    """
-    return dg.AssetKey([connection_id, table_name(stream)])
+def asset_key(connection: Connection, stream: str) -> dg.AssetKey:
+    """The key of a stream's asset."""
+    return dg.AssetKey(connection.key_of(stream))
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedAsset:
     """A stream, and what Dagster shows of it."""
 
     stream: Stream
     spec: dg.AssetSpec
+    lineage: Lineage
+    op: Mapping[str, Any]
+    """How its step is run, where it has one of its own."""
 
 
-def stream_asset(connection: Connection, planned: Planned, destination: str) -> dg.AssetsDefinition:
-    """The asset of a stream; `destination` is the key of the resource it loads into."""
+def stream_asset(
+    connection: Connection, planned: PlannedAsset, keys: ResourceKeys
+) -> dg.AssetsDefinition:
+    """The asset of a stream; `keys` name the resources that its step uses."""
     stream, key = planned.stream, planned.spec.key
     checks = check_specs(key, stream)
 
     def compute(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
-        yield from materialize(step_of(context, connection, planned, destination))
+        step = step_of(context, connection, planned, keys)
+        yield from materialize(step) if step.loads else check(step)
 
     return one_op_asset(
         planned.spec,
         compute,
         checks=checks,
         backfill_policy=backfill_policy(connection.partitions(stream.name)),
-        required_resource_keys={"http", destination},
+        required_resource_keys={keys.http, keys.destination},
         config_schema=_FIELD,
-        pool=connection.document.pool if connection.document else None,
+        **planned.op,
     )
 
 
 def step_of(
-    context: dg.AssetExecutionContext, connection: Connection, planned: Planned, destination: str
-) -> Step:
+    context: dg.AssetExecutionContext,
+    connection: Connection,
+    planned: PlannedAsset,
+    keys: ResourceKeys,
+) -> AssetStep:
     """What loading a stream takes, from its op's resources and config."""
-    return Step(
+    return AssetStep(
         context,
         planned.spec.key,
         connection,
         planned.stream,
-        context.resources.http,
-        getattr(context.resources, destination),
-        full=context.op_execution_context.op_config["full"],
+        getattr(context.resources, keys.http),
+        getattr(context.resources, keys.destination),
+        planned.lineage,
+        Asked.of(context.op_execution_context.op_config),
     )
 
 
 def asset_spec(
     connection: Connection,
     stream: Stream,
-    storage: str,
+    *,
+    url: str,
+    lineage: Lineage,
     source: Metadata | None,
     condition: dg.AutomationCondition[Any] | None,
 ) -> dg.AssetSpec:
     """What Dagster shows of `stream`, also before it ever ran.
 
-    `storage` is the kind of store, `source` links to the lines that name it,
-    `condition` says when it materialises itself.
+    `url` is the destination's, `source` links to the lines that name the stream, `condition` says
+    when it materialises itself.
     """
-    fresh_for = stream.checks.fresh_for
+    said, fresh_for = connection.asset_settings(stream.name), stream.checks.fresh_for
+    parents = [lineage.keys[parent] for parent in stream.parents] or [lineage.api]
     return dg.AssetSpec(
-        asset_key(connection.id, stream.name),
-        deps=[asset_key(connection.id, parent) for parent in stream.parents],
+        lineage.keys[stream.name],
+        deps=[*parents, *(dg.AssetKey(filled_key(key, {})) for key in said.deps)],
         group_name=labels.group(connection, stream),
         description=labels.description(connection, stream),
-        kinds={connection.connector.id, storage},
+        kinds=kinds(connection, url.partition(":")[0], said.kinds),
         owners=labels.owners(connection, stream),
         tags=labels.tags(connection, stream),
         code_version=labels.code_version(connection, stream),
-        metadata=source,
+        metadata={**shown.metadata(connection, stream, url, lineage), **(source or {})},
         automation_condition=condition,
-        partitions_def=partitions_def(connection, stream.name),
-        # No check: a step that never runs yields none, and that is what staleness is.
+        partitions_def=partitions_def(connection, stream),
+        # Beside the check: a step that never runs yields none, and that is what staleness is.
         freshness_policy=dg.FreshnessPolicy.time_window(fresh_for) if fresh_for else None,
     )
+
+
+def kinds(connection: Connection, storage: str, more: Sequence[str]) -> set[str]:
+    """At most the three that Dagster takes: what is asked for first, the store, the connector."""
+    return set(list(dict.fromkeys((*more, storage, connection.connector.id)))[:_MOST_KINDS])
+
+
+def op_settings(said: AssetSettings) -> dict[str, Any]:
+    """How a step is run, as an op takes it."""
+    retry = said.retry_policy
+    return {
+        "pool": said.pool,
+        "tags": said.op_tags or None,
+        "retry_policy": dg.RetryPolicy(
+            max_retries=retry.max_retries,
+            delay=retry.delay,
+            backoff=dg.Backoff(retry.backoff.upper()) if retry.backoff else None,
+            jitter=dg.Jitter(retry.jitter.upper()) if retry.jitter else None,
+        )
+        if retry
+        else None,
+    }
 
 
 def one_op_asset(
@@ -124,18 +177,19 @@ def one_op_asset(
     name = spec.key.to_python_identifier()
     outputs = {check.get_python_identifier(): check for check in checks}
     parents = {dep.asset_key.to_python_identifier(): dep.asset_key for dep in spec.deps}
-    outs = {name: dg.Out(dg.Nothing, code_version=spec.code_version)}
+    outs = {name: dg.Out(dg.Nothing, is_required=False, code_version=spec.code_version)}
     return dg.AssetsDefinition(
         keys_by_input_name=parents,
         keys_by_output_name={name: spec.key},
         node_def=dg.OpDefinition(
             compute,
             name,
-            ins={parent: dg.In(dg.Nothing) for parent in parents},
-            outs=outs | {output: dg.Out() for output in outputs},
+            ins=dict.fromkeys(parents, _NOTHING),
+            outs=outs | dict.fromkeys(outputs, _VERDICT),
             **op,
         ),
         specs=[spec],
         check_specs_by_output_name=outputs,
         backfill_policy=backfill_policy,
+        can_subset=bool(checks),
     )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from connector_assets.errors import ConfigError, Fault, SpecError
+from connector_assets.authoring.whole_file import write_whole
+from connector_assets.errors import BlockedError, ConfigError, Fault, SpecError
 from connector_assets.plugins.define import PluginConnector
 from connector_assets.plugins.registry import ConnectorRegistry, connector_registry
-from connector_assets.project import documents
+from connector_assets.project.spec_files import listed, read_specs
+from connector_assets.runtime.guard.origins import spec_origins
 from connector_assets.spec.connector import ConnectorSpec
-from connector_assets.spec.document import load_connector, parse_connector
+from connector_assets.spec.document import parse_connector
+from connector_assets.spec.names.url import origin_of
+from connector_assets.spec.yaml.yaml_source import read_yaml
+from connector_assets.spec.yaml.yaml_text import read_file
+
+MAX_LISTED = 50
 
 
 @dataclass(frozen=True)
@@ -26,16 +31,40 @@ class SpecsFolder:
     path: Path
     registry: ConnectorRegistry = field(default_factory=lambda: connector_registry)
     _lock: Lock = field(default_factory=Lock, repr=False)
+    _own: set[str] = field(default_factory=set, repr=False)
+    """Ids that were written here: nobody can have given them secrets for another document."""
 
     def check(self, text: str) -> ConnectorSpec:
         """The connector that `text` describes; raises SpecError."""
         return parse_connector(_encoded(text))
 
+    def tried(self, text: str) -> ConnectorSpec:
+        """The connector, to be read before it is written; raises SpecError.
+
+        With the id of one that was there before, it may send to no other origin: it would be given
+        that one's secrets.
+        """
+        spec = self.check(text)
+        with self._lock:
+            self._target(spec, _encoded(text), overwrite=True)
+        return spec
+
+    def text_of(self, connector_id: str) -> str:
+        """The document of a connector of this folder; ConfigError lists those there are."""
+        found = read_specs(self.path).specs
+        if connector_id not in found:
+            known = ", ".join(list(found)[:MAX_LISTED]) or "none"
+            what = f'"{connector_id[:80]}" is no connector of the folder'
+            raise ConfigError(what, fix=f"known are: {known}")
+        return read_file(found[connector_id][1]).decode("utf-8", "replace")
+
     def create(self, text: str, *, overwrite: bool = False) -> ConnectorSpec:
         """Register the connector and write it as `<id>.yaml`; the same text again changes nothing.
 
-        Raises SpecError, also where the id is taken by another connector and not `overwrite`.
-        Nothing is then written or registered.
+        Raises SpecError where the id is taken by another connector and not `overwrite`; and with
+        it, where the id would take the place of a file that has another, or where the secrets of
+        a connector that was there before would go to a new origin. Nothing is then written or
+        registered.
         """
         spec = self.check(text)
         with self._lock:
@@ -44,79 +73,79 @@ class SpecsFolder:
                 self._write(target, _encoded(text), overwrite=overwrite)
             file = target or self.path / f"{spec.id}.yaml"
             self.registry.register_yaml(_encoded(text), source=str(file), replace=True)
+            self._own.add(spec.id)
         return spec
 
     def listing(self) -> dict[str, Any]:
         """What there is, and the files that cannot be used, as JSON."""
-        connectors, broken = [], []
-        for file in documents(self.path):
-            try:
-                spec = load_connector(file)
-            except SpecError as error:
-                broken.append({"file": file.name, "errors": [str(one) for one in error.faults]})
-            else:
-                connectors.append(_told(spec))
-        return {"connectors": connectors, "broken": broken}
+        found = read_specs(self.path)
+        broken = [
+            {"file": one.path.name, "errors": [str(fault) for fault in one.error.faults]}
+            for one in found.broken
+        ]
+        return {"connectors": [_told(spec) for spec, _ in found.specs.values()], "broken": broken}
 
     def _target(self, spec: ConnectorSpec, raw: bytes, *, overwrite: bool) -> Path | None:
         """The file to write; None where it says the same already."""
         if spec.id in self.registry and isinstance(self.registry.get(spec.id), PluginConnector):
             raise _taken(spec.id, "a plugin", "choose another id")
-        found = self._file_of(spec.id)
-        if found is None:
-            return self.path / f"{spec.id}.yaml"
+        files = read_specs(self.path)
+        named = self.path / f"{spec.id}.yaml"
+        if spec.id in files.shared:
+            both = listed([path.relative_to(self.path) for path in files.shared[spec.id]])
+            raise _taken(spec.id, both, "its operator must say which of them is meant")
+        before, found = files.specs.get(spec.id, (None, named))
+        if before is None and not named.is_symlink() and not named.exists():
+            return named
         if found.read_bytes() == raw:
             return None
         if not overwrite:
             raise _taken(spec.id, found.name, "choose another id, or pass overwrite")
+        if before is None and (other := _id_in(named)) not in ("", spec.id):
+            raise _taken(spec.id, f'{named.name}, the file of "{other}"', "choose another id")
+        if spec.id not in self._own:
+            _refuse_new_origins(before, spec, found)
         return found
-
-    def _file_of(self, connector_id: str) -> Path | None:
-        """The file that holds this id, whatever its name; else the one that has its name."""
-        for file in documents(self.path):
-            try:
-                if load_connector(file).id == connector_id:
-                    return file
-            except SpecError:
-                continue
-        named = self.path / f"{connector_id}.yaml"
-        return named if named.exists() else None
 
     def _write(self, target: Path, raw: bytes, *, overwrite: bool) -> None:
         """A file appears whole or not at all; without `overwrite`, only where there is none."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with _temporary(self.path, raw) as file:
-                _place(file, target, overwrite=overwrite)
+            write_whole(target, raw, replace=overwrite)
+        except FileExistsError:
+            raise _taken(target.stem, target.name, "choose another id, or pass overwrite") from None
         except OSError as error:
             reason = (error.strerror or "unknown reason").lower()
             raise ConfigError(f"cannot be written: {reason}", where=str(target)) from None
 
 
-@contextmanager
-def _temporary(folder: Path, raw: bytes) -> Iterator[Path]:
-    """A hidden file beside the others, safely on disk."""
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
+def _id_in(file: Path) -> str:
+    """The id that a file claims, also a broken one; "" if none can be made out."""
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
+        data = read_yaml(read_file(file)).data
+    except SpecError:
+        return ""
+    claimed = data.get("id") if isinstance(data, dict) else None
+    return claimed if isinstance(claimed, str) else ""
 
 
-def _place(file: Path, target: Path, *, overwrite: bool) -> None:
-    """A link fails where another process has made the file meanwhile; a rename would replace it."""
-    if overwrite:
-        file.replace(target)
-        return
-    try:
-        target.hardlink_to(file)
-    except FileExistsError:
-        raise _taken(target.stem, target.name, "choose another id, or pass overwrite") from None
+def _refuse_new_origins(before: ConnectorSpec | None, after: ConnectorSpec, file: Path) -> None:
+    """What operators gave a connector may go where they saw it go, and nowhere else."""
+    allowed = spec_origins(before) if before else _written_origins(file)
+    extra = [one for one in spec_origins(after) if one not in allowed]
+    if extra:
+        message = f'the values of "{after.id}" would go to {", ".join(extra)} too'
+        fix = f"choose another id, or ask its operator to change {file.name}"
+        raise SpecError([Fault("", f"{message}; {fix}")])
+
+
+def _written_origins(file: Path) -> list[str]:
+    """The origins in a file that is no valid connector."""
+    found = re.findall(r"https?://[^\s\"'/?#{},]+", read_file(file).decode("utf-8", "replace"))
+    origins = []
+    for one in found:
+        with suppress(BlockedError):
+            origins.append(origin_of(one))
+    return origins
 
 
 def _encoded(text: str) -> bytes:

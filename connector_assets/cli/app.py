@@ -13,17 +13,25 @@ from collections.abc import Sequence
 import typer
 
 from connector_assets.cli import output
+from connector_assets.cli.agent import agent
 from connector_assets.cli.check import check
+from connector_assets.cli.diff import diff
 from connector_assets.cli.discover import discover
 from connector_assets.cli.docs import docs
+from connector_assets.cli.fmt import fmt
+from connector_assets.cli.imports import imports
 from connector_assets.cli.lint import lint
 from connector_assets.cli.list import list_connectors
 from connector_assets.cli.load import load
 from connector_assets.cli.mcp import mcp
 from connector_assets.cli.migrate import migrate
+from connector_assets.cli.new import new
+from connector_assets.cli.plan import plan
 from connector_assets.cli.query import preview, query
 from connector_assets.cli.read import read
 from connector_assets.cli.schema import schema
+from connector_assets.cli.simulate import simulate, try_out
+from connector_assets.cli.state import state
 from connector_assets.cli.validate import validate
 
 PROGRAM = "connector-assets"
@@ -42,15 +50,24 @@ app.command()(validate)
 app.command()(lint)
 app.command()(read)
 app.command()(load)
+app.command()(plan)
+app.command()(simulate)
+app.command("test")(try_out)
 app.command()(preview)
 app.command()(query)
 app.command()(check)
 app.command()(discover)
+app.add_typer(state, name="state")
 app.command("list")(list_connectors)
 app.command()(schema)
 app.command()(docs)
+app.add_typer(imports, name="import")
+app.command()(new)
 app.command()(migrate)
+app.command()(fmt)
+app.command()(diff)
 app.command()(mcp)
+app.add_typer(agent, name="agent")
 
 
 @app.callback(invoke_without_command=True)
@@ -81,9 +98,9 @@ def run(args: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. No exception leaves, whatever happens."""
     try:
         code = app(args=args, prog_name=PROGRAM, standalone_mode=False)
-    except typer.TyperException as error:
+    except output.CommandError as error:
         output.usage(error)
-        return error.exit_code
+        return int(error.exit_code)
     except output.ReaderGone:
         return 0
     except KeyboardInterrupt:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,21 +10,16 @@ import typer
 from connector_assets.cli import output
 from connector_assets.cli.interrupt import interrupting
 from connector_assets.cli.options import (
-    AllowPrivateOption,
-    AuthOption,
-    ConfigOption,
     Given,
     JsonOption,
-    SecretOption,
-    SecretsFileOption,
     SpecArgument,
-    VerboseOption,
+    takes_values,
 )
 from connector_assets.errors import ConnectorError
 
 if TYPE_CHECKING:
-    from connector_assets.connection import Connection
-    from connector_assets.connector import Check
+    from connector_assets.project.connection import Connection
+    from connector_assets.reading.connector import Check
 
 _TRIES = 2
 StreamArgument = Annotated[
@@ -34,31 +28,37 @@ StreamArgument = Annotated[
 ]
 
 
+@takes_values
 def check(
     spec: SpecArgument,
     stream: StreamArgument = None,
     *,
-    auth: AuthOption = None,
-    config: ConfigOption = None,
-    secret: SecretOption = None,
-    secrets_file: SecretsFileOption = None,
-    allow_private: AllowPrivateOption = None,
-    verbose: VerboseOption = False,
+    given: Given,
     as_json: JsonOption = False,
 ) -> None:
     """Test a connection: one page of one stream, nothing stored.
 
-    A failure says first which part it was: config, guard, dns, tls, connection, auth, permission,
-    path, rate limit, server, answer. A request is tried twice at most.
+    First it says which variables it reads and where it may send to. A failure says which part it
+    was: config, guard, dns, tls, connection, auth, permission, path, rate limit, server, answer. A
+    request is tried twice at most.
     """
-    with Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose) as given:
-        given.runtime.max_attempts = _TRIES
-        connection = given.connection(spec)
-        outcome = _outcome(connection, stream, given)
+    given.runtime.max_attempts = _TRIES
+    connection = given.connection(spec)
+    reads, sends_to = connection.reads(), connection.sends_to()
+    if not as_json:
+        output.write(_beforehand(connection.id, reads, sends_to))
+    outcome = _outcome(connection, stream, given)
     message = outcome.message
     if as_json:
-        told = {"connection": connection.id, "ok": outcome.ok, "message": message}
-        output.write(json.dumps({**told, "failed": outcome.failed or None}) + "\n")
+        told = {
+            "connection": connection.id,
+            "ok": outcome.ok,
+            "message": message,
+            "failed": outcome.failed or None,
+            "reads": reads,
+            "sendsTo": sends_to,
+        }
+        output.write_json(told)
     elif outcome.ok:
         output.write(f"{connection.id}: ok{f', {message}' if message else ''}\n")
     else:
@@ -69,8 +69,15 @@ def check(
         raise typer.Exit(1)
 
 
+def _beforehand(connection_id: str, reads: list[str], sends_to: list[str]) -> str:
+    """What the test looks at and where it may send to, before it does."""
+    read = f"reads {', '.join(reads)}" if reads else "reads no variables"
+    sent = f"; sends to {', '.join(sends_to)}" if sends_to else ""
+    return f"{connection_id}: {read}{sent}\n"
+
+
 def _outcome(connection: Connection, stream: str | None, given: Given) -> Check:
-    from connector_assets.connector import Check
+    from connector_assets.reading.connector import Check
 
     try:
         streams = connection.streams()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,20 +18,29 @@ class Subject(StrEnum):
     SPEC = "spec"
     CLI = "cli"
     LINT = "lint"
+    PYTHON = "python"
+    LLMS = "llms"
 
 
 SubjectArgument = Annotated[
-    Subject, typer.Argument(metavar="spec|cli|lint", help="Which reference.")
+    Subject, typer.Argument(metavar="spec|cli|lint|python|llms", help="Which reference.")
 ]
 
 
-def docs(subject: SubjectArgument = Subject.SPEC) -> None:
-    """Print the reference of the spec format, or of this command line, or of lint, as Markdown."""
-    from connector_assets.cli import reference
+def docs(context: typer.Context, subject: SubjectArgument = Subject.SPEC) -> None:
+    """Print the reference of the spec, the command line, lint or the Python API, as Markdown.
 
-    made = {
-        Subject.SPEC: reference.of_spec,
-        Subject.CLI: reference.of_cli,
-        Subject.LINT: reference.of_lint,
+    llms is an index of the documentation in the folder docs, in the form of llms.txt.
+    """
+    from connector_assets.authoring import llms_txt, spec_reference
+    from connector_assets.cli import reference, reference_python
+
+    root = context.find_root()
+    made: dict[Subject, Callable[[], str]] = {
+        Subject.SPEC: spec_reference.of_spec,
+        Subject.CLI: lambda: reference.of_cli(root.info_name or "", root.command),
+        Subject.LINT: spec_reference.of_lint,
+        Subject.PYTHON: reference_python.of_python,
+        Subject.LLMS: lambda: llms_txt.llms_txt(Path("docs")),
     }
     output.write(made[subject]())

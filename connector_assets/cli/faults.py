@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from connector_assets.errors import SpecError
-from connector_assets.spec.document import read_file
-from connector_assets.spec.excerpt import render_fault
+from connector_assets.spec.yaml.excerpt import render_fault
+from connector_assets.spec.yaml.yaml_text import read_file
 
 
 def render(error: SpecError) -> str:

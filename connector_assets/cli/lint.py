@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +15,7 @@ from connector_assets.cli.validate import PathsArgument, files_of
 from connector_assets.errors import SpecError
 
 if TYPE_CHECKING:
-    from connector_assets.spec.lint import Lint
+    from connector_assets.spec.lint.lint import Lint
 
 
 class Level(StrEnum):
@@ -44,7 +43,7 @@ def lint(
     fault that validate finds has the rule "invalid".
     A comment "# lint: allow RULE" on a line, above it, or before the first key allows a finding.
     """
-    from connector_assets.spec.lint import at_or_above
+    from connector_assets.spec.lint.lint import at_or_above
 
     found = {file: _found(file) for path in paths for file in files_of(path)}
     if as_json:
@@ -53,7 +52,7 @@ def lint(
             for file, findings in found.items()
             for one in findings
         ]
-        output.write(json.dumps(told, indent=2) + "\n")
+        output.write_json(told, indent=2)
     else:
         for file, findings in found.items():
             _tell(file, findings)
@@ -63,14 +62,10 @@ def lint(
 
 def _found(file: Path) -> list[Lint]:
     """The findings in one file: its faults; if it has none, what the rules find."""
-    from connector_assets.spec.document import (
-        is_connection,
-        read_connection,
-        read_connector,
-        read_file,
-    )
-    from connector_assets.spec.lint import invalid, lint_connection
-    from connector_assets.spec.lint import lint as find
+    from connector_assets.spec.document import is_connection, read_connection, read_connector
+    from connector_assets.spec.lint.lint import invalid, lint_connection
+    from connector_assets.spec.lint.lint import lint as find
+    from connector_assets.spec.yaml.yaml_text import read_file
 
     try:
         text = read_file(file)

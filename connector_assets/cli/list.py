@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from connector_assets.cli import output
@@ -10,24 +9,37 @@ from connector_assets.cli.options import Given, JsonOption
 from connector_assets.errors import ConnectorError
 
 if TYPE_CHECKING:
-    from connector_assets.connection import Connection
-    from connector_assets.project import Broken
+    from connector_assets.project.connection import Connection
+    from connector_assets.project.project import Broken
+
+
+_SHOWN = 50
+_LISTED = {
+    "sendsTo": "sends to",
+    "reads": "reads",
+    "set": "set",
+    "missing": "missing",
+    "error": "error",
+}
 
 
 def list_connectors(*, as_json: JsonOption = False) -> None:
     """List the connectors of this project, their streams, and the variables they need.
 
+    Of each it says where its spec may send to, which variables it reads, which of them are set, and
+    which are missing.
     They are the files in specs/ and connections/ (CONNECTOR_ASSETS_SPECS and
     CONNECTOR_ASSETS_CONNECTIONS say otherwise) and the plugins of CONNECTOR_ASSETS_PLUGINS.
     """
-    from connector_assets.cli.project import folders, project
+    from connector_assets.cli.project import project
+    from connector_assets.project.settings import folders
 
     with Given.of() as given:
         found = project(runtime=given.runtime, environ=given.environ)
         connections = [_plain(one) for one in found.connections]
     if as_json:
         told = connections + [_broken(one) for one in found.broken]
-        output.write(json.dumps(told, indent=2) + "\n")
+        output.write_json(told, indent=2)
         return
     for connection in connections:
         output.write(_text(connection))
@@ -40,13 +52,19 @@ def list_connectors(*, as_json: JsonOption = False) -> None:
 def _text(plain: dict[str, Any]) -> str:
     lines = [
         f"{plain['id']}  {plain['displayName']}  ({plain['source'] or 'plugin'})",
-        f"  streams: {', '.join(plain['streams'])}",
+        f"  streams:  {_some(plain['streams'])}",
     ]
-    for title in ("set", "missing", "error"):
-        told = plain.get(title)
+    for key, title in _LISTED.items():
+        told = plain.get(key)
         if told:
-            lines.append(f"  {title}: ".ljust(11) + (told if title == "error" else ", ".join(told)))
+            lines.append(f"  {title}: ".ljust(12) + (told if key == "error" else _some(told)))
     return "\n".join(lines) + "\n"
+
+
+def _some(names: list[str]) -> str:
+    """As many as a person reads; --json has all."""
+    more = f", and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _plain(connection: Connection) -> dict[str, Any]:
@@ -56,14 +74,16 @@ def _plain(connection: Connection) -> dict[str, Any]:
         "displayName": connection.connector.display_name,
         "source": str(connection.source) if connection.source else None,
         "streams": [],
+        "sendsTo": connection.sends_to(),
+        "reads": [],
         "set": [],
         "missing": [],
     }
     try:
         plain["streams"] = [stream.name for stream in connection.streams()]
+        plain["reads"] = connection.reads()
         plain["set"] = sorted(_given(connection))
-        missing = [name for stream in plain["streams"] for name in connection.missing(stream)]
-        plain["missing"] = list(dict.fromkeys(missing))
+        plain["missing"] = connection.lacks()
     except ConnectorError as error:
         plain["error"] = str(error)
     return plain
@@ -71,10 +91,11 @@ def _plain(connection: Connection) -> dict[str, Any]:
 
 def _given(connection: Connection) -> set[str]:
     """The variables of the environment that hold a value of this connection."""
-    from connector_assets.connection import variable_names
+    from connector_assets.project.connection import names_of
+    from connector_assets.spec.names.names import variable_names
 
     all_needs = [connection.connector.needs(stream) for stream in connection.streams()]
-    names = {name for one in all_needs for name in one.config | one.optional | one.known_secrets}
+    names = names_of(all_needs)
     variables = {one for name in names for one in variable_names(connection.id, name)}
     sources = connection.document.secrets.values() if connection.document else ()
     variables |= {source.env for source in sources if source.env}

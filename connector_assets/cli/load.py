@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,23 +15,20 @@ from connector_assets.cli import output
 from connector_assets.cli.interrupt import interrupting
 from connector_assets.cli.options import (
     WHERE_BY_DEFAULT,
-    AllowPrivateOption,
-    AuthOption,
-    ConfigOption,
     Given,
     JsonOption,
-    SecretOption,
-    SecretsFileOption,
     SpecArgument,
-    VerboseOption,
+    takes_values,
 )
-from connector_assets.errors import ConfigError, ConnectorError
-from connector_assets.settings import setting
+from connector_assets.errors import Cancelled, ConfigError, ConnectorError
+from connector_assets.project.settings import setting
 
 if TYPE_CHECKING:
     from connector_assets.cli.progress import Shows
-    from connector_assets.connection import Connection
-    from connector_assets.sync import Synced
+    from connector_assets.project.connection import Connection
+    from connector_assets.runtime.stats import Stats
+    from connector_assets.runtime.walk.slices import ParentRows
+    from connector_assets.sync import Run, Synced
 
 StreamsArgument = Annotated[
     list[str] | None,
@@ -62,6 +58,14 @@ FullOption = Annotated[
         "replace the table; with scd2 its history stays.",
     ),
 ]
+AdoptOption = Annotated[
+    bool,
+    typer.Option(
+        "--adopt",
+        help="Take over tables that somebody else made or another connection loads, "
+        "also in schemas of the database's own; without it they are refused.",
+    ),
+]
 PartitionOption = Annotated[
     str | None,
     typer.Option(
@@ -72,6 +76,7 @@ PartitionOption = Annotated[
 ]
 
 
+@takes_values
 def load(
     spec: SpecArgument,
     streams: StreamsArgument = None,
@@ -80,12 +85,8 @@ def load(
     schema: SchemaOption = None,
     full: FullOption = False,
     partition: PartitionOption = None,
-    auth: AuthOption = None,
-    config: ConfigOption = None,
-    secret: SecretOption = None,
-    secrets_file: SecretsFileOption = None,
-    allow_private: AllowPrivateOption = None,
-    verbose: VerboseOption = False,
+    adopt: AdoptOption = False,
+    given: Given,
     as_json: JsonOption = False,
 ) -> None:
     """Load streams into tables, each in one transaction.
@@ -96,17 +97,22 @@ def load(
     """
     from connector_assets.cli.progress import progress
     from connector_assets.load.urls import destination_from_url
+    from connector_assets.project.partitioned import Indexed
+    from connector_assets.spec.stream.partitions import RANGE
+    from connector_assets.sync import Run, parent_rows
 
-    with Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose) as given:
-        connection = given.connection(spec)
-        names = _parents_first(connection, streams or _all(connection, partition))
-        staging = Path(setting("STAGING", given.environ))
-        destination = destination_from_url(given.destination_of(connection, to))
-        work = _Work(connection, given, destination, staging, schema, full)
-        tell = _as_json if as_json else _as_line
-        with progress() as shown:
-            parts = [(name, key) for name in names for key in _keys(connection, name, partition)]
-            failed = [not work.load(name, key, shown, tell) for name, key in parts]
+    connection = given.connection(spec)
+    names = _parents_first(connection, streams or _all(connection, partition))
+    staging = Path(setting("STAGING", given.environ))
+    destination = destination_from_url(given.destination_of(connection, to))
+    rows = Indexed(parent_rows(connection, destination, schema))
+    parents = rows if partition is not None and RANGE in partition else None
+    run = Run(staging, schema, full=full, adopt=adopt, parents=parents)
+    work = _Work(connection, given, destination, run)
+    tell = _as_json if as_json else _as_line
+    with progress() as shown:
+        parts = [(name, key) for name in names for key in _keys(connection, name, partition, rows)]
+        failed = [not work.load(name, key, shown, tell) for name, key in parts]
     if any(failed):
         raise typer.Exit(1)
 
@@ -121,10 +127,12 @@ def _all(connection: Connection, partition: str | None) -> list[str]:
     return names
 
 
-def _keys(connection: Connection, stream: str, partition: str | None) -> Sequence[str | None]:
-    from connector_assets.partitioned import chosen
+def _keys(
+    connection: Connection, stream: str, partition: str | None, rows: ParentRows
+) -> Sequence[str | None]:
+    from connector_assets.project.partitioned import chosen
 
-    return [None] if partition is None else chosen(connection, stream, partition)
+    return [None] if partition is None else chosen(connection, stream, partition, rows)
 
 
 def _parents_first(connection: Connection, names: Sequence[str]) -> list[str]:
@@ -141,9 +149,8 @@ class _Work:
     connection: Connection
     given: Given
     destination: Any
-    staging: Path
-    schema: str | None
-    full: bool
+    run: Run
+    stats: Stats | None = None
 
     def load(
         self, stream: str, partition: str | None, shown: Shows, tell: Callable[..., None]
@@ -155,52 +162,91 @@ class _Work:
         label = name if partition is None else f"{name} [{partition}]"
         began = Clock().monotonic()
         shown.start(label)
+        came: Synced | ConnectorError
         try:
-            synced = self._sync(stream, partition, shown)
+            came = self._sync(stream, partition, shown)
         except ConnectorError as error:
+            came = error
+        except Exception as error:  # noqa: BLE001 - a bug in one stream is not the end of the others
+            came = output.bug(error)
+        except KeyboardInterrupt:
             shown.stop()
-            tell(label, error, 0.0)
-            return False
+            tell(label, Cancelled("interrupted", fix=_next(self.stats)), 0.0)
+            raise
         shown.stop()
-        tell(label, synced, Clock().monotonic() - began)
-        return True
+        tell(label, came, Clock().monotonic() - began)
+        return not isinstance(came, ConnectorError)
 
     def _sync(self, stream: str, partition: str | None, shown: Shows) -> Synced:
         from connector_assets.sync import sync
 
+        def update(stats: Stats) -> None:
+            self.stats = stats
+            shown.update(stats)
+
+        self.stats = None
         cancel = threading.Event()
         with interrupting(cancel):
             return sync(
                 self.connection,
                 stream,
                 self.destination,
-                staging=self.staging,
+                replace(self.run, partition=partition, on_progress=update),
                 config=self.given.config,
                 secrets=self.given.secrets,
                 auth=self.given.auth,
-                schema=self.schema,
-                partition=partition,
-                full=self.full,
                 cancel=cancel,
-                on_progress=shown.update,
             )
+
+
+def _next(stats: Stats | None) -> str:
+    """What the next run does after one that was interrupted."""
+    from connector_assets.runtime.stats import counted
+
+    if stats is None or not (stats.staged or stats.whole):
+        return "nothing is staged, and the next load begins anew"
+    if stats.whole:
+        rows = counted(stats.staged, "row")
+        return f"all {rows} are staged, and the next load writes them without a request"
+    rows = counted(stats.staged, "row is", "rows are")
+    return f"{rows} staged, and the next load goes on after them, or begins anew with --full"
 
 
 def _as_line(name: str, came: Synced | ConnectorError, elapsed_s: float) -> None:
     if isinstance(came, ConnectorError):
-        output.failure(came.at(name))
+        output.failure(came.within(name))
         return
-    from connector_assets.cli.progress import counted
+    from connector_assets.runtime.stats import counted
 
     for note in came.stats.notes:
         output.say(f"{name}: note: {note}")
+    _warn(name, came)
     table = f"{came.table.schema}.{came.table.name} in {came.loaded.uri}"
     if came.unchanged:
-        output.write(f"{name}: unchanged; {table} still has {came.loaded.rows:,} rows\n")
+        output.write(f"{name}: unchanged; {table} still has {counted(came.loaded.rows, 'row')}\n")
         return
     output.write(
-        f"{name}: {counted(came.stats, elapsed_s)}; {table} now has {came.loaded.rows:,} rows\n"
+        f"{name}: {_served(came, elapsed_s)}; {table} now has {counted(came.loaded.rows, 'row')}\n"
     )
+
+
+def _warn(name: str, came: Synced) -> None:
+    """Say on stderr, in every format, why rows may be missing."""
+    for lack in came.stats.lacks:
+        output.say(f"{name}: warning: not complete: {lack}")
+
+
+def _served(came: Synced, elapsed_s: float) -> str:
+    """What the server gave, and how much of it was loaded where that is another number."""
+    from connector_assets.cli.progress import counted
+    from connector_assets.runtime.stats import counted as noun
+
+    told = [f"served {counted(came.stats, elapsed_s)}"]
+    if came.resumed_rows:
+        told.append(f"{noun(came.resumed_rows, 'row')} staged before")
+    if came.loaded.received != came.stats.rows:
+        told.append(f"{noun(came.loaded.received, 'row')} loaded")
+    return "; ".join(told)
 
 
 def _as_json(name: str, came: Synced | ConnectorError, elapsed_s: float) -> None:
@@ -210,14 +256,17 @@ def _as_json(name: str, came: Synced | ConnectorError, elapsed_s: float) -> None
     if key:
         told["partition"] = key
     if isinstance(came, ConnectorError):
-        told |= {"ok": False, "error": str(came)}
+        told |= {"ok": False, "complete": False, "error": str(came.within(name))}
     else:
+        _warn(name, came)
         told |= {
             "ok": True,
+            "complete": came.complete,
             "destination": came.loaded.uri,
             "schema": came.table.schema,
             "table": came.table.name,
             "rows": came.loaded.rows,
+            "served": came.stats.rows,
             "received": came.loaded.received,
             "unchanged": came.unchanged,
             "resumedRows": came.resumed_rows,
@@ -230,4 +279,4 @@ def _as_json(name: str, came: Synced | ConnectorError, elapsed_s: float) -> None
             "cursor": came.cursor_after,
             "notes": came.stats.notes,
         }
-    output.write(json.dumps(told, default=str) + "\n")
+    output.write_json(told)

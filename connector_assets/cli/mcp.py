@@ -11,7 +11,9 @@ import typer
 
 from connector_assets.cli import output
 from connector_assets.errors import ConfigError, ConnectorError
-from connector_assets.settings import DEFAULTS, variable
+from connector_assets.project.settings import DEFAULTS, setting, variable
+
+_PORT = 8765
 
 SpecsOption = Annotated[
     str,
@@ -24,15 +26,46 @@ SpecsOption = Annotated[
 ]
 
 
-def mcp(*, specs: SpecsOption = DEFAULTS["SPECS"]) -> None:
-    """Serve the Model Context Protocol on stdin and stdout, for an assistant's client.
+HttpOption = Annotated[
+    bool, typer.Option("--http", help="Serve over streamable HTTP instead of stdin and stdout.")
+]
+HostOption = Annotated[
+    str,
+    typer.Option("--host", metavar="ADDRESS", help="With --http, where to listen."),
+]
+PortOption = Annotated[
+    int, typer.Option("--port", metavar="N", min=0, max=65_535, help="With --http; 0 takes any.")
+]
+AllowHostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="HOST[:PORT]",
+        help="With --http, a further name under which clients reach it; may be repeated.",
+    ),
+]
 
-    Its tools create, validate and list connectors. They send no request to any API.
+
+def mcp(
+    *,
+    specs: SpecsOption = DEFAULTS["SPECS"],
+    http: HttpOption = False,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = _PORT,
+    allow_host: AllowHostOption = None,
+) -> None:
+    """Serve the Model Context Protocol for an assistant's client, on stdin and stdout.
+
+    Its tools draft, check, preview and create connectors; their requests go through the guard, and
+    secrets are named, never shown. Over HTTP each request needs the token of
+    CONNECTOR_ASSETS_MCP_TOKEN, or else the one that is made and kept in a private file.
     """
+    if not http and (allow_host or host != "127.0.0.1" or port != _PORT):
+        raise output.Misused("--host, --port and --allow-host: need --http")
     try:
-        from connector_assets.authoring.mcp_server import serve
+        from connector_assets.authoring import mcp_http, mcp_server
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "mcp":
+        if (error.name or "").partition(".")[0] not in ("mcp", "starlette", "uvicorn"):
             raise
         raise ConfigError(
             'the package "mcp" is not installed',
@@ -40,15 +73,23 @@ def mcp(*, specs: SpecsOption = DEFAULTS["SPECS"]) -> None:
             fix="pip install 'connector-assets[mcp]'",
         ) from None
     _load_plugins()
-    serve(specs)
+    if not http:
+        mcp_server.serve(specs, os.environ)
+        return
+    token = setting("MCP_TOKEN")
+    if not token:
+        token, file = mcp_http.kept_token()
+        output.say(f"the token is in {file}")
+    address = mcp_http.Address(host, port, tuple(allow_host or ()))
+    mcp_http.serve_http(specs, os.environ, address, token, lambda url: output.say(f"serving {url}"))
 
 
 def _load_plugins() -> None:
     """So that their ids are known to be taken; a broken one is told, and stops nothing."""
-    from connector_assets.cli.project import load_plugins
+    from connector_assets.plugins.registry import import_plugins
 
     try:
         with redirect_stdout(sys.stderr):  # stdout belongs to the protocol
-            load_plugins(os.environ)
+            import_plugins(os.environ)
     except ConnectorError as error:
         output.failure(error)

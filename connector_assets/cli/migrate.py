@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ import typer
 from connector_assets.cli import output
 from connector_assets.cli.validate import PathsArgument, files_of
 from connector_assets.errors import SpecError
+from connector_assets.private import replaced
 
 if TYPE_CHECKING:
     from connector_assets.spec.migrate import Migrated
@@ -49,9 +50,8 @@ def migrate(
 
 
 def _migrated(file: Path) -> tuple[str, Migrated]:
-    from connector_assets.spec.document import read_file
     from connector_assets.spec.migrate import migrate as run
-    from connector_assets.spec.yaml_text import decode
+    from connector_assets.spec.yaml.yaml_text import decode, read_file
 
     text = read_file(file)
     return decode(text, str(file)), run(text, source=str(file))
@@ -62,16 +62,10 @@ def _tell(file: Path, old: str, done: Migrated, *, write: bool) -> None:
         _replace(file, done.text)
         output.write("".join(f"{file}: {step}\n" for step in done.steps))
         return
-    before, after = old.splitlines(keepends=True), done.text.splitlines(keepends=True)
+    before, after = (text.replace("\r\n", "\n").splitlines(True) for text in (old, done.text))
     output.write("".join(difflib.unified_diff(before, after, str(file), str(file))))
 
 
 def _replace(file: Path, text: str) -> None:
     """All of it or nothing: a half-written spec would be a broken one."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(text.encode())
-        beside.chmod(file.stat().st_mode)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    replaced(file, text.encode(), stat.S_IMODE(file.stat().st_mode))

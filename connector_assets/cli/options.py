@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, wraps
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
 from connector_assets.cli import output
-from connector_assets.settings import DEFAULTS, private_hosts, setting, variable
+from connector_assets.project.settings import DEFAULTS, private_hosts, setting, variable
 
 if TYPE_CHECKING:
-    from connector_assets.connection import Connection
+    from connector_assets.project.connection import Connection
     from connector_assets.runtime.runtime import HttpRuntime
 
 SpecArgument = Annotated[
@@ -64,6 +64,26 @@ AllowPrivateOption = Annotated[
         help="A private address that may be read; may be repeated.",
     ),
 ]
+ProxyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--proxy",
+        metavar="URL",
+        help="Send all requests through this proxy, or none, or that of the environment.",
+    ),
+]
+CaBundleOption = Annotated[
+    Path | None,
+    typer.Option("--ca-bundle", metavar="FILE", help="Trust the authorities in this PEM file."),
+]
+ClientCertificateOption = Annotated[
+    Path | None,
+    typer.Option("--client-certificate", metavar="FILE", help="Show servers this certificate."),
+]
+ClientKeyOption = Annotated[
+    Path | None,
+    typer.Option("--client-key", metavar="FILE", help="The key of the client certificate."),
+]
 VerboseOption = Annotated[
     bool,
     typer.Option("-v", "--verbose", help="Quote the server's own words in errors; show the log."),
@@ -92,17 +112,22 @@ class Given:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     allow_private: tuple[str, ...] = ()
     verbose: bool = False
+    network: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
         cls,
-        auth: str | None = None,
-        config: Iterable[str] | None = None,
-        secret: Iterable[str] | None = None,
-        secrets_file: Iterable[Path] | None = None,
-        allow_private: Iterable[str] | None = None,
         *,
-        verbose: bool = False,
+        auth: AuthOption = None,
+        config: ConfigOption = None,
+        secret: SecretOption = None,
+        secrets_file: SecretsFileOption = None,
+        allow_private: AllowPrivateOption = None,
+        proxy: ProxyOption = None,
+        ca_bundle: CaBundleOption = None,
+        client_certificate: ClientCertificateOption = None,
+        client_key: ClientKeyOption = None,
+        verbose: VerboseOption = False,
     ) -> Given:
         """From the options as typed; raises Misused or ConfigError."""
         from connector_assets.cli.secrets_file import read_secrets_file
@@ -119,6 +144,7 @@ class Given:
             environ={**os.environ, **variables},
             allow_private=tuple(allow_private or ()),
             verbose=verbose,
+            network=_network(proxy, ca_bundle, client_certificate, client_key),
         )
         if verbose:
             given.show_log()
@@ -131,26 +157,31 @@ class Given:
 
         allowed = (*private_hosts(self.environ), *self.allow_private)
         state = setting("STATE", self.environ)
-        return HttpRuntime(allow_private=allowed, state=state, verbose=self.verbose)
+        return HttpRuntime(
+            allow_private=allowed,
+            state=state,
+            verbose=self.verbose or bool(setting("VERBOSE", self.environ)),
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         runtime = self.__dict__.get("runtime")  # made only where something is read
         if runtime:
             runtime.close()
 
-    def connection(self, spec: str) -> Connection:
-        """The connection that SPEC stands for: a file, or an id in the project."""
-        from connector_assets.cli.project import find
+    def connection(self, spec: str, *, discovers: bool = False) -> Connection:
+        """The connection that SPEC stands for: a file, or an id in the project.
 
-        return find(spec, runtime=self.runtime, environ=self.environ)
+        `discovers`: a lock file with rows that cannot be read is taken as far as it can.
+        """
+        from connector_assets.cli.project import find
+        from connector_assets.spec.dynamic import discovered, still_locked
+
+        locked = still_locked if discovers else discovered
+        found = find(spec, runtime=self.runtime, environ=self.environ, locked=locked)
+        return replace(found, network=self.network) if self.network else found
 
     def destination_of(self, connection: Connection, asked_for: str | None) -> str:
         """The URL of where a connection's tables are."""
@@ -164,6 +195,45 @@ class Given:
 
         kept = {name: value for name, value in self.environ.items() if _VARIABLE.fullmatch(name)}
         output.verbose(Secrets({**kept, **self.secrets}).mask)
+
+
+def takes_values(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` with the options of `Given.of` in place of its parameter `given`.
+
+    Typer reads the options of a command from its signature; these four commands share theirs.
+    """
+    own = inspect.signature(command, eval_str=True)
+    options = inspect.signature(Given.of, eval_str=True).parameters
+
+    @wraps(command)
+    def run(**typed: Any) -> None:
+        values = {name: typed.pop(name) for name in options}
+        with Given.of(**values) as given:
+            command(**typed, given=given)
+
+    parameters = [
+        shown
+        for one in own.parameters.values()
+        for shown in (options.values() if one.name == "given" else [one])
+    ]
+    run.__dict__["__signature__"] = own.replace(parameters=parameters)
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
+
+
+def _network(
+    proxy: str | None, bundle: Path | None, certificate: Path | None, key: Path | None
+) -> dict[str, str]:
+    """The settings of the network that options give, by name."""
+    if key and not certificate:
+        raise output.Misused("--client-key: needs --client-certificate")
+    named = {
+        "PROXY": proxy,
+        "CA_BUNDLE": bundle,
+        "CLIENT_CERTIFICATE": certificate,
+        "CLIENT_KEY": key,
+    }
+    return {name: str(value) for name, value in named.items() if value}
 
 
 def _pairs(option: str, given: Iterable[str]) -> dict[str, str]:

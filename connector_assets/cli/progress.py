@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
@@ -17,8 +16,10 @@ from rich.progress import (
 from rich.text import Text
 
 from connector_assets.cli import output
+from connector_assets.legible import legible
 from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.stats import Stats
+from connector_assets.runtime.stats import counted as noun
 
 LINE_S = 5.0
 
@@ -34,12 +35,7 @@ class Shows(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
 
 def progress(clock: Clock | None = None) -> Shows:
@@ -54,18 +50,16 @@ def counted(stats: Stats, elapsed_s: float) -> str:
     >>> counted(Stats(calls=7, pages=6, rows=6000, bytes=3_250_000, waited_s=4.2), 12.0)
     '6,000 rows, 6 pages, 3.2 MB, 500 rows/s, waited 4.2 s'
     """
-    parts = [_many(stats.rows, "row"), _many(stats.pages, "page"), size(stats.bytes)]
+    parts = [noun(stats.rows, "row"), noun(stats.pages, "page"), size(stats.bytes)]
     if elapsed_s > 0:
-        parts.append(f"{stats.rows / elapsed_s:,.0f} rows/s")
+        parts.append(f"{noun(round(stats.rows / elapsed_s), 'row')}/s")
     if stats.retries:
-        parts.append(f"{stats.retries:,} retries")
+        parts.append(noun(stats.retries, "retry", "retries"))
     if stats.waited_s >= 1:
         parts.append(f"waited {stats.waited_s:,.1f} s")
+    if stats.waiting:
+        parts.append(stats.waiting)
     return ", ".join(parts)
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def size(count: float) -> str:
@@ -81,39 +75,48 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def _headed(name: str, stats: Stats) -> str:
+    """What a line begins with: the stream, and what of it is read at the moment."""
+    return f"{name}: {legible(stats.part)}" if stats.part else name
+
+
 class Bar:
-    """A spinner and the counters, drawn anew several times a second."""
+    """A spinner and the counters, drawn anew several times a second, and wiped away at the end.
+
+    Nothing is drawn between two streams: what is then written to stdout has a line of its own.
+    """
 
     def __init__(self, console: Console) -> None:
-        self._drawn = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            _Counters(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
+        self._console = console
+        self._drawn: Progress | None = None
 
     def start(self, name: str) -> None:
-        self._task = self._drawn.add_task(name, total=None, stats=Stats())
+        self._name = legible(name)
+        self._drawn = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            _Counters(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._drawn.add_task(self._name, total=None, stats=Stats())
+        self._drawn.start()
 
     def update(self, stats: Stats) -> None:
-        self._drawn.update(self._task, stats=stats)
+        if self._drawn:
+            self._drawn.update(self._task, stats=stats, description=_headed(self._name, stats))
 
     def stop(self) -> None:
-        self._drawn.remove_task(self._task)
+        if self._drawn:
+            self._drawn.stop()
+            self._drawn = None
 
     def __enter__(self) -> Self:
-        self._drawn.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._drawn.stop()
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 class _Counters(ProgressColumn):
@@ -128,14 +131,16 @@ class Lines:
         self._clock = clock
 
     def start(self, name: str) -> None:
-        self._name = name
+        self._name, self._waiting = name, ""
         self._began = self._last = self._clock.monotonic()
 
     def update(self, stats: Stats) -> None:
         now = self._clock.monotonic()
-        if now - self._last >= LINE_S:
+        is_news = bool(stats.waiting) and stats.waiting != self._waiting
+        self._waiting = stats.waiting
+        if now - self._last >= LINE_S or is_news:
             self._last = now
-            output.say(f"{self._name}: {counted(stats, now - self._began)}")
+            output.say(f"{_headed(self._name, stats)}: {counted(stats, now - self._began)}")
 
     def stop(self) -> None:
         """Nothing is left on the screen."""
@@ -143,10 +148,5 @@ class Lines:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         return None

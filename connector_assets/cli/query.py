@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import threading
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connector_assets.cli import output
+from connector_assets.cli.interrupt import interrupting
 from connector_assets.cli.load import SchemaOption
 from connector_assets.cli.options import WHERE_BY_DEFAULT, Given, SpecArgument
 from connector_assets.errors import LoadError
 
 if TYPE_CHECKING:
-    from connector_assets.connection import Connection
-    from connector_assets.load.table import Column, Destination
+    from connector_assets.load.destination import Destination
+    from connector_assets.load.table import Column
+    from connector_assets.project.connection import Connection
 
 # A load has the file for seconds; a person is not to wait for minutes.
 _WAIT_S = 10.0
@@ -94,7 +97,7 @@ def preview(
     format_: ShapeOption = Shape.TABLE,
 ) -> None:
     """Show rows of a stream's table, as they were loaded."""
-    from connector_assets.load.names import table_name
+    from connector_assets.load.files.store_names import table_name
     from connector_assets.load.table import Table
     from connector_assets.load.urls import destination_from_url
 
@@ -102,7 +105,8 @@ def preview(
         connection = given.connection(spec)
         name = _stream(connection, stream)
         destination = destination_from_url(given.destination_of(connection, to), wait_s=_WAIT_S)
-    table = Table(schema or connection.id, table_name(name))
+    stream_ = connection.stream(name)
+    table = Table(schema or connection.id, table_name(stream_.table_name))
     if destination.describe(table) is None:
         raise LoadError(
             f"there is no such table in {destination.uri} yet",
@@ -123,32 +127,36 @@ def _stream(connection: Connection, name: str | None) -> str:
 
 
 def _show(destination: Destination, sql: str, limit: int, shape: Shape) -> None:
-    columns, rows = destination.query(sql, limit + 1)
+    with interrupting(threading.Event()):
+        columns, rows = destination.query(sql, limit + 1)
     shown = rows[:limit]
     names = _names(columns)
     if shape is Shape.CSV:
-        output.write(_csv(names, shown))
+        output.write_csv(_csv(names, shown))
     else:
         lines = [_line(names, columns, row) for row in shown]
         if shape is Shape.JSONL:
-            output.write(b"".join(line + b"\n" for line in lines))
+            output.write_lines(lines)
         else:
-            from connector_assets.cli.table import table
+            from connector_assets.cli.text_table import table
 
             output.write(table(lines))
     if len(rows) > limit:
-        output.say(f"{limit:,} rows shown; there are more, --limit shows them")
+        from connector_assets.runtime.stats import counted
+
+        output.say(f"{counted(limit, 'row')} shown; there are more, --limit shows them")
 
 
 def _names(columns: Sequence[Column]) -> list[str]:
     """The columns' names; of those called the same each after the first gets a number."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    last: dict[str, int] = {}
     for column in columns:
-        name, number = column.name, 1
+        name, number = column.name, last.get(column.name, 1)
         while name in names:
             name, number = f"{column.name}_{number}", number + 1
-        names.append(name)
-    return names
+        names[name], last[column.name] = None, number
+    return list(names)
 
 
 def _line(names: Sequence[str], columns: Sequence[Column], row: Sequence[Any]) -> bytes:

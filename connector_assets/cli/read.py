@@ -12,19 +12,14 @@ import typer
 from connector_assets.cli import output
 from connector_assets.cli.interrupt import interrupting
 from connector_assets.cli.options import (
-    AllowPrivateOption,
-    AuthOption,
-    ConfigOption,
     Given,
-    SecretOption,
-    SecretsFileOption,
     SpecArgument,
-    VerboseOption,
+    takes_values,
 )
 
 if TYPE_CHECKING:
-    from connector_assets.connection import Connection
-    from connector_assets.connector import Batch, ReadContext
+    from connector_assets.project.connection import Connection
+    from connector_assets.reading.connector import Batch, ReadContext
 
 TABLE_ROWS = 100
 
@@ -60,10 +55,24 @@ FormatOption = Annotated[
 ]
 RequestsOption = Annotated[
     bool,
-    typer.Option("--requests", help="Print each request to stderr, its secrets masked."),
+    typer.Option(
+        "--requests",
+        help="Print to stderr each request with its body, logins and tokens too, and what came: "
+        "status and rows. Secrets are masked.",
+    ),
 ]
 
 
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print the first request of the stream, or of every stream, and send nothing.",
+    ),
+]
+
+
+@takes_values
 def read(
     spec: SpecArgument,
     stream: StreamArgument = None,
@@ -72,49 +81,81 @@ def read(
     pages: PagesOption = None,
     format_: FormatOption = Format.TABLE,
     requests: RequestsOption = False,
-    auth: AuthOption = None,
-    config: ConfigOption = None,
-    secret: SecretOption = None,
-    secrets_file: SecretsFileOption = None,
-    allow_private: AllowPrivateOption = None,
-    verbose: VerboseOption = False,
+    dry_run: DryRunOption = False,
+    given: Given,
 ) -> None:
     """Show rows of a stream without loading them.
 
     A table is a look: it stops at a spec's maxPages. jsonl without --limit and --pages is all
     of it: where maxPages cuts it short, that is an error.
     """
-    with Given.of(auth, config, secret, secrets_file, allow_private, verbose=verbose) as given:
-        connection = given.connection(spec)
-        whole = format_ is Format.JSONL and limit is None and pages is None
-        reading = connection.open(
-            stream or _only_stream(connection, whole=whole),
-            config=given.config,
-            secrets=given.secrets,
-            auth=given.auth,
-            preview=not whole,
+    connection = given.connection(spec)
+    if dry_run:
+        _print_unsent(connection, given, stream)
+        return
+    whole = format_ is Format.JSONL and limit is None and pages is None
+    reading = connection.open(
+        stream or _only_stream(connection, whole=whole),
+        config=given.config,
+        secrets=given.secrets,
+        auth=given.auth,
+        preview=not whole,
+    )
+    reading = replace(reading, max_pages=pages, on_request=output.say if requests else None)
+    reading.stats.teller = output.say if requests else None
+    limit = TABLE_ROWS if limit is None and format_ is Format.TABLE else limit
+    with interrupting(reading.cancel):
+        _print(_Lines(connection, reading, limit, pages), format_)
+
+
+def _print_unsent(connection: Connection, given: Given, stream: str | None) -> None:
+    """The first request of each stream; one that cannot be made does not hide the others."""
+    names = [stream] if stream else [one.name for one in connection.streams()]
+    failed = [not _unsent(connection, given, name) for name in names]
+    if any(failed):
+        raise typer.Exit(1)
+
+
+def _unsent(connection: Connection, given: Given, stream: str) -> bool:
+    from connector_assets.errors import ConnectorError
+    from connector_assets.reading.yaml_connector import YamlConnector
+
+    label = f"{connection.id}.{stream}"
+    try:
+        if not isinstance(connector := connection.connector, YamlConnector):
+            output.write(f"{label}: read by a plugin\n")
+            return True
+        reading = connection.open_unsent(
+            stream, config=given.config, secrets=given.secrets, auth=given.auth
         )
-        reading = replace(reading, max_pages=pages, on_request=output.say if requests else None)
-        limit = TABLE_ROWS if limit is None and format_ is Format.TABLE else limit
-        with interrupting(reading.cancel):
-            _print(_Lines(connection, reading, limit, pages), format_)
+        lines = connector.unsent(reading)
+    except ConnectorError as error:
+        output.failure(error.within(label))
+        return False
+    first, *more = lines or ["nothing to read"]
+    output.write("".join(f"{line}\n" for line in (f"{label}: {first}", *more)))
+    return True
 
 
 def _print(lines: _Lines, format_: Format) -> None:
     """The rows to stdout; what is to be said of them to stderr, also where reading fails."""
     try:
         if format_ is Format.TABLE:
-            from connector_assets.cli.table import table
+            from connector_assets.cli.text_table import table
 
             output.write(table([line for chunk in lines for line in chunk]))
         else:
             for chunk in lines:
-                output.write(b"".join(line + b"\n" for line in chunk))
+                output.write_lines(chunk)
     finally:
         for note in lines.reading.stats.notes:
             output.say(f"note: {note}")
+        for lack in () if lines.more else lines.reading.stats.lacks:
+            output.say(f"warning: not complete: {lack}")
     if lines.more:
-        output.say(f"{lines.count:,} rows shown; there are more")
+        from connector_assets.runtime.stats import counted
+
+        output.say(f"{counted(lines.count, 'row')} shown; there are more")
 
 
 def _only_stream(connection: Connection, *, whole: bool) -> str:
@@ -145,8 +186,8 @@ class _Lines:
     def __iter__(self) -> Iterator[list[bytes]]:
         if self.limit == 0:
             return
-        from connector_assets.connector import lasting
-        from connector_assets.plugins.batches import closing_if_closable
+        from connector_assets.reading.connector import lasting
+        from connector_assets.reading.rows_in_batches import closing_if_closable
 
         read = self.connection.connector.read(self.reading)
         # At once, so that pages fetched ahead are given up before the client is closed.
@@ -168,7 +209,7 @@ class _Lines:
 def _lines(batch: Batch, where: str) -> list[bytes]:
     rows = batch.rows
     if not isinstance(rows, bytes):
-        from connector_assets.load.rows import encode
+        from connector_assets.load.staging.rows import encode
 
         plain = rows if isinstance(rows, list | tuple) else rows.to_pylist()
         rows = encode(plain, batch.count, where=where).data

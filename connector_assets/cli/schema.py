@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 from connector_assets.cli import output
 
 
-class Kind(StrEnum):
+class SchemaKind(StrEnum):
     """What a document is."""
 
     CONNECTOR = "connector"
@@ -20,23 +19,23 @@ class Kind(StrEnum):
 
 
 KindArgument = Annotated[
-    Kind, typer.Argument(metavar="connector|connection|lock", help="Which kind of document.")
+    SchemaKind, typer.Argument(metavar="connector|connection|lock", help="Which kind of document.")
 ]
 
 
-def schema(kind: KindArgument = Kind.CONNECTOR) -> None:
+def schema(kind: KindArgument = SchemaKind.CONNECTOR) -> None:
     """Print the JSON Schema of a document, for editors and other tools.
 
     Save it, and begin a spec with: # yaml-language-server: $schema=connector.schema.json
     """
+    from connector_assets.spec.checks.jsonschema import schema_of
     from connector_assets.spec.connection import ConnectionDocument
     from connector_assets.spec.connector import ConnectorSpec
     from connector_assets.spec.dynamic import Lock
-    from connector_assets.spec.jsonschema import schema_of
 
     models = {
-        Kind.CONNECTOR: ConnectorSpec,
-        Kind.CONNECTION: ConnectionDocument,
-        Kind.LOCK: Lock,
+        SchemaKind.CONNECTOR: ConnectorSpec,
+        SchemaKind.CONNECTION: ConnectionDocument,
+        SchemaKind.LOCK: Lock,
     }
-    output.write(json.dumps(schema_of(models[kind]), indent=2) + "\n")
+    output.write_json(schema_of(models[kind]), indent=2)

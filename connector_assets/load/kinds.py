@@ -24,7 +24,7 @@ class Kind(IntFlag):
     INTEGER_128 = 8
     INTEGER_ANY = 16
     FLOAT = 32
-    FLOAT_ANY = 64  # beyond a double, as 1e400
+    FLOAT_ANY = 64  # beyond a double, as 1e400, or nearer to 0 than any, as 1e-400
     TEXT = 128
     NESTED = 256
 
@@ -38,7 +38,8 @@ class Profile:
     """Keys in order of appearance, with their kinds; `longest` bounds a line's bytes.
 
     `shapes` has the one shape of each column of texts that may all be times, `types` what has a
-    type of its own already, since it came as Arrow.
+    type of its own already, since it came as Arrow. `has_long` says that a column of any JSON may
+    have a number with more digits than a double.
     """
 
     kinds: dict[str, Kind] = field(default_factory=dict)
@@ -46,16 +47,20 @@ class Profile:
     types: dict[str, str] = field(default_factory=dict)
     rows: int = 0
     longest: int = 0
+    has_long: bool = False
 
     def add(self, other: Profile) -> Self:
         """Hold what `other` holds, too; `other` stays as it is."""
         for key, kinds in other.kinds.items():
-            self.kinds[key] = self.kinds.get(key, NOTHING) | kinds
+            before = self.kinds.get(key, NOTHING)
+            self.kinds[key] = before | kinds
+            self.has_long |= any(settles_floats(one, before | kinds) for one in (before, kinds))
         for key, shape in other.shapes.items():
             self.shapes[key] = shape if self.shapes.get(key, shape) == shape else None
         self.types |= other.types
         self.rows += other.rows
         self.longest = max(self.longest, other.longest)
+        self.has_long |= other.has_long
         return self
 
 
@@ -73,6 +78,15 @@ def kind_of(value: object) -> Kind:
 def is_settled(kinds: Kind) -> bool:
     """Return whether no further value can change the type: the column holds any JSON."""
     return column_type(kinds) == "json" and kinds != NOTHING
+
+
+def settles_floats(before: Kind, after: Kind) -> bool:
+    """Return whether a column of numbers becomes one of any JSON, where digits count.
+
+    As long as it held numbers only, nobody looked how many digits they have.
+    """
+    has_points = bool(before & (Kind.FLOAT | Kind.FLOAT_ANY))
+    return has_points and is_settled(after) and not is_settled(before)
 
 
 def column_type(kinds: Kind) -> str:

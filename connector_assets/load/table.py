@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from connector_assets.load.kinds import Profile
+
+LOADED_AT, LOAD_ID = "_loaded_at", "_load_id"
+"""Columns that say when a row was written last, and by which load."""
+LOAD_COLUMNS = {LOADED_AT: "timestamptz", LOAD_ID: "text"}
 
 WriteMode = Literal["append", "replace", "merge", "scd2"]
 SchemaPolicy = Literal["evolve", "freeze", "quarantine"]
@@ -15,14 +19,72 @@ SegmentFormat = Literal["ndjson", "parquet"]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Where rows go and what holds there.
+class Claim:
+    """A claim says which connection loads a table, and what the operator allows it.
 
-    `primary_key` and the names in `columns` are top-level row keys or dotted paths into the row.
-    `columns` maps a name to the destination's type name; what is not named is inferred.
-    `partition` names the part of the table that a load and a stored cursor are for: a replace
-    then replaces that part only. None is the whole.
-    `deleted` is a row key that is true in rows which say "this key is gone"; it is not stored.
+    `connection` is the id of the connection, "" where there is none. With `adopt` it may take over
+    a table that somebody else made, or another connection loaded. With `full` the table is loaded
+    anew, and the position that is stored with it is ignored.
+    """
+
+    connection: str = ""
+    adopt: bool = False
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index says which row keys a store is to find rows by fast; `unique` ones only once."""
+
+    columns: tuple[str, ...]
+    unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a spec wants of a table besides its rows, for people and for the database.
+
+    `description` is the table's comment, `descriptions` has those of columns, by row key. Rows must
+    have a value under each key of `required`, unless the key `unless` is true in them. With
+    `has_key` the primary key is one to the database, too. `load_columns` are those of
+    `LOAD_COLUMNS` that the table is to have.
+    """
+
+    description: str = ""
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    unless: str | None = None
+    indexes: tuple[Index, ...] = ()
+    has_key: bool = False
+    load_columns: tuple[str, ...] = ()
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether there is more than descriptions: something that rows have to do with."""
+        return bool(self.required or self.indexes or self.has_key or self.load_columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """An overflow says that only `after` keys of the rows get columns, and others go `into` one."""
+
+    into: str
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table says where rows are loaded, and the rules that they are loaded by.
+
+    `primary_key` and the names in `columns` are top-level row keys, or dotted paths into the row.
+    `columns` maps a name to the destination's name of its type; types of other columns come from
+    the rows. `partition` names the part of the table that a load and a stored position are for: a
+    replace then replaces that part only. None is the whole table.
+    `deleted` is a row key: a row where it is true says that its primary key is gone.
+    `reject` is a row key, too: the reader writes there why a row has to be set aside. Neither is
+    stored. With `on_misfit` "drop" a value that does not fit its column is left out, and its row
+    kept. `claim` says which connection loads the table, `wanted` how it is to be kept, `overflow`
+    what becomes of keys beyond those that get columns; None: each gets one.
     """
 
     schema: str
@@ -32,6 +94,16 @@ class Table:
     schema_policy: SchemaPolicy = "evolve"
     partition: str | None = None
     deleted: str | None = None
+    reject: str | None = None
+    on_misfit: Literal["fail", "drop"] = "fail"
+    claim: Claim = Claim()
+    wanted: Wanted = Wanted()
+    overflow: Overflow | None = None
+
+    @property
+    def where(self) -> str:
+        """The table, for messages."""
+        return f"{self.schema}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +142,12 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Column:
+    """A column of a table, as it is stored.
+
+    `type` is the destination's own name of the type, as `BIGINT`. `nullable` says that the column
+    may hold NULL.
+    """
+
     name: str
     type: str
     nullable: bool = True
@@ -79,7 +157,8 @@ class Column:
 class Loaded:
     """What a load did: `received` rows came, the table now holds `rows`.
 
-    `rejected` of them were set aside by quarantine.
+    `rejected` of them were set aside by quarantine; `dropped` has, by column, how many values were
+    left out since they did not fit. `notes` are for the person who reads the log.
     """
 
     received: int
@@ -87,54 +166,5 @@ class Loaded:
     columns: Sequence[Column]
     uri: str
     rejected: int = 0
-
-
-class Destination(Protocol):
-    """A table store. One load is one transaction: rows and cursor, or neither."""
-
-    @property
-    def uri(self) -> str:
-        """The store's address without credentials, as `duckdb:///data.duckdb`."""
-        ...
-
-    def load(
-        self,
-        table: Table,
-        segments: Sequence[Segment],
-        mode: WriteMode,
-        cursor: Cursor | None = None,
-        *,
-        fence: Callable[[], None] | None = None,
-        run_id: str = "",
-    ) -> Loaded:
-        """Put the rows of `segments` into `table`, or change nothing and raise LoadError.
-
-        `fence` is called just before the commit; what it raises undoes the load.
-        """
-        ...
-
-    def read_cursor(self, table: Table) -> Any:
-        """The stored position of `table`, or None; many items' are a mapping on disk."""
-        ...
-
-    def describe(self, table: Table) -> Sequence[Column] | None:
-        """The table's columns, None where there is no table."""
-        ...
-
-    def count(self, table: Table) -> int | None:
-        """The number of rows, None where there is no table."""
-        ...
-
-    def keys(self, table: Table, columns: Sequence[str]) -> Iterator[list[Any]]:
-        """The values of row keys `columns`, as JSON values, row by row in bounded memory."""
-        ...
-
-    def name_in_sql(self, table: Table) -> str:
-        """The table's name as `query` takes it."""
-        ...
-
-    def query(
-        self, sql: str, limit: int | None = None
-    ) -> tuple[Sequence[Column], Sequence[tuple[Any, ...]]]:
-        """The columns and at most `limit` rows of a query that reads."""
-        ...
+    notes: tuple[str, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)

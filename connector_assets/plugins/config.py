@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 
 from connector_assets.errors import ConfigError
 from connector_assets.redact import Secrets
-from connector_assets.spec.faults import near
-from connector_assets.spec.template import Scope, render
+from connector_assets.spec.checks.model_faults import near
+from connector_assets.spec.templates.template import Scope, render
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,14 +28,14 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from connector_assets.connector import Batch, Check, Needs, ReadContext
 from connector_assets.errors import ConnectorError, Fault, ResponseError, SpecError
-from connector_assets.plugins.batches import in_batches
 from connector_assets.plugins.config import config_names, read_config
-from connector_assets.spec.faults import findings_of
-from connector_assets.spec.names import ConnectorId, VariableName
-from connector_assets.spec.stream import Stream
-from connector_assets.spec.yaml_source import read_yaml, show_path
+from connector_assets.reading.connector import Batch, Check, CodeConnector, Needs, ReadContext
+from connector_assets.reading.rows_in_batches import in_batches
+from connector_assets.spec.checks.model_faults import findings_of
+from connector_assets.spec.names.names import ConnectorId, VariableName
+from connector_assets.spec.stream.stream import Stream
+from connector_assets.spec.yaml.yaml_source import read_yaml, show_path
 
 StreamLike = str | Stream | Mapping[str, Any]
 Read = Callable[[ReadContext[Any]], Iterable[Mapping[str, Any] | Batch]]
@@ -42,7 +43,7 @@ Tested = Check | Mapping[str, Any] | bool | None
 
 
 @dataclass(frozen=True)
-class PluginConnector:
+class PluginConnector(CodeConnector):
     """What `define_connector` returns; it is a `Connector`, as a YAML spec is."""
 
     id: str
@@ -62,7 +63,7 @@ class PluginConnector:
         """The streams, checked as those of a spec are; raises SpecError."""
         streams = [_stream(self.id, item) for item in self.listed()]
         names = [stream.name for stream in streams]
-        twice = {name for name in names if names.count(name) > 1}
+        twice = {name for name, count in Counter(names).items() if count > 1}
         faults = [Fault(f"streams.{name}", "is there twice") for name in sorted(twice)]
         if not streams:
             faults.append(Fault("streams", "must not be empty"))
@@ -79,6 +80,14 @@ class PluginConnector:
             secrets=(needed,),
             known_secrets=needed | names.optional_secrets,
         )
+
+    def known_secrets(self) -> frozenset[str]:
+        names = config_names(self.config_schema)
+        return names.secrets | names.optional_secrets | set(self.secret_names)
+
+    def default(self, name: str) -> Any:  # noqa: ARG002 - the Protocol's shape
+        """None: the plugin's own model has its defaults."""
+        return None
 
     def fingerprint(self, stream: Stream) -> str:
         """Of the plugin's `version` and the stream: no code is looked at."""
@@ -187,8 +196,8 @@ def _stream(connector_id: str, item: StreamLike) -> Stream:
     except ValidationError as error:
         # As text again: what is wrong is told of a document.
         findings = findings_of(error, read_yaml(json.dumps(document, default=str)), Stream)
-        place = ("streams", str(document.get("name", "?")))
-        faults = [Fault(show_path((*place, *one.path)), one.message) for one in findings]
+        path = ("streams", str(document.get("name", "?")))
+        faults = [Fault(show_path((*path, *one.path)), one.message) for one in findings]
         raise SpecError(faults, source=f"plugin {connector_id}") from None
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from threading import RLock
 from typing import Any
 
-from connector_assets.connector import Connector
 from connector_assets.errors import ConfigError, Fault, SpecError
 from connector_assets.plugins.define import PluginConnector
+from connector_assets.project.settings import variable
+from connector_assets.reading.connector import Connector
+from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.runtime.runtime import HttpRuntime
-from connector_assets.settings import variable
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import parse_connector
-from connector_assets.yaml_connector import YamlConnector
 
 PLUGINS_VARIABLE = variable("PLUGINS")
 
@@ -33,6 +34,12 @@ class ConnectorRegistry:
         self._lock = RLock()
         self._entries: dict[str, Registered] = {}
         self._in_files: set[str] = set()
+        self._version = 0
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every change: what was built of the same one is still right."""
+        return self._version
 
     def register_plugin(self, plugin: PluginConnector) -> PluginConnector:
         """Add what `define_connector` made; the same object may come again. Raises SpecError."""
@@ -51,17 +58,21 @@ class ConnectorRegistry:
         """
         spec = parse_connector(text, source=source)
         with self._lock:
-            if replace and isinstance(self._entries.get(spec.id), ConnectorSpec):
-                del self._entries[spec.id]
-            if self._entries.get(spec.id) != spec:
-                self._add(spec, source=source)
-            (self._in_files.add if source else self._in_files.discard)(spec.id)
+            before = self._entries.get(spec.id)
+            if before != spec:
+                self._add(
+                    spec, source=source, replace=replace and isinstance(before, ConnectorSpec)
+                )
+            if (spec.id in self._in_files) != bool(source):
+                (self._in_files.add if source else self._in_files.discard)(spec.id)
+                self._version += 1
         return spec
 
     def unregister(self, connector_id: str) -> None:
         """Remove a connector; one that is not there is no error."""
         with self._lock:
-            self._entries.pop(connector_id, None)
+            if self._entries.pop(connector_id, None) is not None:
+                self._version += 1
             self._in_files.discard(connector_id)
 
     def get(self, connector_id: str) -> Registered:
@@ -73,7 +84,7 @@ class ConnectorRegistry:
         raise ConfigError(f'"{connector_id}" is not registered', fix=f"known are: {known}")
 
     def ids(self) -> tuple[str, ...]:
-        """In order of name."""
+        """Return the ids of all connectors, in order of name."""
         with self._lock:
             return tuple(sorted(self._entries))
 
@@ -101,11 +112,12 @@ class ConnectorRegistry:
     def __repr__(self) -> str:
         return f"ConnectorRegistry({', '.join(self.ids())})"
 
-    def _add(self, entry: Registered, *, source: str | None) -> None:
-        if entry.id in self._entries:
+    def _add(self, entry: Registered, *, source: str | None, replace: bool = False) -> None:
+        if entry.id in self._entries and not replace:
             fault = Fault("id", f'"{entry.id}" is registered already; choose another')
             raise SpecError([fault], source=source)
         self._entries[entry.id] = entry
+        self._version += 1
 
 
 connector_registry = ConnectorRegistry()
@@ -113,8 +125,14 @@ connector_registry = ConnectorRegistry()
 
 
 def import_plugins(environ: Mapping[str, str] | None = None) -> None:
-    """Import the modules that CONNECTOR_ASSETS_PLUGINS lists; they register their plugins."""
+    """Import the modules that CONNECTOR_ASSETS_PLUGINS lists; they register their plugins.
+
+    They are looked for in the working directory too, as `python -m` does: what starts a process of
+    Dagster decides what else is on its path, and a step must find the modules that its parent did.
+    """
     listed = (os.environ if environ is None else environ).get(PLUGINS_VARIABLE, "")
+    if listed and os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds text
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as above
     _import_modules(name.strip() for name in listed.split(",") if name.strip())
 
 

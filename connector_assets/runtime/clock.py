@@ -10,6 +10,8 @@ from connector_assets.errors import Cancelled
 
 # How often someone who waits for two events looks at the other one, in seconds.
 _LOOK_S = 0.2
+# The system cannot count to much more than a hundred years; whoever waits looks again then.
+_LONGEST_WAIT_S = 1e8
 
 
 class Either(threading.Event):
@@ -45,5 +47,5 @@ class Clock:
 
     def wait(self, seconds: float, cancel: threading.Event) -> None:
         """Return after `seconds`; raise Cancelled as soon as `cancel` is set."""
-        if cancel.wait(max(0.0, seconds)):
+        if cancel.wait(min(max(0.0, seconds), _LONGEST_WAIT_S)):
             raise Cancelled("cancelled while waiting")

@@ -2,52 +2,77 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
 import msgspec
+from msgspec import structs
 
 from connector_assets.errors import ConfigError, ConnectorError
 from connector_assets.redact import Secrets
-from connector_assets.runtime.budget import Budget, budget_for
-from connector_assets.runtime.client import Client
+from connector_assets.runtime.answers.patience import Patience
+from connector_assets.runtime.answers.refusal import Refusal
+from connector_assets.runtime.answers.renewal import Renewal
+from connector_assets.runtime.body.mended import AS_JSON_HAS_IT, mending_of, set_aside
+from connector_assets.runtime.body.page import Page
+from connector_assets.runtime.by_hand import (
+    PaginatedByHand,
+    SignedByHand,
+    StreamHttp,
+    blamed,
+)
 from connector_assets.runtime.clock import Clock
-from connector_assets.runtime.conditional import Conditional
-from connector_assets.runtime.guard import Guard, Resolve
-from connector_assets.runtime.job import capped
-from connector_assets.runtime.origins import declared_origins
-from connector_assets.runtime.page import Page
-from connector_assets.runtime.paginate import Step, Told, restarting, walk
-from connector_assets.runtime.records import transform_of
-from connector_assets.runtime.render import first_call, request_of
-from connector_assets.runtime.session import Session
+from connector_assets.runtime.exports import Exporting
+from connector_assets.runtime.guard.guard import Guard, Resolve
+from connector_assets.runtime.guard.origins import declared_origins, refuse_unpinned
+from connector_assets.runtime.http.client import Client
+from connector_assets.runtime.http.network import Network
+from connector_assets.runtime.http.render import first_call, request_of, shown
+from connector_assets.runtime.rows.records import transform_of
+from connector_assets.runtime.session import Session, limits_of
+from connector_assets.runtime.shared.budget import Budget, budget_for
+from connector_assets.runtime.shared.tokens import token_store
 from connector_assets.runtime.stats import Stats
-from connector_assets.runtime.tokens import token_store
-from connector_assets.runtime.wording import place_of
-from connector_assets.spec.auth import AuthContext, choose
-from connector_assets.spec.call import Call
+from connector_assets.runtime.values import Values, scope_of
+from connector_assets.runtime.walk.conditional import Conditional
+from connector_assets.runtime.walk.export_job import capped
+from connector_assets.runtime.walk.paginate import Step, restarting, walk
+from connector_assets.spec.auth.auth import Auth, AuthContext, choose
+from connector_assets.spec.auth.credentials import Flow
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.endpoint import Endpoint, RateLimit
-from connector_assets.spec.stream import Stream
-from connector_assets.spec.template import CLOCK, Template
-from connector_assets.spec.values import config_values
+from connector_assets.spec.request.call import Call
+from connector_assets.spec.stream.stream import Stream
+from connector_assets.spec.templates.templated import rendered
 
 
 @dataclass(frozen=True)
-class Values:
-    """What a connection brings to a spec; `id` names its budget and its tokens."""
+class Walk:
+    """How the pages of one list are gone through.
 
-    id: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-    secrets: Secrets = field(default_factory=Secrets)
-    vars: Mapping[str, Any] = field(default_factory=dict)
-    auth: str | int | None = None
+    `start` resumes at a call of an earlier walk. `bindings` are further names for templates, and
+    `adjust` changes the first call. `max_pages` ends it early; `truncate` ends it at the spec's own
+    cap, where that is an error else. `may_restart` says that the caller heeds `Step.restarted`,
+    `conditional` that it heeds `Page.unchanged`, `ask_ahead` that it keeps no page waiting: the
+    next request may be under way meanwhile. `label` names the list in what is said of it.
+    `may_be_gone` says that what `adjust` adds, and `cursor` in the bindings, came from the server
+    in an earlier run: where it asks to start over, or answers 410, they are left out.
+    """
+
+    start: Call | None = None
+    bindings: Mapping[str, Any] = field(default_factory=dict)
+    adjust: Callable[[Call], Call] | None = None
+    max_pages: int | None = None
+    truncate: bool = False
+    may_restart: bool = False
+    may_be_gone: bool = False
+    ask_ahead: bool = False
+    label: str = ""
+    conditional: Conditional | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +90,8 @@ class HttpRuntime:
     `127.0.0.1:8001`. `resolver(host)` replaces DNS and `transport` the sockets, both for tests.
     `state` is where tokens and rate budgets are shared: a folder, `redis://…` or `postgresql://…`;
     None keeps them in this process. `verbose` lets errors quote the server's own words.
-    `max_attempts` tries a request fewer times than its spec says.
+    `max_attempts` tries a request fewer times than its spec says. `network` says how requests leave
+    (proxy, certificates) where a connection does not; a `transport` knows nothing of it.
 
     >>> with HttpRuntime() as runtime:
     ...     result = runtime.execute_endpoint(spec, "query", params={"soql": "…"}, secrets={…})
@@ -82,13 +108,17 @@ class HttpRuntime:
         state: str | None = None,
         verbose: bool = False,
         max_attempts: int | None = None,
+        network: Network | None = None,
     ) -> None:
         self.allow_private = tuple(allow_private)
         self.max_attempts = max_attempts
         self.clock = clock or Clock()
         self.state = state
         self.verbose = verbose
+        self.network = network or Network()
         self._resolver, self._transport = resolver, transport
+        self._clients: dict[Network, Client] = {}
+        self._making = threading.Lock()
 
     def execute_endpoint(
         self,
@@ -110,7 +140,7 @@ class HttpRuntime:
         session, call = self._begin(
             spec, endpoint, None, values, stats, cancel=cancel or threading.Event()
         )
-        steps = self._walk(session, call)
+        steps = self._walk(session, call, Walk(), _concurrency(spec, endpoint))
         return EndpointResult((row for step in steps for row in step.page.records()), stats)
 
     def steps(
@@ -120,24 +150,15 @@ class HttpRuntime:
         values: Values,
         *,
         stats: Stats,
-        start: Call | None = None,
-        bindings: Mapping[str, Any] | None = None,
-        adjust: Callable[[Call], Call] | None = None,
-        max_pages: int | None = None,
-        truncate: bool = False,
-        may_restart: bool = False,
-        prompt: bool = False,
-        conditional: Conditional | None = None,
+        how: Walk | None = None,
         cancel: threading.Event | None = None,
         on_request: Callable[[str], None] | None = None,
     ) -> Iterator[Step]:
-        """The pages of `stream`, each with the call that follows it; `start` resumes there.
+        """The pages of `stream`, each with the call that follows it, gone through as `how` says.
 
-        `bindings` are further names for templates, `adjust` changes the first call. `may_restart`
-        says that the caller heeds `Step.restarted`, `conditional` that it heeds `Page.unchanged`,
-        `prompt` that it does not keep a page waiting: the next request may be under way meanwhile.
+        `stats` are counted meanwhile, and `on_request` is told each request's line.
         """
-        endpoint = spec.endpoint_of(stream)
+        how, endpoint = how or Walk(), spec.endpoint_of(stream)
         session, call = self._begin(
             spec,
             endpoint,
@@ -146,20 +167,57 @@ class HttpRuntime:
             stats,
             cancel=cancel or threading.Event(),
             on_request=on_request,
-            bindings=bindings or {},
+            bindings=how.bindings,
         )
-        call = adjust(call) if adjust else call
-        if conditional:
-            session = replace(session, conditional=conditional.headers(call))
-        return self._walk(
-            session,
-            start or call,
-            first=call,
-            may_restart=may_restart,
-            prompt=prompt,
-            max_pages=max_pages,
-            truncate=truncate,
+        anew = call
+        call = how.adjust(call) if how.adjust else call
+        if how.may_be_gone:
+            anew = first_call(session.endpoint, {**session.scope, "cursor": None})
+            how = replace(how, start=how.start or call)
+        if how.conditional:
+            session = replace(session, conditional=how.conditional.headers(call))
+        first = anew if how.may_be_gone else call
+        return self._walk(session, first, how, _concurrency(spec, endpoint))
+
+    def unsent(
+        self, spec: ConnectorSpec, stream: Stream, values: Values, how: Walk, stats: Stats
+    ) -> list[str]:
+        """The first request of `stream` as lines, masked; nothing is sent.
+
+        Its auth is told by name, with the URLs it would ask first.
+        """
+        endpoint = spec.endpoint_of(stream)
+        session, call = self._begin(
+            spec,
+            endpoint,
+            stream,
+            values,
+            stats,
+            cancel=threading.Event(),
+            bindings=how.bindings,
         )
+        call = session.endpoint.pagination.first(how.adjust(call) if how.adjust else call)
+        auth = choose(endpoint.auth or spec.auth, values.auth, values.secrets)
+        first = [f", which first asks {url.text(session.scope)}" for url in auth.urls()]
+        told = [f"  auth: {auth.type}{''.join(first)}"] if auth.type != "none" else []
+        return [values.secrets.mask(line) for line in (*session.unsent(call), *told)]
+
+    def http(
+        self,
+        spec: ConnectorSpec,
+        stream: Stream,
+        values: Values,
+        *,
+        stats: Stats,
+        cancel: threading.Event,
+        on_request: Callable[[str], None] | None = None,
+    ) -> StreamHttp:
+        """Return what sends requests of `stream` for Python that the connection names."""
+        endpoint = spec.endpoint_of(stream)
+        session, call = self._begin(
+            spec, endpoint, stream, values, stats, cancel=cancel, on_request=on_request
+        )
+        return StreamHttp(session, call)
 
     def pages(self, spec: ConnectorSpec, stream: str, **given: Any) -> Iterator[Page]:
         """The pages of the stream called `stream`; takes `params`, `secrets` and `cancel`."""
@@ -172,7 +230,7 @@ class HttpRuntime:
         transform = transform_of(spec.stream(stream))
         values = Values(spec.id, given.get("params", {}), Secrets(given.get("secrets")))
         for page in self.pages(spec, stream, **given):
-            lines = page.ndjson()
+            lines = b"".join(kept for kept, _, _ in set_aside(page.ndjson(), page.count))
             if transform:
                 lines, _ = transform(lines, self.scope(spec, spec.stream(stream), values))
             yield from map(msgspec.json.decode, lines.splitlines())
@@ -187,28 +245,32 @@ class HttpRuntime:
 
     def close(self) -> None:
         """Close the pooled connections; the runtime opens new ones if it is used again."""
-        client = self.__dict__.pop("_client", None)
-        if client:
+        with self._making:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
             client.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @cached_property
     def _guard(self) -> Guard:
         return Guard(self.allow_private, self._resolver)
 
-    @cached_property
-    def _client(self) -> Client:
-        return Client(guard=self._guard, transport=self._transport, clock=self.clock)
+    def _client(self, network: Network) -> Client:
+        """The client of a network, whose connections are kept for its next request."""
+        with self._making:
+            if network not in self._clients:
+                self._clients[network] = Client(
+                    guard=self._guard,
+                    transport=self._transport,
+                    clock=self.clock,
+                    network=network,
+                )
+            return self._clients[network]
 
     def _begin(
         self,
@@ -224,47 +286,65 @@ class HttpRuntime:
     ) -> tuple[Session, Call]:
         scope = {**scope_of(spec, stream, values, self.clock), **(bindings or {})}
         try:
+            endpoint = _paginated(endpoint, scope, values)
             call = first_call(endpoint, scope)
             auth = choose(endpoint.auth or spec.auth, values.auth, values.secrets)
             origins = declared_origins(spec, endpoint, scope, call, auth)
+            refuse_unpinned(origins, values.origins, values.id)
         except ConnectorError as error:
             raise error.at(f"endpoint {endpoint.id}").masked(values.secrets.mask) from None
+        flow = _flow(auth, values, self._auth_context(values, scope, cancel))
         session = Session(
-            client=self._client,
+            client=self._client(values.network or self.network),
             endpoint=endpoint,
             scope=scope,
             secrets=values.secrets,
-            auth=auth.flow(self._auth_context(values, scope, cancel)),
             origins=origins,
-            budgets=self._budgets(spec, endpoint, values.id),
-            concurrency=_concurrency(spec, endpoint),
-            clock=self.clock,
+            limits=limits_of(endpoint),
+            patience=self._patience(spec, endpoint, values, stats, cancel=cancel),
+            renewal=Renewal(flow, stats),
+            refusal=self._refusal(auth, values),
             cancel=cancel,
             stats=stats,
-            secret_names=sorted(auth.way(values.secrets) or auth.required_secrets()),
-            scopes=getattr(auth, "scopes", ()),
             on_request=on_request,
-            verbose=self.verbose,
             max_attempts=self.max_attempts,
-            quotas=_quotas(spec, endpoint),
+            label=f"{values.id}.{stream.name}" if stream else f"{values.id}: {endpoint.id}",
+            mending=mending_of(stream) if stream else AS_JSON_HAS_IT,
         )
         return session, call
 
-    def _walk(
+    def _patience(
         self,
-        session: Session,
-        start: Call,
+        spec: ConnectorSpec,
+        endpoint: Endpoint,
+        values: Values,
+        stats: Stats,
         *,
-        first: Call | None = None,
-        may_restart: bool = False,
-        prompt: bool = False,
-        max_pages: int | None = None,
-        truncate: bool = False,
-    ) -> Iterator[Step]:
+        cancel: threading.Event,
+    ) -> Patience:
+        return Patience(
+            policy=endpoint.retry,
+            quotas=_quotas(spec, endpoint),
+            budgets=self._budgets(spec, endpoint, values.id),
+            clock=self.clock,
+            cancel=cancel,
+            stats=stats,
+        )
+
+    def _refusal(self, auth: Auth, values: Values) -> Refusal:
+        return Refusal(
+            mask=values.secrets.mask,
+            secret_names=sorted(auth.way(values.secrets) or auth.required_secrets()),
+            scopes=auth.asks(),
+            verbose=self.verbose,
+        )
+
+    def _walk(self, session: Session, first: Call, how: Walk, concurrency: int) -> Iterator[Step]:
+        start, truncate = how.start or first, how.truncate
         pagination = session.endpoint.pagination
         cap = None if pagination.max_pages == "unlimited" else pagination.max_pages
-        if max_pages is not None:
-            cap, truncate = max_pages, True
+        if how.max_pages is not None:
+            cap, truncate = how.max_pages, True
         elif pagination.on_max_pages:
             truncate = pagination.on_max_pages == "truncate"
         begin = partial(
@@ -272,27 +352,40 @@ class HttpRuntime:
             pagination,
             fetch=session.fetch,
             ahead=session.ahead,
-            begin=session.begin if prompt else None,
+            begin=session.begin if how.ask_ahead else None,
             max_pages=cap,
             truncate=truncate,
-            width=1 if truncate else session.concurrency,
+            width=1 if truncate else concurrency,
         )
         if session.endpoint.job:
-            steps = capped(session.exported(start, first or start), max_pages)
+            steps = capped(Exporting(session).steps(start, first, begin), how.max_pages)
         else:
-            steps = restarting(begin, start, first or start, may_restart=may_restart)
-        told = Told(pagination, start)
+            steps = restarting(
+                begin,
+                start,
+                first,
+                may_restart=how.may_restart,
+                may_be_gone=how.may_be_gone,
+            )
         try:
             for step in steps:
                 if step.restarted:
                     session.stats.note("the server had the list begun anew")
-                session.stats.truncated |= step.truncated
-                session.stats.add(pages=not step.partial, rows=step.page.count)
-                if note := told.after(step):
-                    session.stats.note(note)
-                yield step
+                yield self._counted(step, session.stats, how.label)
         except ConnectorError as error:
-            raise error.at(place_of(start)).masked(session.secrets.mask) from None
+            raise error.at(shown(start, session.scope)).masked(session.secrets.mask) from None
+
+    def _counted(self, step: Step, stats: Stats, label: str) -> Step:
+        """`step`, once it is in the counters; `label` says of which list it is."""
+        if step.lacks and label:
+            step = structs.replace(step, lacks=f"{label}: {step.lacks}")
+        stats.truncated |= step.truncated
+        stats.add(pages=not step.partial, rows=step.page.count)
+        stats.lack(step.lacks)
+        stats.ignore(step.ignored)
+        for note in step.notes:
+            stats.note(note)
+        return step
 
     def _auth_context(
         self, values: Values, scope: Mapping[str, Any], cancel: threading.Event
@@ -314,8 +407,26 @@ class HttpRuntime:
         shared = partial(budget_for, clock=self.clock, store=self.state)
         budgets = [shared(key, spec.rate_limit)]
         if endpoint.rate_limit is not None:
-            budgets.append(shared(f"{key}/{endpoint.id}", endpoint.rate_limit, beside=True))
+            budgets.append(shared(f"{key}/{endpoint.id}", endpoint.rate_limit, is_second=True))
         return budgets
+
+
+def _paginated(endpoint: Endpoint, scope: Mapping[str, Any], values: Values) -> Endpoint:
+    """The endpoint with its pagination's templates rendered, or with the pagination by hand."""
+    pagination: Any = rendered(endpoint.pagination, scope, "pagination")
+    if pages := values.by_hand.pagination:
+        pagination = PaginatedByHand(pages, pagination.max_pages, pagination.on_max_pages)
+    if pagination is endpoint.pagination:
+        return endpoint
+    return endpoint.model_copy(update={"pagination": pagination})
+
+
+def _flow(auth: Auth, values: Values, context: AuthContext) -> Flow | None:
+    """What writes the credentials: Python of the operator's, else the auth of the spec."""
+    if sign := values.by_hand.auth:
+        with blamed("auth", values.secrets.mask):
+            return SignedByHand(sign(context))
+    return auth.flow(context)
 
 
 def _concurrency(spec: ConnectorSpec, endpoint: Endpoint) -> int:
@@ -337,36 +448,3 @@ def find_endpoint(spec: ConnectorSpec, endpoint_id: str) -> Endpoint:
         raise ConfigError(
             f'"{endpoint_id}" is not an endpoint', where=spec.id, fix=f"use one of {known}"
         ) from None
-
-
-def scope_of(
-    spec: ConnectorSpec, stream: Stream | None, values: Values, clock: Clock
-) -> dict[str, Any]:
-    """What templates may name: config and vars bare, `config.x`, `secrets.x`, `stream`.
-
-    A bare name never finds a secret. Vars win over config, a connection's over the spec's.
-    """
-    scope: dict[str, Any] = {
-        CLOCK: lambda: dt.datetime.fromtimestamp(clock.time(), dt.UTC),
-        "secrets": values.secrets,
-    }
-    own = stream.vars if stream else {}
-    if stream is not None:
-        # A connection's config may name the stream's literal vars, as {{resourceType}}.
-        scope |= {n: v.source for n, v in own.items() if isinstance(v, Template) and v.is_literal}
-        scope["stream"] = stream.name
-    given = {name: _rendered(value, scope) for name, value in values.params.items()}
-    try:
-        config = config_values(spec, given)
-    except ValueError as error:
-        raise ConfigError(str(error), where=f"{values.id}: config") from None
-    scope = {**config, **scope, "config": config}
-    for bound in (own, values.vars):
-        scope.update({name: _rendered(value, scope) for name, value in bound.items()})
-    return scope
-
-
-def _rendered(value: Any, scope: Mapping[str, Any]) -> Any:
-    if isinstance(value, tuple):
-        return [_rendered(item, scope) for item in value]
-    return value.value(scope) if isinstance(value, Template) else value

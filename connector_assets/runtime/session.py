@@ -8,91 +8,85 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any, NoReturn
-
-import httpx
+from functools import partial
+from typing import Any, TypeVar
 
 from connector_assets.errors import (
     AuthError,
     Cancelled,
     ConnectorError,
-    RateLimited,
     RequestError,
-    StartOver,
+    ResponseError,
 )
 from connector_assets.redact import Secrets
-from connector_assets.runtime.begun import Begun
-from connector_assets.runtime.budget import Budget, places
-from connector_assets.runtime.client import Client
-from connector_assets.runtime.clock import Clock, Either
-from connector_assets.runtime.exchange import Answer, Exchange, Limits
-from connector_assets.runtime.formats import response_of
-from connector_assets.runtime.job import Export
-from connector_assets.runtime.large_body import page_of, whole
-from connector_assets.runtime.page import Page
-from connector_assets.runtime.paginate import Step
-from connector_assets.runtime.permission import may_not
-from connector_assets.runtime.quota import all_reset_in, windows_end_in
-from connector_assets.runtime.render import request_of
-from connector_assets.runtime.request import Request
-from connector_assets.runtime.retry import Backoff, parse_retry_after
-from connector_assets.runtime.rules import Meaning, meaning_of
-from connector_assets.runtime.stats import Stats
-from connector_assets.runtime.unpack import unpacked
-from connector_assets.runtime.wording import ADVICE, duration, place_of, said
-from connector_assets.spec.call import Call
-from connector_assets.spec.endpoint import Endpoint, RateLimit
-from connector_assets.spec.formats import ACCEPT
+from connector_assets.runtime.answers.patience import Patience
+from connector_assets.runtime.answers.refusal import Refusal
+from connector_assets.runtime.answers.renewal import Renewal
+from connector_assets.runtime.answers.retry import Backoff
+from connector_assets.runtime.answers.rules import Meaning, meaning_of, told_by
+from connector_assets.runtime.answers.wording import said
+from connector_assets.runtime.body.large_body import page_of, whole
+from connector_assets.runtime.body.mended import AS_JSON_HAS_IT, Mending
+from connector_assets.runtime.body.page import Page
+from connector_assets.runtime.body.to_json import json_of, response_of
+from connector_assets.runtime.body.unpack import unpacked
+from connector_assets.runtime.clock import Either
+from connector_assets.runtime.http.client import Client
+from connector_assets.runtime.http.exchange import Answer, Exchange, Limits
+from connector_assets.runtime.http.render import request_of, shown
+from connector_assets.runtime.http.request import Request
+from connector_assets.runtime.shared.budget import try_slots
+from connector_assets.runtime.stats import Stats, counted
+from connector_assets.runtime.walk.begun import Begun
+from connector_assets.spec.endpoint import Endpoint
+from connector_assets.spec.request.call import Call
+from connector_assets.spec.request.formats import ACCEPT
 
+T = TypeVar("T")
+_SHOWN = 2_000
+GOOD = ("rows", "accept")
+# What a server may answer where there is no such page.
+_NO_PAGE = (400, 404, 416)
 # Of a token endpoint fewer than of an API: some lock the client out.
 _TOKEN_TRIES = 4
 
 
-@dataclass(slots=True)
-class _Renewals:
-    """How often the auth was renewed because a rule said so."""
+@dataclass
+class _Root:
+    """The key of the one list in a body, once an answer had it: all others must have it too."""
 
-    count: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    key: str | None = None
 
 
 @dataclass(frozen=True)
 class Session:
     """Fetches the calls of one endpoint; safe to use from several threads.
 
-    `origins` are where credentials may go. `secret_names` are what the auth reads, named when the
-    server refuses, as are the `scopes` it asks for. `verbose` lets errors quote the server, masked
-    and cut. `quotas` name the headers that tell what is left of the vendor's window. `conditional`
-    goes with the first page only: the headers that a 304 answers. `is_download` says that what
-    comes are files of an export, which have limits of their own.
+    `origins` are where credentials may go. `conditional` goes with the first page only: the headers
+    that a 304 answers. `label` names it in the log. `mending` says what becomes of rows that
+    are no JSON.
     """
 
     client: Client
     endpoint: Endpoint
     scope: Mapping[str, Any] = field(repr=False)
     secrets: Secrets
-    auth: httpx.Auth | None
     origins: frozenset[str]
-    budgets: Sequence[Budget]
-    concurrency: int
-    clock: Clock
+    limits: Limits
+    patience: Patience
+    renewal: Renewal
+    refusal: Refusal
     cancel: threading.Event
     stats: Stats
-    secret_names: Sequence[str] = ()
-    scopes: Sequence[str] = ()
     on_request: Callable[[str], None] | None = None
-    verbose: bool = False
     max_attempts: int | None = None
-    quotas: Sequence[RateLimit] = ()
     conditional: Mapping[str, str] = field(default_factory=dict)
-    is_download: bool = False
-    _root: dict[str, str | None] = field(default_factory=dict)
-    _resets: dict[str, float] = field(default_factory=dict)
-    _renewals: _Renewals = field(default_factory=_Renewals)
+    label: str = ""
+    mending: Mending = AS_JSON_HAS_IT
+    _root: _Root = field(default_factory=_Root)
 
     def fetch(self, call: Call) -> Page:
         """The page that answers `call`, after retries; raises a ConnectorError without secrets."""
@@ -100,8 +94,23 @@ class Session:
             return self._fetch(call)
         except ConnectorError as error:
             if isinstance(error, AuthError):
-                error.secrets = self.secret_names
-            raise error.at(place_of(call)).masked(self.secrets.mask) from None
+                error.secrets = self.refusal.secret_names
+            raise error.at(shown(call, self.scope)).masked(self.secrets.mask) from None
+
+    def answer(self, call: Call) -> Answer:
+        """The answer to a request by itself, after retries, unless a rule makes it a failure."""
+        try:
+            return self.tries(call, self._alone)
+        except ConnectorError as error:
+            if isinstance(error, AuthError):
+                error.secrets = self.refusal.secret_names
+            raise error.at(shown(call, self.scope)).masked(self.secrets.mask) from None
+
+    def _alone(self, answer: Answer, meaning: Meaning) -> Answer:
+        if meaning.action not in (*GOOD, "ignore", "end"):
+            raise self.failure(answer, meaning)
+        self.patience.heed(answer)
+        return answer
 
     def ahead(self, call: Call, stop: threading.Event) -> Page | None:
         """The page of `call` if one try brings it, before anyone knows whether it is wanted.
@@ -118,7 +127,7 @@ class Session:
 
         None where it cannot be sent at once.
         """
-        if (free := places(self.budgets)) is None:
+        if (free := try_slots(self.patience.budgets)) is None:
             return None
         cancel = Either(self.cancel, stop)
         begun, exchange = None, self._exchange(cancel)
@@ -138,98 +147,59 @@ class Session:
     def _tried(self, call: Call, answer: Answer) -> Page:
         answer = self._received(answer)
         meaning = self._meaning(answer)
-        told = self._told(answer, meaning) if meaning.action == "rate_limited" else None
-        if told is not None:
-            self._pause(min(told, self.endpoint.retry.max_delay_seconds))
-        return self._page(call, answer, meaning)
+        asked_s = self._asked_wait(answer, meaning) if meaning.action == "rate_limited" else None
+        if asked_s is not None:
+            self.patience.pause(min(asked_s, self.endpoint.retry.max_delay_seconds))
+        return self.page(call, answer, meaning)
 
     def _fetch(self, call: Call) -> Page:
-        return self._paged(call, *self._answered(call))
+        return self.tries(call, partial(self._paged, call))
 
     def _paged(self, call: Call, answer: Answer, meaning: Meaning) -> Page:
         if answer.status == 304 and not meaning.rule and self._conditions(call):  # noqa: PLR2004
-            self._heed_quota(answer)
+            self.patience.heed(answer)
             return Page.as_before(answer)
-        return self._page(call, answer, meaning)
+        return self.page(call, answer, meaning)
 
     def _conditions(self, call: Call) -> Mapping[str, str]:
         return self.conditional if call.page == 1 and not call.probe else {}
 
-    def exported(self, start: Call, first: Call) -> Iterator[Step]:
-        """The pages of the endpoint's export: of the job in `start`, else of a new one."""
-        assert self.endpoint.job is not None
-        export = Export(
-            job=self.endpoint.job,
-            endpoint=self.endpoint,
-            scope=self.scope,
-            origins=self.origins,
-            create=self._create,
-            ask=self._ask,
-            download=self._download,
-            clock=self.clock,
-            cancel=self.cancel,
-        )
-        return export.steps(start, first)
+    def tries(self, call: Call, read: Callable[[Answer, Meaning], T]) -> T:
+        """What `read` makes of what the server says in the end, after retries.
 
-    def _create(self, call: Call) -> Answer | Page:
-        answer, meaning = self._answered(call)
-        return answer if meaning.action == "rows" else self._page(call, answer, meaning)
-
-    def _ask(self, call: Call, own: bool, *, is_download: bool = False) -> Answer:
-        """The answer to a request of an export; credentials go to the API's own origin only."""
-        session = replace(self, auth=self.auth if own else None, is_download=is_download)
-        answer, meaning = session._answered(call)  # noqa: SLF001 - itself, without auth
-        if meaning.action != "rows":
-            self._fail(answer, meaning)
-        return answer
-
-    def _download(self, call: Call, own: bool) -> Page:
-        """The page that a file is."""
-        try:
-            return self._page(call, self._ask(call, own, is_download=True), Meaning("rows"))
-        except ConnectorError as error:
-            raise error.at(place_of(call)).masked(self.secrets.mask) from None
-
-    def _answered(self, call: Call) -> tuple[Answer, Meaning]:
-        """What the server says in the end, after retries."""
+        A body that is cut off is tried again like a connection that breaks.
+        """
         policy = self.endpoint.retry
         backoff = Backoff(max_delay_s=policy.max_delay_seconds)
         renewed = False
         for attempt in itertools.count(1):
             last = attempt >= min(policy.max_attempts, self.max_attempts or policy.max_attempts)
-            before = self._renewals.count
             try:
                 answer = self._received(self._send(call, self.cancel))
+                meaning = self._meaning(answer)
+                if meaning.action == "refresh_auth" and not renewed:
+                    renewed = self.renewal.after(answer, meaning)
+                    if renewed:
+                        continue
+                if meaning.action not in ("retry", "rate_limited"):
+                    return read(answer, meaning)
             except RequestError as error:
                 tokens = isinstance(error, AuthError) and attempt >= _TOKEN_TRIES
                 if last or tokens or not error.retryable:
                     raise
-                self._wait_before_retry(error, backoff.delay(attempt))
+                self.patience.before_retry_of(error, backoff.delay(attempt))
                 continue
-            meaning = self._meaning(answer)
-            if meaning.action == "refresh_auth" and not renewed:
-                renewed = self._renew(answer, meaning, before)
-                if renewed:
-                    continue
-            if meaning.action not in ("retry", "rate_limited"):
-                return answer, meaning
-            self._wait_as_told(answer, meaning, backoff.delay(attempt), last=last)
+            except ResponseError as error:
+                if last or not error.retryable:
+                    raise
+                self.patience.wait(backoff.delay(attempt), error.what)
+                continue
+            asked_s = self._asked_wait(answer, meaning)
+            self.patience.require_short(answer, asked_s)
+            if last:
+                raise self.failure(answer, meaning)
+            self.patience.before_retry(answer, meaning, asked_s, backoff.delay(attempt))
         raise AssertionError("unreachable")
-
-    def _renew(self, answer: Answer, meaning: Meaning, before: int) -> bool:
-        """Whether the request may be sent again with other credentials, once."""
-        refuse = getattr(self.auth, "refuse", None)
-        # After a 401 the auth has renewed by itself, or could not.
-        if not meaning.rule or answer.status == 401 or refuse is None:  # noqa: PLR2004
-            return False
-        with self._renewals.lock:
-            # Another thread's request may have been refused for the same token.
-            if self._renewals.count == before:
-                if not refuse():
-                    return False
-                self._renewals.count += 1
-        self.stats.add(retries=1)
-        return True
 
     def _meaning(self, answer: Answer) -> Meaning:
         body = self.endpoint.body
@@ -237,163 +207,144 @@ class Session:
             answer,
             self.endpoint.errors,
             self.scope,
-            response=lambda: response_of(
-                whole(answer, self.endpoint.max_response_bytes), self.endpoint
-            ),
+            response=partial(self._response, answer),
             graphql=body is not None and body.graphql is not None,
         )
+
+    def _response(self, answer: Answer) -> Any:
+        return response_of(whole(answer, self.endpoint.max_response_bytes), self.endpoint)
 
     def _send(self, call: Call, cancel: threading.Event) -> Answer:
         request = self._request(call, cancel)
         self._tell_of(request)
         with ExitStack() as slots:
-            for budget in self.budgets:
+            for budget in self.patience.budgets:
                 slots.enter_context(budget.slot(cancel))
             return self._exchange(cancel).answer(request)
 
     def _request(self, call: Call, cancel: threading.Event) -> Request:
         if cancel.is_set():
             raise Cancelled("cancelled")
-        self._refuse_before_reset()
-        request = request_of(call, self.scope, ACCEPT[self.endpoint.response_format])
+        self.patience.require_window()
+        request = request_of(
+            call,
+            self.scope,
+            ACCEPT[self.endpoint.response_format],
+            omit_empty=self.endpoint.omit_empty,
+        )
         return request.having(self._conditions(call))
+
+    def unsent(self, call: Call) -> list[str]:
+        """The lines that show a request, masked, as it would be sent but for the auth."""
+        request = self._request(call, self.cancel)
+        lines = [f"{request.method} {request.url}"]
+        if request.content:
+            lines.append(f"  body: {request.content.decode('utf-8', 'replace')}")
+        return [self.secrets.mask(line) for line in lines]
+
+    def _tell(self, request: Request, answer: Answer | None) -> None:
+        """Show a request for a token or a login, and the status of every answer."""
+        if self.stats.teller is None:
+            return
+        line = f"{request.method} {request.url}"
+        if answer is None:
+            self.stats.teller(self.secrets.mask(line))
+            self._tell_body(request)
+        else:
+            told = f"{answer.status} {line}: {counted(answer.wire_bytes, 'byte')}"
+            self.stats.teller(self.secrets.mask(told))
+
+    def _tell_body(self, request: Request) -> None:
+        if self.stats.teller and request.content:
+            # Masked before it is cut: a piece of a secret is not recognised any more.
+            body = self.secrets.mask(request.content.decode("utf-8", "replace"))
+            self.stats.teller(f"  body: {body[:_SHOWN]}{'…' if len(body) > _SHOWN else ''}")
 
     def _tell_of(self, request: Request) -> None:
         if self.on_request:
             self.on_request(self.secrets.mask(f"{request.method} {request.url}"))
+        self._tell_body(request)
 
     def _exchange(self, cancel: threading.Event) -> Exchange:
-        """An exchange, whose deadline runs from now: a place is waited for before."""
+        """An exchange, whose deadline runs from now: a slot is waited for before."""
         return self.client.exchange(
-            auth=self.auth,
+            auth=self.renewal.auth,
             origins=self.origins,
-            limits=self._limits,
+            limits=self.limits,
             cancel=cancel,
             mask=self.secrets.mask,
-            turn=partial(self._turn, cancel),
+            turn=partial(self.patience.turn, cancel),
+            label=self.label,
+            tell=self._tell if self.stats.teller else None,
+            stays_home=self.endpoint.job is not None,
         )
 
     def _received(self, answer: Answer) -> Answer:
         self.stats.add(bytes=answer.wire_bytes)
-        return unpacked(answer, self._limits)
+        return unpacked(answer, self.limits)
 
-    def _turn(self, cancel: threading.Event) -> float:
-        """Wait until one request may go; the seconds waited."""
-        waited_s = 0.0
-        for budget in self.budgets:
-            waited_s += budget.take(cancel)
-        self.stats.add(calls=1, waited_s=waited_s)
-        return waited_s
-
-    def _page(self, call: Call, answer: Answer, meaning: Meaning) -> Page:
-        probed_past_end = call.probe and answer.status == 404  # noqa: PLR2004 - Not Found
-        if meaning.action in ("ignore", "end") or probed_past_end:
-            page = Page.empty(answer)
-        elif meaning.action == "rows":
-            page = page_of(answer, self.endpoint, self._root.get("key"))
+    def page(self, call: Call, answer: Answer, meaning: Meaning) -> Page:
+        """The page that an answer is, once it is not to be asked for again."""
+        if meaning.message and meaning.action in ("accept", "ignore", "end"):
+            self.stats.note(said(answer, meaning, self.secrets.mask, verbose=False))
+        if meaning.action == "ignore":
+            page = Page.ignored(answer, self._body_of(answer))
+        elif meaning.action == "end":
+            page = Page.empty(answer, "end")
+        elif call.probe and answer.status in _NO_PAGE and not meaning.rule:
+            page = Page.empty(answer, "past")
+        elif meaning.action in GOOD:
+            page = page_of(_good(answer, meaning), self.endpoint, self._root.key, self.mending)
             self._remember_root(page)
         elif meaning.action == "reset_pagination":
-            raise StartOver(
-                said(answer, meaning, self.secrets.mask, verbose=self.verbose), fix="run it again"
-            )
+            raise self.refusal.start_over(answer, meaning)
         else:
-            self._fail(answer, meaning)
-        self._heed_quota(answer)
+            raise self.failure(answer, meaning)
+        if self.stats.teller:
+            told = f"{counted(page.count, 'row')} of {call.method} {answer.url}"
+            self.stats.teller(self.secrets.mask(told))
+        self.patience.heed(answer)
         return page
 
+    def _body_of(self, answer: Answer) -> bytes:
+        """The body as JSON, empty where it cannot be read."""
+        try:
+            return json_of(whole(answer, self.endpoint.max_response_bytes), self.endpoint)
+        except ResponseError:
+            return b""
+
     def _remember_root(self, page: Page) -> None:
-        if page.root_key and "key" not in self._root:
-            self._root["key"] = page.root_key
+        if page.root_key and self._root.key is None:
+            self._root.key = page.root_key
             self.stats.note(f'rows are taken from "{page.root_key}", the one list in the body')
 
-    def _wait_as_told(self, answer: Answer, meaning: Meaning, delay: float, *, last: bool) -> None:
-        told = self._told(answer, meaning)
-        if told is not None and told > self.endpoint.retry.max_delay_seconds:
-            raise self._too_long(f"{answer.status}: the server asks to come back", told)
-        if last:
-            self._fail(answer, meaning)
-        if told is not None or meaning.action == "rate_limited":
-            self._pause(delay if told is None else told)
-        self._wait(delay if told is None else told)
-
-    def _wait_before_retry(self, error: RequestError, delay: float) -> None:
-        """As for an answer, where an error stands for one: a token endpoint's."""
-        told = parse_retry_after(error.retry_after, self.clock.time())
-        if told is not None and told > self.endpoint.retry.max_delay_seconds:
-            what = f"{error.status}: the server asks to come back"
-            raise self._too_long(what, told).at(error.where)
-        if error.status == 429:  # noqa: PLR2004 - Too Many Requests
-            self._pause(delay if told is None else told)
-        self._wait(delay if told is None else told)
-
-    def _told(self, answer: Answer, meaning: Meaning) -> float | None:
+    def _asked_wait(self, answer: Answer, meaning: Meaning) -> float | None:
         """Seconds the server asks to wait, if it does."""
-        told = parse_retry_after(answer.headers.get("retry-after", ""), self.clock.time())
-        if told is None and meaning.action == "rate_limited":
-            told = all_reset_in(answer.headers, self.quotas, self.clock.time())
-        return told
+        own = self.endpoint.retry.after
+        response = partial(self._response, answer)
+        text = told_by(own, answer, self.scope, response) if own else ""
+        return self.patience.asked_wait(answer, meaning, text)
 
-    def _pause(self, seconds: float) -> None:
-        for budget in self.budgets:
-            budget.pause(seconds)
+    def failure(self, answer: Answer, meaning: Meaning) -> RequestError:
+        """The error that an answer is."""
+        return self.refusal.of(answer, meaning, self.renewal.auth)
 
-    def _heed_quota(self, answer: Answer) -> None:
-        """Where the vendor says that this was the last request of its window, wait for the next."""
-        if not self.quotas:
-            return
-        now = self.clock.time()
-        told = windows_end_in(answer.headers, self.quotas, now)
-        if told is None:
-            return
-        if told > self.endpoint.retry.max_delay_seconds:
-            # Not an error yet: this answer is good, and may be the last that is needed.
-            self._resets["at"] = now + told
-        else:
-            self._pause(told)
 
-    def _refuse_before_reset(self) -> None:
-        left = self._resets.get("at", 0.0) - self.clock.time()
-        if left > 0:
-            raise self._too_long("no request is left in the vendor's window; the next begins", left)
+def limits_of(endpoint: Endpoint, *, is_file: bool = False) -> Limits:
+    """What an exchange of `endpoint` may take; `is_file` says that it brings an export's file."""
+    job, most = endpoint.job, endpoint.max_response_bytes
+    return Limits(
+        connect_s=endpoint.connect_timeout_seconds,
+        read_s=endpoint.read_timeout_seconds,
+        total_s=endpoint.timeout_seconds,
+        max_bytes=job.download.max_bytes if job and is_file else most,
+        min_rate=endpoint.min_bytes_per_second,
+        # What creates a job, or tells of it, is small and read as a whole.
+        to_file=is_file or not job,
+    )
 
-    def _too_long(self, what: str, seconds: float) -> RateLimited:
-        return RateLimited(
-            f"{what} in {duration(seconds)}, longer than retry.maxDelaySeconds "
-            f"({self.endpoint.retry.max_delay_seconds:g} s)",
-            retry_after_s=seconds,
-            fix="run it again then",
-        )
 
-    def _wait(self, seconds: float) -> None:
-        self.stats.add(retries=1, waited_s=seconds)
-        self.clock.wait(seconds, self.cancel)
-
-    def _fail(self, answer: Answer, meaning: Meaning) -> NoReturn:
-        what = said(answer, meaning, self.secrets.mask, verbose=self.verbose)
-        if answer.status in (401, 403) or meaning.action == "refresh_auth":
-            names = ", ".join(f'"{name}"' for name in self.secret_names)
-            fix = f"check secret {names}" if names else "the API wants credentials: choose an auth"
-            if names and answer.status == 403:  # noqa: PLR2004 - known, but not allowed to
-                fix = f"{may_not(answer.headers, self.auth, self.scopes)}; {fix}"
-            part = "permission" if answer.status == 403 else ""  # noqa: PLR2004
-            raise AuthError(what, fix=fix, status=answer.status, part=part)
-        raise RequestError(what, fix=ADVICE.get(answer.status, ""), status=answer.status)
-
-    @property
-    def _most_bytes(self) -> int:
-        job = self.endpoint.job
-        if job and self.is_download:
-            return job.download.max_bytes
-        return self.endpoint.max_response_bytes
-
-    @cached_property
-    def _limits(self) -> Limits:
-        end = self.endpoint
-        return Limits(
-            connect_s=end.connect_timeout_seconds,
-            read_s=end.read_timeout_seconds,
-            total_s=end.timeout_seconds,
-            max_bytes=self._most_bytes,
-            # What creates a job, or tells of it, is small and read as a whole.
-            to_file=self.is_download or not end.job,
-        )
+def _good(answer: Answer, meaning: Meaning) -> Answer:
+    """`answer`, with a status that means rows where a rule says that it has some."""
+    accepted = meaning.action == "accept" and answer.status != 204  # noqa: PLR2004 - No Content
+    return replace(answer, status=200) if accepted else answer

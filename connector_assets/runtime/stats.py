@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from connector_assets.legible import message
+
+_TOLD = 100  # no one reads more
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun.
+
+    >>> counted(1, "page"), counted(2000, "page")
+    ('1 page', '2,000 pages')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 @dataclass(slots=True)
@@ -11,8 +26,12 @@ class Stats:
     """Counters of one read; times in seconds, `bytes` as received on the wire.
 
     `failed_items` counts the items of a `forEach` that were skipped because they could not be read.
-    `waited_s` is time spent on purpose: rate limit, Retry-After, back-off. `notes` are one-line
-    remarks a user should see once, such as which root array was taken for the rows.
+    `part` is what is read at the moment, where a stream is read in parts. `staged` rows are safe on
+    disk, and `whole` when they are all. `waiting` says what is waited for at the moment, and
+    `watcher` is told when that begins; `teller` is told bodies and answers, masked. `waited_s` is
+    time spent on purpose: rate limit, Retry-After, back-off. `notes` are one-line remarks a user
+    should see once, such as which root array was taken for the rows. `lacks` are the reasons why
+    rows may be missing, one for each list that has some; a cap is one, and then `truncated` is set.
     """
 
     calls: int = 0
@@ -23,7 +42,16 @@ class Stats:
     waited_s: float = 0.0
     failed_items: int = 0
     truncated: bool = False
+    quota_left: int | None = None
+    part: str = ""
+    staged: int = 0
+    whole: bool = False
+    waiting: str = ""
+    watcher: Callable[[Stats], None] | None = field(default=None, repr=False, compare=False)
+    teller: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
     notes: list[str] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
+    ignored: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def add(
@@ -45,7 +73,46 @@ class Stats:
             self.retries += retries
             self.waited_s += waited_s
 
+    @property
+    def complete(self) -> bool:
+        """Whether every list was read to its end, as far as its server tells."""
+        return not (self.lacks or self.truncated)
+
+    def lack(self, reason: str) -> None:
+        """Keep a reason why rows may be missing, once."""
+        if reason and reason not in self.lacks:
+            if len(self.lacks) < _TOLD:
+                self.lacks.append(reason)
+            elif len(self.lacks) == _TOLD:
+                self.lacks.append("further lists are not complete either")
+
+    def ignore(self, answers: int) -> None:
+        """Count answers that a rule ignored; one note says how many."""
+        if not answers:
+            return
+        with self._lock:
+            before, self.ignored = self._ignored_note, self.ignored + answers
+            kept = [note for note in self.notes if note != before]
+            self.notes[:] = [*kept, self._ignored_note]
+
+    @property
+    def _ignored_note(self) -> str:
+        many = f"{self.ignored:,} answers were" if self.ignored != 1 else "1 answer was"
+        return f"{many} ignored, as an errors rule says"
+
+    @contextmanager
+    def waits(self, reason: str) -> Iterator[None]:
+        """Say for the length of this block what is waited for."""
+        self.waiting = reason
+        if self.watcher:
+            self.watcher(self)
+        try:
+            yield
+        finally:
+            self.waiting = ""
+
     def note(self, text: str) -> None:
         """Keep a remark, once."""
+        text = message(text)
         if text not in self.notes:
             self.notes.append(text)

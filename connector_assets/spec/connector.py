@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from connector_assets.spec.auth import Auth
+from connector_assets.spec.auth.auth import Auth
 from connector_assets.spec.endpoint import Endpoint, EndpointDefaults, RateLimit
-from connector_assets.spec.model import Many, Model, fault
-from connector_assets.spec.names import (
+from connector_assets.spec.names.model import Many, Model, fault
+from connector_assets.spec.names.names import (
     ConnectorId,
     EndpointId,
     Prose,
     StreamName,
     Text,
-    VariableName,
+    ValueName,
 )
-from connector_assets.spec.stream import DynamicStream, Stream
-from connector_assets.spec.template import Template
+from connector_assets.spec.stream.stream import DynamicStream, Stream, StreamDefaults
+from connector_assets.spec.templates.template import Template
 
 FORMAT_VERSION = "1.0"
 
@@ -27,9 +28,12 @@ FORMAT_VERSION = "1.0"
 class ConfigField(Model):
     """A value a connection must or may give."""
 
-    type: Literal["string", "integer", "number", "boolean", "date", "datetime", "list"] = "string"
+    type: Literal[
+        "string", "integer", "number", "boolean", "date", "datetime", "list", "object"
+    ] = "string"
     """What the value must be. Text from the environment or a command line is converted:
-    `true` and `false` to a boolean, text with commas to a list. A date or datetime stays ISO
+    `true` and `false` to a boolean, text with commas or JSON to a list, JSON to an object; lists
+    and objects may hold others. A date or datetime stays ISO
     8601 text.
     """
     description: Prose = ""
@@ -57,6 +61,38 @@ class SecretField(Model):
     """What the secret is and where a user gets it. Never the secret itself."""
 
 
+_MERGED = ("vars", "let", "fields", "columns", "checks")
+
+
+def merged_streams(read: Any) -> Any:
+    """The data of `read` with its `defaults` under each stream; as it is where they are wrong."""
+    defaults = read.get("defaults") if isinstance(read, dict) else None
+    if not isinstance(defaults, dict) or not defaults:
+        return read
+    try:
+        StreamDefaults.model_validate(defaults)
+    except ValidationError:
+        return read  # told once, where they stand
+    kinds = {
+        kind: read[kind] for kind in ("streams", "dynamic") if isinstance(read.get(kind), list)
+    }
+    return {
+        **read,
+        **{kind: [_under(defaults, one) for one in all_] for kind, all_ in kinds.items()},
+    }
+
+
+def _under(defaults: Mapping[str, Any], stream: Any) -> Any:
+    if not isinstance(stream, dict):
+        return stream
+    both = {**defaults, **stream}
+    for key in _MERGED:
+        under, own = defaults.get(key), stream.get(key)
+        if isinstance(under, dict) and isinstance(own, dict):
+            both[key] = {**under, **own}
+    return both
+
+
 class Read(Model):
     """Which lists to read."""
 
@@ -66,12 +102,19 @@ class Read(Model):
     """
     resource_types: Many[StreamName] = ()
     """Sugar: one stream of the primary endpoint per name, with `resourceType` bound."""
+    defaults: StreamDefaults = StreamDefaults()
+    """What streams have in common; each may say otherwise."""
     streams: Many[Stream] = ()
     """The lists that this connector offers, each one table and one asset."""
     dynamic: Many[DynamicStream] = ()
     """Streams that an endpoint lists, such as the tables of a base; `connector-assets discover`
     writes them into a lock file beside the spec, and only what is there is read.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _merged(cls, data: Any) -> Any:
+        return merged_streams(data)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -104,12 +147,12 @@ class ConnectorSpec(Model):
     """Tags of all assets; a connection may add its own."""
     owners: Many[str] = ()
     """Owners of all assets, e-mail addresses or as "team:data"; a connection may name others."""
-    config: dict[VariableName, ConfigField] = {}
+    config: dict[ValueName, ConfigField] = {}
     """Values that a connection must or may give, by the name templates use: bare, or as
     `config.<name>`. A bare name need not be declared; it is then text, and required unless
     the template has a `default(…)`.
     """
-    secrets: dict[VariableName, SecretField] = {}
+    secrets: dict[ValueName, SecretField] = {}
     """The secrets that templates read as `secrets.<name>`, with what they are. Their values
     come from the environment, a file or the command line.
     """
@@ -135,25 +178,35 @@ class ConnectorSpec(Model):
     def streams(self) -> tuple[Stream, ...]:
         """All streams, `resourceTypes` and a lone `primary` spelled out."""
         typed = tuple(
-            Stream.model_construct(
-                name=name, endpoint=self.read.primary, vars={"resourceType": Template(name)}
-            )
-            for name in self.read.resource_types
+            self._plain(name, {"resourceType": Template(name)}) for name in self.read.resource_types
         )
         streams = (*typed, *self.read.streams)
         if not streams and self.read.primary and not self.read.dynamic:
-            return (Stream.model_construct(name=self.read.primary, endpoint=self.read.primary),)
+            return (self._plain(self.read.primary, {}),)
         return streams
+
+    def _plain(self, name: str, variables: Mapping[str, Any]) -> Stream:
+        """A stream of the primary endpoint, with nothing of its own but variables."""
+        defaults = self.read.defaults
+        given = {key: getattr(defaults, key) for key in defaults.model_fields_set}
+        given["vars"] = {**defaults.vars, **variables}
+        return Stream.model_construct(name=name, endpoint=self.read.primary, **given)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Stream]:
+        return {stream.name: stream for stream in reversed(self.streams)}
+
+    @cached_property
+    def _by_id(self) -> dict[str, Endpoint]:
+        return {endpoint.id: endpoint for endpoint in reversed(self.endpoints)}
 
     def stream(self, name: str) -> Stream:
         """The stream called `name`; KeyError where there is none."""
-        return next(s for s in self.streams if s.name == name)
+        return self._by_name[name]
 
     def endpoint(self, endpoint_id: str) -> Endpoint:
         """The endpoint with the connector's defaults merged under it; KeyError if unknown."""
-        endpoint = next((e for e in self.endpoints if e.id == endpoint_id), None)
-        if endpoint is None:
-            raise KeyError(endpoint_id)
+        endpoint = self._by_id[endpoint_id]
         given, under = endpoint.model_fields_set, self.defaults
         update = {name: getattr(under, name) for name in under.model_fields_set - given}
         update["params"] = {**under.params, **endpoint.params}
@@ -162,6 +215,6 @@ class ConnectorSpec(Model):
 
     def endpoint_of(self, stream: Stream) -> Endpoint:
         """The endpoint a stream reads: named, of the same name, or the primary."""
-        ids = {endpoint.id for endpoint in self.endpoints}
-        wanted = stream.endpoint or (stream.name if stream.name in ids else self.read.primary)
+        own = stream.name if stream.name in self._by_id else self.read.primary
+        wanted = stream.endpoint or own
         return self.endpoint(wanted or stream.name)

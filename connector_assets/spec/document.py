@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from connector_assets.errors import Fault, SpecError
+from connector_assets.errors import SpecError
+from connector_assets.spec.checks.model_faults import Finding, findings_of, in_order, new
+from connector_assets.spec.checks.semantics import connection_findings, connector_findings
 from connector_assets.spec.connector import FORMAT_VERSION, ConnectorSpec
-from connector_assets.spec.faults import Finding, findings_of, in_order, new
-from connector_assets.spec.semantics import connection_findings, connector_findings
-from connector_assets.spec.yaml_source import Path as Steps
-from connector_assets.spec.yaml_source import YamlSource, read_yaml
-from connector_assets.spec.yaml_text import MAX_BYTES
+from connector_assets.spec.yaml.yaml_source import Path as Steps
+from connector_assets.spec.yaml.yaml_source import YamlSource, read_yaml
+from connector_assets.spec.yaml.yaml_text import read_file
 
 if TYPE_CHECKING:
     from connector_assets.spec.connection import ConnectionDocument
@@ -91,17 +91,6 @@ def read_connection(
     from connector_assets.spec.connection import ConnectionDocument
 
     return _read(text, source, ConnectionDocument, "connection", connection_findings)
-
-
-def read_file(path: str | Path) -> bytes:
-    """The bytes of a document, no more of them than one may have and one."""
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        fault = Fault("", f"cannot be read: {reason}")
-        raise SpecError([fault], source=str(path)) from None
 
 
 def _read(

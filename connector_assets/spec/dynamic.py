@@ -16,22 +16,24 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ValidationError
 
-from connector_assets.errors import SpecError
-from connector_assets.spec.bindings import at, items, text
+from connector_assets.errors import Fault, SpecError
+from connector_assets.private import replaced
+from connector_assets.spec.checks.model_faults import findings_of, in_order
 from connector_assets.spec.connector import FORMAT_VERSION, ConnectorSpec
-from connector_assets.spec.faults import Finding, findings_of, in_order, options, quoted
-from connector_assets.spec.model import Many, Model
-from connector_assets.spec.names import ConnectorId, EndpointId, StreamName, VariableName
-from connector_assets.spec.stream import DynamicStream, Stream
-from connector_assets.spec.template import Template
-from connector_assets.spec.yaml_source import read_yaml
+from connector_assets.spec.names.model import Many, Model
+from connector_assets.spec.names.names import ConnectorId, EndpointId, StreamName, VariableName
+from connector_assets.spec.stream.stream import DynamicStream, Stream
+from connector_assets.spec.templates.template import Template
+from connector_assets.spec.yaml.yaml_source import read_yaml
+from connector_assets.spec.yaml.yaml_text import read_file
 
 LOCK_SUFFIX = ".lock.yaml"
 _LONGEST = 100
@@ -85,43 +87,116 @@ def lock_path(spec: Path) -> Path:
 
 def read_lock(path: Path) -> Lock | None:
     """The lock file at `path`, None where there is none; SpecError where it cannot be used."""
-    from connector_assets.spec.document import read_file
+    return _parsed(read_file(path), str(path)) if path.is_file() else None
 
-    if not path.is_file():
-        return None
-    document = read_yaml(read_file(path), source=str(path))
+
+def _parsed(text: bytes, source: str) -> Lock:
+    document = read_yaml(text, source=source)
     if document.faults:
-        raise SpecError(document.faults, source=str(path))
+        raise SpecError(document.faults, source=source)
     try:
         return Lock.model_validate(document.data)
     except ValidationError as error:
         found = [one.placed(document) for one in findings_of(error, document, Lock)]
-        raise SpecError(in_order(found), source=str(path)) from None
+        raise SpecError(in_order(found), source=source) from None
 
 
 def discovered(path: Path, connection_id: str) -> Sequence[Locked]:
-    """The streams of one connection; none where it was never discovered."""
-    lock = read_lock(path)
-    return lock.connections.get(connection_id, ()) if lock else ()
+    """The streams of one connection; none where it was never discovered.
+
+    SpecError where they cannot be read; what is wrong with those of another does not matter.
+    """
+    return locked(path, connection_id) or ()
+
+
+def locked(path: Path, connection_id: str) -> Sequence[Locked] | None:
+    """As `discovered`, but None for a connection that the file does not have."""
+    try:
+        lock = read_lock(path)
+        return lock.connections.get(connection_id) if lock else None
+    except SpecError:
+        whole, damaged = _salvaged(path)
+        if connection_id in damaged or not whole:
+            raise
+        return whole.get(connection_id)
+
+
+def still_locked(path: Path, connection_id: str) -> Sequence[Locked]:
+    """The streams of one connection as far as they can be read, to be discovered anew."""
+    try:
+        return discovered(path, connection_id)
+    except SpecError:
+        return _salvaged(path)[0].get(connection_id, ())
 
 
 def write_lock(path: Path, connection_id: str, streams: Sequence[Locked]) -> None:
-    """Put one connection's streams into the file; those of others stay."""
-    lock = read_lock(path)
-    known = {**(lock.connections if lock else {}), connection_id: tuple(streams)}
+    """Put one connection's streams into the file; those of others stay.
+
+    SpecError, and nothing is written, where the file could not be read again as it is meant.
+    """
+    try:
+        lock = read_lock(path)
+        others = lock.connections if lock else {}
+    except SpecError:
+        others = _salvaged(path)[0]
+    known = {**others, connection_id: tuple(streams)}
     lines = [_HEAD, f'kind: lock\nversion: "{FORMAT_VERSION}"\nconnections:\n']
     for name in sorted(known):
         lines.append(f"  {name}:{'' if known[name] else ' []'}\n")
         lines += [f"    - {shown(one)}\n" for one in known[name]]
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text("".join(lines), encoding="utf-8")
-    beside.replace(path)
+    text = "".join(lines).encode("utf-8", "surrogatepass")
+    if _parsed(text, str(path)).connections != known:
+        raise SpecError([Fault("", "would not say the same when it is read")], source=str(path))
+    mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else 0o644
+    replaced(path, text, mode)
+
+
+_SECTION = re.compile(r"  ([a-z][a-z0-9_]*):(?: \[\])?")
+_ROW = re.compile(r"    - (\{.*\})")
+
+
+def _salvaged(path: Path) -> tuple[dict[str, tuple[Locked, ...]], set[str]]:
+    """The rows of a broken file that are sound, by connection, and which connections have others.
+
+    It is read line by line, as `write_lock` writes it: one bad row must not take the rest.
+    """
+    found: dict[str, list[Locked]] = {}
+    damaged: set[str] = set()
+    name = ""
+    for line in read_file(path).decode("utf-8", "replace").split("\n"):
+        if section := _SECTION.fullmatch(line):
+            name = section[1]
+            found[name] = []
+        elif name and line.strip():
+            row = _row_of(line)
+            if row is None:
+                damaged.add(name)
+            else:
+                found[name].append(row)
+    return {name: tuple(rows) for name, rows in found.items()}, damaged
+
+
+def _row_of(line: str) -> Locked | None:
+    row = _ROW.fullmatch(line)
+    if row is None or "\\u0000" in line:
+        return None
+    try:
+        return Locked.model_validate(json.loads(row[1]))
+    except ValueError:
+        return None
 
 
 def shown(stream: Locked) -> str:
     """One stream as its line in the file; JSON, which every YAML reader takes alike."""
     plain = {"name": stream.name, "from": stream.from_, "vars": stream.vars}
-    return json.dumps(plain, ensure_ascii=False)
+    # A reader of YAML folds or refuses these where they stand as they are.
+    text = json.dumps(plain, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+_UNPRINTABLE = re.compile(
+    "[\x7f-\xa0\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufffe\uffff]"
+)
 
 
 def with_streams(spec: ConnectorSpec, streams: Sequence[Locked]) -> ConnectorSpec:
@@ -138,15 +213,14 @@ def with_streams(spec: ConnectorSpec, streams: Sequence[Locked]) -> ConnectorSpe
     )
     read = spec.read.model_copy(update={"streams": (*spec.read.streams, *made)})
     copy = spec.model_copy(update={"read": read})
-    copy.__dict__.pop("streams", None)  # model_copy takes cached properties along
+    for cached in ("streams", "_by_name"):
+        copy.__dict__.pop(cached, None)  # model_copy takes cached properties along
     return copy
 
 
 def _stream(block: DynamicStream, locked: Locked) -> Stream:
-    given = {name: getattr(block, name) for name in Stream.model_fields}
     values = {n: Template(v) if isinstance(v, str) else v for n, v in locked.vars.items()}
-    given |= {"name": locked.name, "vars": {**block.vars, **values}}
-    return Stream.model_construct(**given)
+    return block.stream(locked.name, values)
 
 
 def named(
@@ -185,23 +259,6 @@ def difference(before: Sequence[Locked], after: Sequence[Locked]) -> list[str]:
     """What a discovery changed, one line each: `+ {…}` and `- {…}`."""
     old, new = {shown(one) for one in before}, {shown(one) for one in after}
     return [f"- {line}" for line in sorted(old - new)] + [f"+ {line}" for line in sorted(new - old)]
-
-
-def dynamic_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
-    """Blocks that name endpoints that are not there, or that list the same ones twice."""
-    ids = [one["id"] for one in items(data.get("endpoints")) if text(at(one, "id"))]
-    primary, first = at(data, "read", "primary"), set()
-    for number, block in enumerate(items(at(data, "read", "dynamic"))):
-        for key in ("from", "endpoint"):
-            named_, path = at(block, key), ("read", "dynamic", number, key)
-            if isinstance(named_, str) and named_ not in ids:
-                yield Finding(path, f"{quoted(named_)}is not an endpoint; {options(ids)}")
-            elif key == "endpoint" and named_ is None and primary is None:
-                yield Finding(path, "is required, as there is no read.primary")
-        if at(block, "from") in first:
-            path = ("read", "dynamic", number, "from")
-            yield Finding(path, "lists streams already; keep one block for each list")
-        first.add(text(at(block, "from")))
 
 
 def _table(name: str) -> str:

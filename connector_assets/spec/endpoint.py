@@ -7,16 +7,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from connector_assets.spec.auth import Auth
-from connector_assets.spec.body import Body, Value
-from connector_assets.spec.fields import Condition
-from connector_assets.spec.formats import Csv, Format
-from connector_assets.spec.job import Job
-from connector_assets.spec.model import Many, Model, fault
-from connector_assets.spec.names import EndpointId, Prose, Seconds
-from connector_assets.spec.pagination import NonePagination, Pagination
-from connector_assets.spec.paths import Path
-from connector_assets.spec.template import Template, without_expressions
+from connector_assets.spec.auth.auth import Auth
+from connector_assets.spec.names.model import Many, Model, fault
+from connector_assets.spec.names.names import EndpointId, Prose, Seconds
+from connector_assets.spec.names.paths import Path
+from connector_assets.spec.request.body import Body, Value
+from connector_assets.spec.request.formats import Csv, Format
+from connector_assets.spec.request.job import Job
+from connector_assets.spec.request.pagination import NonePagination, Pagination
+from connector_assets.spec.stream.fields import Condition
+from connector_assets.spec.templates.template import Template, without_expressions
 
 _METHOD = re.compile(r"[A-Za-z]{1,20}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
@@ -54,6 +54,11 @@ class Retry(Model):
     """Longest pause before another try. A `Retry-After` that asks for longer fails at once
     and says when to come back; in Dagster the step is then retried at that time.
     """
+    after: Template | None = None
+    """How long to wait, where the server says it elsewhere than in `Retry-After`: a template over
+    `response`, `headers` and `status` that gives seconds, a date, an epoch (s or ms) or a span,
+    as "{{response.error.retryAfterMs}}ms". Where it gives nothing the header counts.
+    """
 
 
 Validator = Literal["etag", "last_modified"]
@@ -76,11 +81,20 @@ class ErrorRule(Model):
     Also tested on answers with status 200.
     """
     action: Literal[
-        "fail", "retry", "ignore", "end", "rate_limited", "refresh_auth", "reset_pagination"
+        "fail",
+        "retry",
+        "accept",
+        "ignore",
+        "end",
+        "rate_limited",
+        "refresh_auth",
+        "reset_pagination",
     ]
     """fail: stop with an error. retry: try again, as `retry` says. rate_limited: the same,
-    and everyone who shares the budget waits. ignore: this request has no rows. end: no rows,
-    and the list is complete. refresh_auth: ask once more with a new token, where the auth
+    and everyone who shares the budget waits. accept: the answer is good, whatever its status.
+    ignore: this answer has no rows, and the list goes on: to the next page, or to the cursor in
+    this answer; without one the list ends, not complete. end: no rows, and the list is complete.
+    refresh_auth: ask once more with a new token, where the auth
     can renew it, else fail. reset_pagination: begin the list anew, once.
     """
     message: Template | None = None
@@ -107,7 +121,9 @@ class EndpointDefaults(Model):
     base_url: Template | None = None
     """Put before endpoint URLs that begin with `/`, as https://api.example.com/v1."""
     method: str = "GET"
-    """HTTP method, in any case. Only GET and HEAD follow redirects."""
+    """HTTP method, in any case. GET and HEAD follow redirects, others only a 307 or 308 within
+    the origin, which says to send the same there.
+    """
     params: dict[str, Value] = {}
     """Query parameters by name. A list repeats the name; a value that renders to null is
     left out. Those of `defaults` and of the endpoint are merged, the endpoint's win.
@@ -118,6 +134,10 @@ class EndpointDefaults(Model):
     """
     body: Body | None = None
     """What is sent in the request's body; default nothing."""
+    omit_empty: bool = False
+    """Leaves out what is empty of params, headers, and of the objects in a body: null, an empty
+    text, list or object. Without it only null is left out, and that not of a JSON body.
+    """
     pagination: Pagination = NonePagination()
     """How the list goes on after the first answer; default none, one request is all."""
     rate_limit: RateLimit | None = None
@@ -127,8 +147,14 @@ class EndpointDefaults(Model):
     rows, an object with exactly one list of objects gives that list, any other object is one
     row. A path that is absent from an answer is an error, null or an empty list are no rows.
     """
+    rows_key_as: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Where the rows are the values of an object, as {"BTC": {…}, "ETH": {…}}: the field that each
+    row has its key in. Default: an object is one row.
+    """
     response_format: Format = "json"
-    """What the body is written in; gzip and zip files are unpacked whatever this says."""
+    """What the body is written in; gzip and zip files are unpacked whatever this says. text: each
+    line that is not empty is a row, {"value": line}.
+    """
     csv: Csv = Csv()
     """How a CSV body is written."""
     errors: Many[ErrorRule] = ()
@@ -146,10 +172,22 @@ class EndpointDefaults(Model):
     """For resolving the name, connecting and the TLS handshake, each."""
     read_timeout_seconds: Seconds = 60.0
     """Longest silence while the answer comes."""
+    min_bytes_per_second: Annotated[float, Field(ge=0, le=1 << 30, allow_inf_nan=False)] = 100.0
+    """Slowest that a body may come, over a minute (or `readTimeoutSeconds`, if that is longer);
+    slower is an error. 0 allows any drip that the timeouts allow.
+    """
     max_response_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = 64 << 20
     """Largest body of one answer, on the wire and unpacked; default 64 MiB. More is an error.
     Over 4 MiB it is kept in temporary files, and only parts of its rows are in memory.
     """
+
+    @field_validator("url", "base_url", check_fields=False)
+    @classmethod
+    def _origin_is_known(cls, value: Template | None) -> Template | None:
+        for name in sorted(value.origin_names) if value else ():
+            if name.startswith(("secrets.", "page.")):
+                raise ValueError(f'"{name}" must not be in the origin, only in the path')
+        return value
 
     @field_validator("method")
     @classmethod
@@ -177,7 +215,8 @@ class Endpoint(EndpointDefaults):
     url: Template
     """Absolute, or a path below `defaults.baseUrl`. Values are percent-encoded: one can add
     no `/`, `..` or `?`. A URL that begins with a template, as "{{instance_url}}/query",
-    takes its origin from it. No query: that is what `params` are for.
+    takes its origin from it. A segment of the path may hold a secret or the page's place, as
+    "/items/{{page.number}}". No query: that is what `params` are for.
     """
     description: Prose = ""
     """What the endpoint gives, for readers of the spec."""

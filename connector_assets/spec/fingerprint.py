@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 
 from connector_assets.spec.connector import ConnectorSpec
-from connector_assets.spec.stream import Stream
-from connector_assets.spec.template import Template
+from connector_assets.spec.stream.stream import Stream
+from connector_assets.spec.templates.template import Template
 
 # How often and how patiently the rows are asked for changes none of them.
 _NO_ROWS = {
     "description",
+    "docs_url",
+    "tags",
     "rate_limit",
     "retry",
     "max_pages",
@@ -22,6 +25,7 @@ _NO_ROWS = {
     "timeout_seconds",
     "connect_timeout_seconds",
     "read_timeout_seconds",
+    "min_bytes_per_second",
     "checks",
     "conditional",
     "id",
@@ -34,13 +38,15 @@ def fingerprint(spec: ConnectorSpec, stream: Stream) -> str:
 
     Names, prose, tags and limits are left out: they change no row.
     """
-    parts = {
+    parts: dict[str, Any] = {
         "version": spec.version,
         "stream": stream,
         "endpoint": spec.endpoint_of(stream),
         "auth": [auth.type for auth in spec.auth],
         "config": {name: [field.type, field.default] for name, field in spec.config.items()},
     }
+    if stream.initial is not None:
+        parts["initial"] = spec.endpoint_of(stream.at_first)
     text = json.dumps(_plain(parts), sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HEX_DIGITS]
 
@@ -49,10 +55,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Template):
         return value.source
     if isinstance(value, BaseModel):
-        names = [name for name in type(value).model_fields if name not in _NO_ROWS]
-        return {name: _plain(getattr(value, name)) for name in names}
+        return {name: _plain(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
+
+
+@cache
+def _names(model: type[BaseModel]) -> list[str]:
+    return [name for name in model.model_fields if name not in _NO_ROWS]

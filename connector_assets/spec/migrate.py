@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 from connector_assets.errors import Fault, SpecError
 from connector_assets.spec.connector import FORMAT_VERSION
-from connector_assets.spec.yaml_source import YamlSource, read_yaml
-from connector_assets.spec.yaml_text import offset
+from connector_assets.spec.yaml.yaml_source import YamlSource, read_yaml
+from connector_assets.spec.yaml.yaml_text import offset
 
 _LOOSE = re.compile(r"v?1(?:\.0+)?")
 _WRITTEN = re.compile(r""""[^"\n]*"|'[^'\n]*'|[^\s,}#]+""")

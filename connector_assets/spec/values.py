@@ -6,15 +6,16 @@ Values from the command line and the environment are text; they take the declare
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from connector_assets.spec.connector import ConfigField, ConnectorSpec
 from connector_assets.spec.endpoint import Endpoint
-from connector_assets.spec.regex import compiled
-from connector_assets.spec.template import Template
+from connector_assets.spec.names.regex import compiled
+from connector_assets.spec.templates.template import Template
 
 _BOOLEANS = {"true": True, "false": False}
 
@@ -27,7 +28,10 @@ def config_values(spec: ConnectorSpec, given: Mapping[str, Any]) -> dict[str, An
     values = {k: f.default for k, f in spec.config.items() if f.default is not None}
     for name, value in given.items():
         declared = spec.config.get(name)
-        values[name] = value if declared is None else typed(name, value, declared)
+        if declared is None or value is None:  # which is no word of any type
+            values[name] = value
+        else:
+            values[name] = typed(name, value, declared)
     return values
 
 
@@ -52,15 +56,16 @@ _NAMES = {
     "boolean": "true or false",
     "date": "a date such as 2024-01-31",
     "datetime": "a date and time such as 2024-01-31T00:00:00Z",
-    "list": "a list, or text with commas",
+    "list": "a list, or text with commas or JSON",
+    "object": "an object, or JSON text of one",
 }
 
 
 def _convert(value: Any, kind: str) -> Any:
     if kind == "boolean":
         return value if isinstance(value, bool) else _BOOLEANS[_key(value)]
-    if kind == "list":
-        return list(value) if isinstance(value, list | tuple) else _split(str(value))
+    if kind in _STRUCTURES:
+        return _STRUCTURES[kind](value)
     if isinstance(value, bool | dict | list | tuple):
         raise TypeError(kind)
     if kind == "integer":
@@ -81,6 +86,26 @@ def _key(value: Any) -> str:
     return text
 
 
+def _list(value: Any) -> list[Any]:
+    if isinstance(value, list | tuple):
+        return list(value)
+    text = str(value)
+    if not text.lstrip().startswith("["):
+        return _split(text)
+    found: list[Any] = json.loads(text)
+    return found
+
+
+def _object(value: Any) -> dict[str, Any]:
+    found = value if isinstance(value, Mapping) else json.loads(value)
+    if not isinstance(found, Mapping):
+        raise TypeError("object")
+    return dict(found)
+
+
+_STRUCTURES: Mapping[str, Callable[[Any], Any]] = {"list": _list, "object": _object}
+
+
 def _split(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
@@ -88,6 +113,7 @@ def _split(text: str) -> list[str]:
 def endpoint_templates(endpoint: Endpoint) -> Iterator[Template]:
     """The templates that one request of `endpoint` renders."""
     parts = [endpoint.url, endpoint.params, endpoint.headers, endpoint.body, endpoint.job]
+    parts.append(endpoint.pagination)
     if endpoint.url.source.startswith("/"):
         parts.append(endpoint.base_url)
     for part in parts:

@@ -15,14 +15,11 @@ import pytest
 
 from connector_assets.assets.factory import build_definitions
 from tests.loopback import serving
+from tests.shop import shop_spec
 
 SECRET = "canary-4711/x+y"
 
-SHOP = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SHOP = shop_spec("""
 tags: {domain: sales}
 owners: ["team:data"]
 secrets: {token: {description: API token}}
@@ -38,7 +35,7 @@ read:
   streams:
     - {name: items, primaryKey: [id], description: Everything on sale., checks: {minRows: 10}}
     - {name: v1.odd-name}
-"""
+""")
 
 
 def shop(pages=4, size=3):
@@ -69,7 +66,13 @@ def pytest_pyfunc_call(pyfuncitem):
     What is left to the garbage collector there, as a schedule's context is, would put an instance
     that is gone back in place for whichever test runs then.
     """
-    pyfuncitem.obj = functools.partial(contextvars.copy_context().run, pyfuncitem.obj)
+    test, context = pyfuncitem.obj, contextvars.copy_context()
+
+    @functools.wraps(test)  # or pytest fails to show how the test failed
+    def within(**given):
+        context.run(test, **given)
+
+    pyfuncitem.obj = within
 
 
 @dataclass(frozen=True)

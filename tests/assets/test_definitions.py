@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import timedelta
 
 import dagster as dg
 import pytest
 from pydantic import BaseModel
 
-from connector_assets import connector_registry, define_connector
+from connector_assets import ConfigError, connector_registry, define_connector
+from connector_assets.assets.stream import CONFIG
 from tests.assets.conftest import SHOP
 
 ITEMS = dg.AssetKey(["shop", "items"])
 
 
 def specs_of(definitions):
-    return {spec.key: spec for spec in definitions.resolve_all_asset_specs()}
+    """Those of streams, without the APIs that they read."""
+    every = definitions.resolve_all_asset_specs()
+    return {spec.key: spec for spec in every if "api" not in spec.kinds}
 
 
 def keys_of(definitions):
@@ -39,9 +43,7 @@ def test_an_asset_says_what_it_is(project):
     assert spec.owners == ["team:data"]
     assert spec.tags["domain"] == "sales"
     assert spec.description.startswith("Everything on sale.")
-    assert (
-        "`GET {{base_url}}/{{stream}}` replaces `shop.items`, one row per `id`." in spec.description
-    )
+    assert "`GET {{base_url}}/items` replaces `shop.items`, one row per `id`." in spec.description
     reference = spec.metadata["dagster/code_references"].code_references[0]
     line = SHOP.splitlines()[reference.line_number - 1]
     assert reference.file_path == str(path)
@@ -91,6 +93,15 @@ def test_an_asset_links_to_its_line_in_the_connection_and_in_the_connector(proje
     assert lines == [("eu.yaml", 5), ("shop.yaml", named[0])]
 
 
+def test_links_to_files_of_one_name_are_called_by_their_folders(project):
+    project.write("specs/shop.yaml", SHOP)
+    text = connection("id: shop\nconnector: shop\nstreams: [items]\n")
+    project.write("connections/shop.yaml", text)
+    links = specs_of(project.definitions())[ITEMS].metadata["dagster/code_references"]
+    labels = [link.label.split(":")[0] for link in links.code_references]
+    assert labels == ["connections", "specs"]
+
+
 def test_a_child_depends_on_the_parent_whose_table_it_reads(project):
     child = "    - {name: lines, forEach: [{parent: {stream: items, field: id}}]}\n"
     project.write("specs/shop.yaml", SHOP + child)
@@ -115,8 +126,8 @@ def test_a_connection_may_have_a_destination_of_its_own(project):
         connection("id: eu\nconnector: shop\ndestination: duckdb:///eu.duckdb\n"),
     )  # fmt: skip - one document
     resources = project.definitions().resources
-    assert resources["eu_destination"].url == "duckdb:///eu.duckdb"
-    assert resources["destination"].url == "duckdb:///data.duckdb"
+    assert resources["connector_assets_destination_eu"].url == "duckdb:///eu.duckdb"
+    assert resources["connector_assets_destination"].url == "duckdb:///data.duckdb"
 
 
 def test_the_code_version_changes_with_the_rows_and_not_with_the_prose(project):
@@ -156,16 +167,119 @@ def test_folders_and_destination_come_from_the_environment(project, monkeypatch)
     monkeypatch.setenv("CONNECTOR_ASSETS_ALLOW_PRIVATE", "127.0.0.1:8001, 10.0.0.0/8")
     definitions = project.definitions()
     assert keys_of(definitions) == ["shop/items", "shop/v1_odd_name"]
-    destination = definitions.resources["destination"]
+    destination = definitions.resources["connector_assets_destination"]
     assert (destination.url.get_value(), destination.staging) == (
         "duckdb:////srv/x.duckdb",
         "/srv/staging",
     )
-    assert definitions.resources["http"].allow_private == ["127.0.0.1:8001", "10.0.0.0/8"]
+    assert definitions.resources["connector_assets_http"].allow_private == [
+        "127.0.0.1:8001",
+        "10.0.0.0/8",
+    ]
 
 
 def test_an_empty_project_has_no_assets_and_still_loads(project):
+    (project.root / "specs").mkdir()
     assert keys_of(project.definitions()) == []
+
+
+def test_a_folder_that_is_not_there_is_said_where_a_step_finds_no_project(project):
+    with pytest.raises(ConfigError) as told:
+        project.definitions()
+    assert str(told.value) == (
+        f"specs: there is no folder {project.root}/specs; set CONNECTOR_ASSETS_SPECS to where it is "
+        "on this machine, or start its processes in the project's folder"
+    )
+
+
+def test_an_executor_of_workers_elsewhere_is_told_of_a_relative_folder(project, monkeypatch):
+    @dg.executor(name="celery")
+    def remote(_init):
+        raise NotImplementedError
+
+    monkeypatch.setenv("CONNECTOR_ASSETS_STATE", "redis://h/0")
+    monkeypatch.setenv("CONNECTOR_ASSETS_DESTINATION", "postgresql://h/db")
+    project.write("specs/shop.yaml", SHOP)
+    with pytest.warns(UserWarning, match="below its own working folder") as warned:
+        project.definitions(executor=remote)
+    assert 'CONNECTOR_ASSETS_SPECS: steps are run by the executor "celery"' in str(
+        warned[0].message
+    )
+    monkeypatch.setenv("CONNECTOR_ASSETS_SPECS", str(project.root / "specs"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        project.definitions(executor=remote)
+
+
+def test_two_builds_with_arguments_of_their_own_merge_beside_a_users_resources(project):
+    project.write("specs/shop.yaml", SHOP)
+    project.write("other/crm.yaml", SHOP.replace("id: shop", "id: crm"))
+    merged = dg.Definitions.merge(
+        project.definitions(destination="duckdb:///a.duckdb", allow_private=["10.0.0.1"]),
+        project.definitions(specs="other", destination="duckdb:///b.duckdb", staging="b"),
+        dg.Definitions(resources={"http": "mine", "destination": "mine"}),
+    )
+    used = {
+        asset.key.path[0]: {
+            key: getattr(merged.resources[key], "url", None)
+            for key in asset.required_resource_keys - {"io_manager"}
+        }
+        for asset in merged.assets
+        if isinstance(asset, dg.AssetsDefinition)
+    }
+    assert set(used["shop"].values()) == {None, "duckdb:///a.duckdb"}
+    assert set(used["crm"].values()) == {None, "duckdb:///b.duckdb"}
+    assert merged.resources["http"] == "mine"
+
+
+def test_a_description_fills_in_what_is_known_before_a_run_but_no_secret(project, monkeypatch):
+    project.write("specs/shop.yaml", SHOP.replace("{{stream}}", "{{stream}}/{{region}}/{{now}}"))
+    text = "id: eu\nconnector: shop\nvars: {region: north}\nstreams: [items]\n"
+    project.write("connections/eu.yaml", connection(text))
+    key = dg.AssetKey(["eu", "items"])
+    assert (
+        "GET {{base_url}}/items/north/{{now}}" in specs_of(project.definitions())[key].description
+    )
+    monkeypatch.setenv("EU__BASE_URL", "https://me:hunter2@a.example.com")
+    project.write("connections/eu.yaml", connection(text + "description: again\n"))
+    assert "GET {{base_url}}/items" in specs_of(project.definitions())[key].description
+    monkeypatch.setenv("EU__BASE_URL", "https://a.example.com")
+    project.write("connections/eu.yaml", connection(text + "description: once more\n"))
+    told = specs_of(project.definitions())[key].description
+    assert "GET https://a.example.com/items/north/{{now}}" in told
+
+
+@pytest.mark.parametrize("cron", ["0 3 * * *", "daily"])
+def test_the_schedule_and_the_job_of_a_file_with_faults_stay_and_run_into_them(project, cron):
+    project.write("specs/shop.yaml", SHOP)
+    text = f"id: eu\nconnector: shop\nschedule: {cron}\nstreams: [items]\nsecrets: {{tokn: {{env: X}}}}\n"
+    project.write("connections/eu.yaml", connection(text))
+    definitions = project.definitions()
+    schedule = definitions.resolve_schedule_def("eu_schedule")
+    assert schedule.cron_schedule == ("@daily" if cron == "daily" else cron)
+    done = definitions.resolve_job_def("eu_job").execute_in_process(raise_on_error=False)
+    (failed,) = done.get_step_failure_events()
+    assert "connections/eu.yaml:" in failed.event_specific_data.error.message + str(
+        failed.event_specific_data.error.cause
+    )
+
+
+def test_a_check_of_the_definitions_fails_with_every_fault_and_its_line(project, monkeypatch):
+    project.write("specs/shop.yaml", SHOP)
+    project.write("specs/crm.yaml", SHOP.replace("method", "metod").replace("url:", "urll:"))
+    project.write("connections/eu.yaml", connection("id: eu\nconnector: shop\nschedule: daily\n"))
+    assert project.definitions()  # at run time all else goes on
+    project.write("connections/us.yaml", connection("id: us\nconnector: shopp\n"))
+    monkeypatch.setenv("DAGSTER_IS_DEFS_VALIDATION_CLI", "1")
+    with pytest.raises(dg.DagsterInvalidDefinitionError) as told:
+        project.definitions()
+    for line in (
+        "specs/crm.yaml:15:16: endpoints.0.urll: ",
+        "connections/eu.yaml:5:11: schedule: must be a cron",
+        "    schedule: daily\n              ^",
+        'connections/us.yaml:4:12: connector: "shopp" is not a connector',
+    ):
+        assert line in str(told.value)
 
 
 def test_definitions_merge_with_a_project_of_ones_own(project):
@@ -235,7 +349,9 @@ def test_many_schedules_become_conditions_on_their_assets(project, monkeypatch):
     definitions = project.definitions()
     spec = specs_of(definitions)[dg.AssetKey(["eu", "items"])]
     assert not definitions.schedules
-    assert spec.automation_condition == dg.AutomationCondition.on_cron("0 3 * * *")
+    on_cron = dg.AutomationCondition.on_cron("0 3 * * *")
+    api = dg.AssetSelection.assets(["apis", "eu"])
+    assert spec.automation_condition == on_cron.ignore(api)
 
 
 def test_how_long_a_table_is_fresh_is_a_policy_of_its_asset(project):
@@ -335,7 +451,8 @@ def test_an_asset_is_what_the_decorator_would_make_of_it(project):
         specs=[spec],
         check_specs=checks,
         required_resource_keys=made.op.required_resource_keys,
-        config_schema={"full": dg.Field(bool, default_value=False)},
+        config_schema=CONFIG,
+        can_subset=True,
     )
     def decorated(): ...
 
@@ -347,10 +464,10 @@ def test_an_asset_is_what_the_decorator_would_make_of_it(project):
         return (
             outs,
             asset.keys_by_output_name,
-            asset.keys_by_input_name,
+            set(asset.keys_by_input_name.values()),
             asset.check_specs_by_output_name,
-            asset.op.input_dict,
-            asset.op.config_field.default_value,
+            [one.dagster_type for one in asset.op.input_dict.values()],
+            (asset.op.config_field.config_type.key, asset.op.config_field.is_required),
             asset.required_resource_keys,
             (asset.can_subset, asset.execution_type, asset.is_materializable),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from connector_assets.assets.resources import destination_resource
+from connector_assets.assets.resources import DestinationResource, destination_resource
 from connector_assets.errors import ConfigError
 from tests.postgres import run, serving_postgres
 
@@ -60,6 +60,23 @@ def test_a_url_without_a_password_is_kept_as_it_is(url):
     assert destination_resource(url, "staging").url == url
 
 
+def test_a_resource_made_by_hand_stores_no_password(monkeypatch):
+    url = "postgresql://me:s3cret@127.0.0.1:1/db"
+    monkeypatch.setenv("MY_URL", url)
+
+    @dg.asset
+    def opened(store: DestinationResource) -> str:
+        return type(store.open()).__name__
+
+    shown = dg.Definitions([opened], resources={"store": DestinationResource(url=url)})
+    with pytest.raises(ConfigError, match="would store and show the password") as refused:
+        shown.get_repository_def()
+    assert "s3cret" not in str(refused.value)
+    store = DestinationResource(url=dg.EnvVar("MY_URL"))
+    done = dg.materialize([opened], resources={"store": store})
+    assert done.output_for_node("opened") == "PostgresDestination"
+
+
 def test_a_password_in_code_is_refused_and_in_the_environment_is_not_stored(
     shop_project, monkeypatch
 ):
@@ -69,7 +86,7 @@ def test_a_password_in_code_is_refused_and_in_the_environment_is_not_stored(
     assert "s3cret" not in str(refused.value)
     monkeypatch.setenv("CONNECTOR_ASSETS_DESTINATION", url)
     definitions = shop_project.definitions()
-    assert "s3cret" not in repr(definitions.resources["destination"])
+    assert "s3cret" not in repr(definitions.resources["connector_assets_destination"])
     result = shop_project.run("shop/items")
     assert not result.success
     assert "s3cret" not in str(list(result.all_events))

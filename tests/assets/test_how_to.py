@@ -26,6 +26,13 @@ def test_every_metadata_of_a_materialization_is_explained(shop_project):
     # Incremental streams have positions, partitions rows of their own; a remark is made where there
     # is something to remark.
     others = {"cursor_before", "cursor_after", "dagster/partition_row_count", "notes", "unchanged"}
+    others |= {
+        "schema_changes",
+        "quota_left",
+        "partitions_added",
+        "partitions_removed",
+        "source_state",
+    }
     assert set(event.materialization.metadata) | others == explained
 
 
@@ -33,19 +40,22 @@ def test_the_component_that_is_shown_has_those_attributes():
     (shown,) = (
         shown
         for shown in (yaml.safe_load(block.text) for block in blocks(PAGE, "yaml"))
-        if "type" in shown
+        if shown.get("type")
     )
     assert set(shown["attributes"]) <= set(ConnectorComponent.model_fields)
 
 
 def test_the_python_that_is_shown_loads(shop_project):
-    (python,) = blocks(PAGE, "python")
+    python, *_ = blocks(PAGE, "python")
     names = {}
     exec(python.text, names)
     keys = {spec.key.to_user_string() for spec in names["defs"].resolve_all_asset_specs()}
-    assert keys == {"report", "shop/items", "shop/v1_odd_name"}
+    assert keys == {"apis/shop", "report", "shop/items", "shop/v1_odd_name"}
 
 
-@pytest.mark.parametrize("check", ["complete", "min_rows", "not_null"])
+@pytest.mark.parametrize(
+    "check",
+    ["complete", "min_rows", "max_rows", "rows_change", "key", "same_columns", "not_null", "fresh"],
+)
 def test_every_check_is_explained(check):
     assert f"`{check}`" in PAGE.read_text()

@@ -107,10 +107,10 @@ def test_a_failure_is_one_line_without_secrets(shop_project, api):
     shop_project.write("specs/shop.yaml", missing)
     result = shop_project.run("shop/missing")
     told = failure(result)
-    assert told.description.startswith(f"GET {api.host}/missing: 404; ")
+    assert told.description.startswith(f"shop.missing: GET {api.host}/missing: 404; ")
     assert "\n" not in told.description
     assert told.metadata["error"].value == "RequestError"
-    assert told.metadata["where"].value == f"GET {api.host}/missing"
+    assert told.metadata["where"].value == f"shop.missing: GET {api.host}/missing"
     assert SECRET not in repr(result.all_events)
 
 
@@ -194,3 +194,15 @@ def test_resources_may_be_exchanged(shop_project):
 def test_a_destination_that_is_unknown_is_one_line(shop_project, monkeypatch, url):
     monkeypatch.setenv("CONNECTOR_ASSETS_DESTINATION", url)
     assert failure(shop_project.run("shop/items")).description.startswith("destination: ")
+
+
+def test_a_wait_is_said_with_its_status_as_it_begins(shop_project, api, monkeypatch, capfd):
+    answer, turns = api.answer, iter([True])
+    spec = SHOP.replace("maxAttempts: 1", "maxAttempts: 2")
+    shop_project.write("specs/shop.yaml", spec)
+    monkeypatch.setattr("connector_assets.assets.step._TICK_S", 0.05)
+    api.answer = lambda r: (429, {}, {"Retry-After": "1"}) if next(turns, False) else answer(r)
+    assert shop_project.run("shop/items").success
+    told = [line for line in capfd.readouterr().err.splitlines() if " 429 " in line]
+    assert len(told) == 1  # and not once a tick
+    assert "429 Too Many Requests: waiting 1 s, as the server asks" in told[0]

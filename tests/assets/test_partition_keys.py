@@ -8,7 +8,7 @@ import pytest
 
 from connector_assets.assets.partitions import _of_time
 from connector_assets.errors import ConfigError
-from connector_assets.spec.partitions import TimePartitions
+from connector_assets.spec.stream.partitions import TimePartitions
 
 NOW = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 

@@ -9,12 +9,9 @@ import pytest
 
 from tests.assets.test_definitions import connection, specs_of
 from tests.loopback import serving
+from tests.shop import shop_spec
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 auth: [{type: none}]
 config: {regions: {type: list, default: [eu, us]}}
 defaults: {responseRowsPath: rows, retry: {maxAttempts: 1}}
@@ -29,7 +26,7 @@ read:
       incremental: {cursorField: updated, startParam: since, endParam: until, format: iso, start: "2024-01-01"}
     - name: stock
       forEach: [{values: "{{config.regions}}", as: region}]
-"""
+""")
 DAILY = '{type: daily, start: "2024-01-01", end: "2024-01-05"}'
 ORDERS = dg.AssetKey(["eu", "orders"])
 
@@ -318,7 +315,7 @@ def test_an_unpartitioned_stream_runs_beside_a_partitioned_one(partitioned, proj
         (
             "orders",
             "{type: each, of: region}",
-            'needs a forEach list with as: region, which "orders" has not',
+            'needs a forEach with as: region, which "orders" has not',
         ),
         (
             "orders",
@@ -370,6 +367,20 @@ def test_a_schedule_asks_for_the_partitions_that_ended_since_the_last_tick(parti
         ["2024-01-01", "2024-01-02", "2024-01-03"],
         ["2024-01-04"],
     ]
+
+
+def test_a_tick_that_asks_for_nothing_says_why(partitioned):
+    project = partitioned(more=", schedule: '0 6 * * *'")
+    definitions = project.definitions()
+    schedule = definitions.resolve_schedule_def("eu__orders_schedule")
+    tick = dt.datetime(2024, 3, 1, 6, tzinfo=dt.UTC)  # after the last partition
+    repository = definitions.get_repository_def()
+    with dg.build_schedule_context(
+        scheduled_execution_time=tick, repository_def=repository
+    ) as context:
+        told = schedule.evaluate_tick(context)
+    assert not told.run_requests
+    assert told.skip_message == "no day ended since the tick before, 2024-02-29T06:00:00+00:00"
 
 
 def test_a_schedule_asks_for_every_value_of_a_list(partitioned):

@@ -56,6 +56,14 @@ def test_a_line_comes_every_five_seconds_and_an_observation_every_thirty():
     assert observations[0][1].metadata["rows_so_far"].value == 100
 
 
+def test_what_is_waited_for_is_said_as_the_wait_begins():
+    lines, _ = told(
+        4,
+        Stats(rows=100, pages=1, waiting="429 Too Many Requests: waiting 90 s, as the server asks"),
+    )
+    assert lines == ["429 Too Many Requests: waiting 90 s, as the server asks"]
+
+
 def test_a_short_reading_has_no_observation():
     assert told(4, Stats(rows=100)) == ([], [])
 

@@ -86,7 +86,7 @@ def test_a_failing_stream_fails_the_command_stops_no_other_and_leaks_no_secret(
     shop_project.write("specs/shop.yaml", SHOP.replace("name: v1.odd-name", "name: missing"))
     done = materialize(shop_project, ["shop/items", "shop/missing"])
     assert done.returncode == 1
-    assert f"Failure: GET {api.host}/missing: 404; " in done.stderr
+    assert f"Failure: shop.missing: GET {api.host}/missing: 404; " in done.stderr
     assert len(shop_project.rows("shop.items")) == 12
     forms = [
         state,

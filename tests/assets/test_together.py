@@ -9,12 +9,9 @@ from tests.assets.conftest import SECRET
 from tests.assets.test_definitions import connection, keys_of
 from tests.assets.test_materialize import failure
 from tests.loopback import serving
+from tests.shop import shop_spec
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 auth: [{type: none}]
 defaults: {responseRowsPath: rows, retry: {maxAttempts: 1}}
 endpoints:
@@ -28,7 +25,7 @@ read:
     - {name: missing}
     - {name: items}
     - {name: below, endpoint: lines, forEach: [{parent: {stream: missing, field: id}}]}
-"""
+""")
 
 
 def answer(request):
@@ -63,7 +60,7 @@ def test_all_streams_are_one_op_in_one_pool(together):
     assert keys_of(definitions) == [
         f"eu/{n}" for n in ("below", "items", "lines", "missing", "orders")
     ]
-    (asset,) = definitions.assets
+    asset, _api = definitions.assets
     assert (asset.op.name, asset.op.pool, asset.can_subset) == ("eu", "shop_api", True)
 
 
@@ -88,7 +85,7 @@ def test_a_failing_stream_stops_only_those_that_read_its_table(together):
     assert sorted(loaded(result)) == ["items", "lines", "orders"]
     first, *others = failure(result).description.splitlines()
     assert first == "2 of 5 streams failed:"
-    assert any(line.startswith("- eu/missing: GET 127.0.0.1:") for line in others)
+    assert any(line.startswith("- eu.missing: GET 127.0.0.1:") for line in others)
     assert "- eu/below: not read, as eu/missing failed" in others
 
 
@@ -98,5 +95,17 @@ def test_a_partitioned_stream_stays_a_step_of_its_own(together):
     streams = "streams: {items: {partitions: {type: each, of: id}}, orders: , missing: }\n"
     text = f"id: eu\nconnector: shop\nexecution: perConnector\n{streams}"
     together.write("connections/eu.yaml", connection(text))
-    names = [asset.op.name for asset in together.definitions().assets]
+    names = [asset.op.name for asset in together.definitions().assets[:-1]]
     assert sorted(names) == ["eu", "eu__items"]
+
+
+def test_the_checks_of_a_shared_step_run_alone_as_the_ui_asks_for_them(together):
+    key = dg.AssetCheckKey(dg.AssetKey(["eu", "orders"]), "min_rows")
+    job = together.definitions().resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        keys = [dg.AssetKey(["eu", "orders"])]
+        assert job.execute_in_process(asset_selection=keys, instance=instance).success
+        alone = job.get_subset(asset_selection=set(), asset_check_selection={key})
+        result = alone.execute_in_process(instance=instance)
+    assert [one.check_name for one in result.get_asset_check_evaluations()] == ["min_rows"]
+    assert loaded(result) == []

@@ -134,7 +134,7 @@ def test_another_connector_of_the_same_id_is_kept_unless_it_is_to_be_overwritten
         "ok": False,
         "errors": ['id: "shop" is taken by shop.yaml; choose another id, or pass overwrite'],
     }
-    assert replaced == {"ok": True, "id": "shop", "displayName": "Other Shop"}
+    assert replaced == {**first, "displayName": "Other Shop"}
     assert (tmp_path / "specs" / "shop.yaml").read_text() == other
 
 
@@ -155,8 +155,8 @@ def test_the_id_of_a_plugin_is_taken(ask, tmp_path, environ):
 
 def test_the_other_tools_read_only(ask, tmp_path):
     valid, invalid, listing, schema, after = ask(
-        ("validate_yaml_connector", {"yaml": SHOP}),
-        ("validate_yaml_connector", {"yaml": SHOP.replace("primary: items", "primary: itms")}),
+        ("validate_connector", {"yaml": SHOP}),
+        ("validate_connector", {"yaml": SHOP.replace("primary: items", "primary: itms")}),
         ("list_connectors", {}),
         ("get_spec_schema", {}),
         create(SHOP),

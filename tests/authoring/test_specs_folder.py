@@ -10,15 +10,12 @@ from connector_assets.authoring.specs_folder import SpecsFolder
 from connector_assets.errors import ConfigError, SpecError
 from connector_assets.plugins.define import define_connector
 from connector_assets.plugins.registry import ConnectorRegistry
+from tests.shop import shop_spec
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 endpoints: [{id: items, url: "https://api.example.com/items"}]
 read: {primary: items}
-"""
+""")
 
 
 @pytest.fixture

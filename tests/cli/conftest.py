@@ -12,14 +12,11 @@ import pytest
 
 from connector_assets.cli.app import run
 from tests.loopback import serving
+from tests.shop import shop_spec
 
 SECRET = "tok-5f1c9a/42"
 
-SHOP = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SHOP = shop_spec("""
 secrets: {token: {description: API token}}
 auth: [{type: bearer, tokenRef: "{{secrets.token}}"}]
 defaults:
@@ -33,7 +30,7 @@ read:
   streams:
     - {name: items, primaryKey: [id]}
     - {name: orders, primaryKey: [id]}
-"""
+""")
 
 
 @dataclass

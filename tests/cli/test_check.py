@@ -10,12 +10,9 @@ import pytest
 from tests.cli.conftest import SECRET
 from tests.loopback import serving
 from tests.runtime import wire as raw
+from tests.shop import shop_spec
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 secrets: {{token: {{}}, clientId: {{}}, clientSecret: {{}}}}
 auth: [{auth}]
 endpoints:
@@ -26,7 +23,7 @@ endpoints:
     connectTimeoutSeconds: 2
     readTimeoutSeconds: 2
 read: {{primary: items}}
-"""
+""")
 BEARER = '{type: bearer, tokenRef: "{{secrets.token}}"}'
 OAUTH = """{type: oauth2, grant: client_credentials, tokenUrl: "{{base}}/token",
   scopes: [rows.read, rows.list],
@@ -242,10 +239,12 @@ def test_what_works_says_so(cli, project, monkeypatch):
         monkeypatch.setenv("SHOP__BASE", api.origin)
         done = cli("check", "shop", "--allow-private", api.host)
         told = json.loads(cli("check", "shop", "--json", "--allow-private", api.host).out)
-    assert (done.code, done.out) == (0, "shop: ok, 1 rows on the first page\n")
+    assert (done.code, done.out.splitlines()[1:]) == (0, ["shop: ok, 1 row on the first page"])
     assert told == {
         "connection": "shop",
         "ok": True,
-        "message": "1 rows on the first page",
+        "message": "1 row on the first page",
         "failed": None,
+        "reads": ["SHOP__BASE"],
+        "sendsTo": ["{{base}}"],
     }

@@ -217,7 +217,9 @@ def test_missing_values_fail_every_stream_with_one_line_each(cli, shop_project, 
     monkeypatch.delenv("SHOP__TOKEN")
     done = cli("load", "shop")
     assert done.code == 1
-    assert done.err == "shop: values are missing; set SHOP__TOKEN\n" * 2
+    assert done.err == "".join(
+        f"shop.{name}: values are missing; set SHOP__TOKEN\n" for name in ("items", "orders")
+    )
 
 
 def test_control_c_is_130_and_the_next_load_goes_on(process, shop_project, api):
@@ -238,6 +240,9 @@ def test_control_c_is_130_and_the_next_load_goes_on(process, shop_project, api):
     release.set()
     assert (child.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "interrupted"
+    assert re.search(
+        r"shop.items: interrupted; [36] rows are staged, and the next load goes on", err
+    )
     assert "Traceback" not in err
     api.answer = good
     api.seen.clear()
@@ -272,6 +277,7 @@ def test_an_interruption_while_rows_are_loaded_keeps_what_is_staged(
     out, err = child.communicate(timeout=30)
     assert (child.returncode, out) == (130, ""), err
     assert err.splitlines()[-1] == "interrupted"
+    assert "all 60,000 rows are staged, and the next load writes them without a request" in err
     assert not [path for path in scratch.rglob("*") if path.is_file()]
     api.seen.clear()
     assert "now has 60,000 rows" in cli("load", "shop", "items", "--to", to).out
@@ -309,9 +315,13 @@ def test_a_terminal_sees_progress(process, shop_project, api):
 
     api.answer = slow
     primary, secondary = pty.openpty()
-    child = process("load", "shop", "items", stderr=secondary, env={**os.environ, "TERM": "xterm"})
+    tty = {
+        "stdout": secondary,
+        "stderr": secondary,
+        "env": {**os.environ, "TERM": "xterm", "COLUMNS": "200"},
+    }
+    child = process("load", "shop", "-v", **tty)
     os.close(secondary)
-    out, _ = child.communicate(timeout=30)
     shown = b""
     try:
         while chunk := os.read(primary, 65536):
@@ -319,11 +329,33 @@ def test_a_terminal_sees_progress(process, shop_project, api):
     except OSError:
         pass  # Linux says so when the other end is closed
     os.close(primary)
-    assert child.returncode == 0
-    assert "12 rows, 4 pages" in out
-    assert b"shop.items" in shown
+    assert child.wait(30) == 0
     assert b"rows/s" in shown
     assert SECRET.encode() not in shown
+    lines = screen(shown.decode())
+    assert not [line for line in lines if line and not re.match(r"(DEBUG .*: )?shop\.", line)]
+    assert len([line for line in lines if "; shop.items in duckdb:" in line]) == 1
+    assert len([line for line in lines if "12 rows, 4 pages" in line]) == 2
+
+
+def screen(text):
+    """What a terminal of any height shows in the end: line feeds, carriage returns, erased lines."""
+    lines, row, column = [""], 0, 0
+    for part in re.findall(r"\x1b\[[?0-9;]*[A-Za-z]|.", text, re.DOTALL):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif part == "\r":
+            column = 0
+        elif part.startswith("\x1b["):
+            if part.endswith("K"):
+                lines[row] = ""
+            elif part.endswith("A"):
+                row -= int(part[2:-1] or 1)
+        else:
+            lines[row] = lines[row][:column].ljust(column) + part + lines[row][column + 1 :]
+            column += 1
+    return lines
 
 
 def test_elsewhere_a_line_now_and_then(capsys):

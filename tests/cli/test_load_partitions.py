@@ -47,7 +47,7 @@ def test_one_partition_is_loaded(cli, connected, api):
     connected(f"streams: {{orders: {{partitions: {DAILY}}}, stock: }}\n")
     done = cli("load", "eu", "--partition", "2024-01-02")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("eu.orders [2024-01-02]: 1 row")
+    assert done.out.startswith("eu.orders [2024-01-02]: served 1 row")
     assert [r.path for r in api.seen] == ["/orders"]
     assert ids("eu.orders") == [2]
 
@@ -68,7 +68,7 @@ def test_without_a_partition_the_other_streams_are_loaded_and_the_exit_code_tell
     done = cli("load", "eu")
     assert done.code == 1
     assert done.err == "eu.orders: has partitions; choose one: --partition 2024-01-04\n"
-    assert done.out.startswith("eu.stock: 4 rows")
+    assert done.out.startswith("eu.stock: served 4 rows")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_without_a_partition_the_other_streams_are_loaded_and_the_exit_code_tell
     [
         (
             "2024-01-05",
-            'eu.orders: "2024-01-05" is not a daily partition; use one from 2024-01-01 to 2024-01-04',
+            'eu.orders [2024-01-05]: "2024-01-05" is not a daily partition; use one from 2024-01-01 to 2024-01-04',
         ),
         (
             "2024-01-01...2024-02-01",
@@ -97,7 +97,7 @@ def test_a_partition_that_is_not_there_is_one_line(cli, connected, key, error):
 @pytest.mark.parametrize(
     ("args", "error"),
     [
-        (["stock"], "eu.stock: has no partitions; leave the partition out"),
+        (["stock"], "eu.stock [2024-01-01]: has no partitions; leave the partition out"),
         ([], "eu: has no partitions; leave --partition out"),
     ],
 )
@@ -188,3 +188,19 @@ def test_a_value_of_a_list_has_a_cursor_of_its_own(cli, connected, api):
         assert cli("load", "eu", "--partition", region).code == 0
     asked = [(r.path, r.query.get("after")) for r in api.seen]
     assert asked == [("/stock/eu", None), ("/stock/eu", "1"), ("/stock/us", None)]
+
+
+def test_the_rows_of_a_parent_are_partitions_also_by_range(cli, connected, project, api):
+    connected("streams: {orders: , lines: {partitions: {type: each, of: order}}}\n")
+    lines = "    - {name: lines, endpoint: line, forEach: [{parent: {stream: orders, field: id, as: order}}]}\n"
+    endpoint = '  - {id: line, url: "{{base_url}}/stock/{{order}}"}\nread:'
+    spec = SPEC.replace("read:", endpoint, 1).rstrip() + f"\n{lines}"
+    (project / "specs/shop.yaml").write_text(spec)
+    assert cli("load", "eu", "lines", "--partition", "2").code == 1  # its parent has no table yet
+    assert cli("load", "eu", "orders").code == 0
+    assert cli("load", "eu", "lines", "--partition", "2").code == 0
+    assert cli("load", "eu", "lines", "--partition", "1...3").code == 0
+    assert [r.path for r in api.seen[1:]] == [f"/stock/{n}" for n in (2, 1, 2, 3)]
+    with duckdb.connect("data.duckdb", read_only=True) as tables:
+        rows = tables.sql("select region, n from eu.lines order by all").fetchall()
+    assert rows == [(str(one), n) for one in (1, 2, 3) for n in (0, 1)]

@@ -17,7 +17,13 @@ ROOT = Path(__file__).parents[2]
 
 def test_check_asks_for_one_page(cli, shop_project, api):
     done = cli("check", "shop")
-    assert (done.code, done.out) == (0, "shop: ok, 3 rows on the first page\n")
+    assert (done.code, done.out) == (
+        0,
+        (
+            "shop: reads SHOP__BASE_URL, SHOP__TOKEN; sends to {{base_url}}\n"
+            "shop: ok, 3 rows on the first page\n"
+        ),
+    )
     assert [request.path for request in api.seen] == ["/items"]
     cli("check", "shop", "orders")
     assert api.seen[-1].path == "/orders"
@@ -39,17 +45,21 @@ def test_check_names_what_is_missing_and_what_cannot_be_reached(cli, shop_projec
         "ok": False,
         "message": "shop: values are missing; set SHOP__TOKEN",
         "failed": "config",
+        "reads": ["SHOP__BASE_URL", "SHOP__TOKEN"],
+        "sendsTo": ["{{base_url}}"],
     }
 
 
 def test_list_shows_streams_and_what_is_still_to_be_set(cli, shop_project, monkeypatch):
     assert cli("list").out == (
         "shop  Shop  (specs/shop.yaml)\n"
-        "  streams: items, orders\n"
-        "  set:     SHOP__BASE_URL, SHOP__TOKEN\n"
+        "  streams:  items, orders\n"
+        "  sends to: {{base_url}}\n"
+        "  reads:    SHOP__BASE_URL, SHOP__TOKEN\n"
+        "  set:      SHOP__BASE_URL, SHOP__TOKEN\n"
     )
     monkeypatch.delenv("SHOP__TOKEN")
-    assert cli("list").out.endswith("  set:     SHOP__BASE_URL\n  missing: SHOP__TOKEN\n")
+    assert cli("list").out.endswith("  set:      SHOP__BASE_URL\n  missing:  SHOP__TOKEN\n")
 
 
 def test_list_for_machines_holds_broken_files_too(cli, shop_project):
@@ -63,6 +73,8 @@ def test_list_for_machines_holds_broken_files_too(cli, shop_project):
         "displayName": "Shop",
         "source": "specs/shop.yaml",
         "streams": ["items", "orders"],
+        "sendsTo": ["{{base_url}}"],
+        "reads": ["SHOP__BASE_URL", "SHOP__TOKEN"],
         "set": ["SHOP__BASE_URL", "SHOP__TOKEN"],
         "missing": [],
     }
@@ -146,7 +158,7 @@ def test_a_bug_is_one_line_without_its_message(monkeypatch, capsys):
 
 def test_a_line_holds_no_control_characters(capsys):
     output.say("a\x1b[31m\u202eb\x9b")
-    assert capsys.readouterr().err == "a\\x1b[31m\\x202eb\\x9b\n"
+    assert capsys.readouterr().err == "a\\x1b[31m\\u202eb\\x9b\n"
 
 
 def test_mcp_without_its_package_says_what_to_install(process, project):

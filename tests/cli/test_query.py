@@ -151,3 +151,23 @@ def test_what_is_not_one_statement_that_reads_is_not_run(cli, loaded, sql):
     assert done.code == 1
     assert done.err == "query: this is not one statement that reads; use select …\n"
     assert not (loaded / "w.csv").exists()
+
+
+def test_a_query_that_is_interrupted_is_no_bug(cli, project):
+    import os
+    import signal
+    import threading
+
+    import duckdb
+
+    duckdb.connect(project / "d.duckdb").close()
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    done = cli(
+        "query",
+        "select sum(i * i % 7) from range(1000000000000) t(i)",
+        "--to",
+        "duckdb:///d.duckdb",
+    )
+    timer.join()
+    assert (done.code, done.err) == (130, "interrupted\n")

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import threading
 
-from connector_assets.cli.table import table
+from connector_assets.cli.text_table import table
 from tests.cli.conftest import SECRET, SHOP, shop
+from tests.loopback import serving
 
 
 def ids(text):
@@ -100,7 +101,8 @@ def test_requests_are_shown_without_secrets(cli, shop_project, api):
     spec = SHOP.replace("url:", 'params: {key: "{{secrets.token}}"}, url:')
     (shop_project / "specs" / "shop.yaml").write_text(spec)
     done = cli("read", "shop", "items", "--requests", "--limit", "4")
-    assert done.err.splitlines()[:2] == [
+    asked = [line for line in done.err.splitlines() if line.startswith("GET ")]
+    assert asked[:2] == [
         f"GET {api.origin}/items?key=[secret:token]",
         f"GET {api.origin}/items?key=[secret:token]&cursor=1",
     ]
@@ -222,3 +224,37 @@ def test_control_c_ends_a_read_of_a_silent_server_at_once(process, shop_project,
     out, err = child.communicate(timeout=20)
     release.set()
     assert (child.returncode, out, err) == (130, "", "interrupted\n")
+
+
+def test_what_only_the_parent_reads_is_given_to_it_when_its_child_is_read(
+    project, cli, monkeypatch
+):
+    def answer(request):
+        wanted = request.path != "/7/accounts" or request.query == {"region": "eu"}
+        return [{"id": 1}] if wanted else (400, {})
+
+    spec = """
+kind: connector
+version: "1.0"
+id: shop
+displayName: Shop
+config: {base_url: {type: string}, region: {type: string}}
+secrets: {team: {description: Part of an address.}}
+defaults: {baseUrl: "{{base_url}}"}
+endpoints:
+  - {id: accounts, url: "/{{secrets.team}}/accounts", params: {region: "{{region}}"}}
+  - {id: users, url: "/users/{{item.id}}"}
+  - {id: tasks, url: "/tasks/{{item.id}}"}
+read:
+  streams:
+    - {name: accounts}
+    - {name: users, forEach: [{parent: {stream: accounts, field: id}}]}
+    - {name: tasks, forEach: [{parent: {stream: users, field: id}}]}
+"""
+    (project / "shop.yaml").write_text(spec)
+    with serving(answer) as api:
+        monkeypatch.setenv("CONNECTOR_ASSETS_ALLOW_PRIVATE", api.host)
+        for name, value in (("BASE_URL", api.origin), ("REGION", "eu"), ("TEAM", "7")):
+            monkeypatch.setenv(f"SHOP__{name}", value)
+        done = cli("read", "shop.yaml", "tasks", "--format", "jsonl")
+    assert (done.code, done.out) == (0, '{"id": 1}\n'), done.err

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from connector_assets.cli.app import run
-from connector_assets.runtime.diagnosis import Part
+from connector_assets.runtime.answers.diagnosis import Part
 from tests.docs.pages import ROOT, blocks
 from tests.loopback import serving
 
@@ -32,7 +32,9 @@ def test_the_examples_are_what_the_command_prints(number, token, tmp_path, monke
         code = run(["check", "shop", "--allow-private", api.host])
         printed = capsys.readouterr()
     assert code == number
-    assert (printed.out + printed.err).replace(api.host, "api.example.com") == shown
+    assert (printed.out + printed.err).replace(api.origin, "https://api.example.com").replace(
+        api.host, "api.example.com"
+    ) == shown
 
 
 def test_the_table_has_every_part_once():

@@ -9,15 +9,15 @@ import pytest
 
 from connector_assets.errors import SpecError
 from connector_assets.spec.document import parse_connector
-from connector_assets.spec.excerpt import render_fault
-from connector_assets.spec.yaml_source import (
+from connector_assets.spec.yaml.excerpt import render_fault
+from connector_assets.spec.yaml.yaml_source import (
     MAX_DEPTH,
     MAX_FAULTS,
     MAX_REPEATED,
     MAX_VALUES,
     read_yaml,
 )
-from connector_assets.spec.yaml_text import MAX_BYTES
+from connector_assets.spec.yaml.yaml_text import MAX_BYTES
 from tests.docs.pages import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "documents.md").read_text("utf-8")

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import yaml
 
-from connector_assets.runtime.exchange import Answer
-from connector_assets.runtime.formats import response_of
-from connector_assets.runtime.rules import meaning_of
+from connector_assets.runtime.answers.rules import meaning_of
+from connector_assets.runtime.body.to_json import response_of
+from connector_assets.runtime.http.exchange import Answer
 from connector_assets.spec.endpoint import Endpoint, ErrorRule
 from tests.docs.pages import ROOT, blocks
 

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from connector_assets.redact import Secrets
-from connector_assets.runtime import in_order
+from connector_assets.runtime.walk import in_order
 from connector_assets.spec.endpoint import EndpointDefaults, RateLimit
-from connector_assets.spec.pagination import NonePagination
+from connector_assets.spec.request.pagination import NonePagination
 from tests.docs.pages import ROOT
 
 SECRETS = (ROOT / "docs" / "explanation" / "secrets.md").read_text("utf-8")

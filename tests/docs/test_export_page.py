@@ -7,7 +7,7 @@ import json
 from connector_assets import HttpRuntime, parse_connector
 from tests.docs.pages import ROOT, blocks
 from tests.loopback import serving
-from tests.runtime.test_job import Ticking
+from tests.runtime.walk.test_export_job import Ticking
 
 PAGE = ROOT / "docs/how-to/export-jobs.md"
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import yaml
 
-from connector_assets.spec.incremental import _FORMATS
+from connector_assets.spec.stream.incremental import _FORMATS
 from tests.docs.pages import ROOT, Block, blocks
 from tests.timeline import Project
 
@@ -65,7 +65,8 @@ def test_each_run_asks_for_what_the_page_says(tmp_path: Path, spec: Block, said:
         # The server reads every format; here the one text that tells before from after.
         found = [r for r in visible if since.isdigit() or r["updated"] >= since]
         return {
-            "rows": sorted(found, key=lambda r: r["updated"], reverse=bool(params.get("order")))
+            "sync": f"{shop.clock.now:%Y-%m-%dT%H:%M:%SZ}",
+            "rows": sorted(found, key=lambda r: r["updated"], reverse=bool(params.get("order"))),
         }
 
     shop = project(tmp_path, {"url": "https://api.example.com/orders"}, stream, orders)
@@ -118,6 +119,7 @@ def test_the_state_is_looked_at_as_the_page_says(tmp_path: Path) -> None:
         stream,
         lambda *_: {"rows": rows_of(INCREMENTAL)},
     )
+    shop.clock.now = when("2024-01-07T00:00:00Z")
     shop.load("orders")
     (row,) = shop.table(next(blocks(INCREMENTAL, "sql")).text)
     assert row[:2] == ("shop", "orders")

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from connector_assets import parse_connector
-from connector_assets.spec.document import parse_connection
+from connector_assets.spec.document import parse_connection, read_connection, read_connector
+from connector_assets.spec.lint.lint import at_or_above, lint, lint_connection
 from tests.docs.pages import ROOT, Block, all_pages, blocks
 
 DOCUMENTS = [
@@ -27,6 +28,15 @@ _LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(#[^)\s]*)?\)")
 def test_a_document_that_is_shown_is_valid(block: Block) -> None:
     parse = parse_connector if "kind: connector" in block.text else parse_connection
     parse(block.text, source=str(block))
+
+
+@pytest.mark.parametrize("block", DOCUMENTS, ids=str)
+def test_a_document_that_is_shown_passes_lint(block: Block) -> None:
+    if "kind: connector" in block.text:
+        found = lint(read_connector(block.text))
+    else:
+        found = lint_connection(read_connection(block.text))
+    assert [str(one.fault) for one in at_or_above(found, "warning")] == []
 
 
 @pytest.mark.parametrize("page", all_pages(), ids=lambda page: page.name)

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 import yaml
 
-from connector_assets.partitioned import keys
+from connector_assets.project.partitioned import keys
 from connector_assets.spec.document import parse_connection
 from tests.docs.pages import ROOT, Block, blocks
 from tests.timeline import Project
@@ -23,6 +23,8 @@ YAML = list(blocks(PAGE, "yaml"))
 CONNECTIONS = [
     block for block in YAML if "connection" in yaml.safe_load(block.text).get("kind", "")
 ]
+OF_PARENTS = next(block for block in CONNECTIONS if "customers" in block.text)
+CONNECTIONS.remove(OF_PARENTS)
 
 
 def asked_for(block: Block) -> dict[str, str]:
@@ -32,8 +34,8 @@ def asked_for(block: Block) -> dict[str, str]:
     return dict(line.split() for line in said.text.splitlines())
 
 
-def shop(folder: Path) -> Project:
-    streams = yaml.safe_load(YAML[0].text)["streams"]
+def shop(folder: Path, shown: Block = YAML[0]) -> Project:
+    streams = yaml.safe_load(shown.text)["streams"]
     api = "https://api.example.com"
     spec = {
         "kind": "connector",
@@ -45,7 +47,7 @@ def shop(folder: Path) -> Project:
             {"id": "orders", "url": f"{api}/orders"},
             {"id": "stock", "url": f"{api}/stock", "params": {"region": "{{region}}"}},
         ],
-        "read": {"streams": streams},
+        "read": {"primary": "orders", "streams": streams},
     }
     return Project(folder, json.dumps(spec), lambda _path, _query: [])
 
@@ -71,3 +73,14 @@ def test_the_keys_that_are_explained_are_those_there_are() -> None:
     kinds = schema["$defs"]["TimePartitions"]["properties"]
     for name in (*kinds["type"]["enum"], *kinds):
         assert f"`{name}" in text or f"{name}:" in text
+
+
+def test_the_rows_of_a_parent_are_partitions_as_the_page_says(tmp_path: Path) -> None:
+    project, document = (
+        shop(tmp_path, YAML[YAML.index(OF_PARENTS) - 1]),
+        parse_connection(OF_PARENTS.text),
+    )
+    connection = replace(project.connection, document=document)
+    rows = iter([[3], [17], [3], [None]])
+    assert keys(connection, "visits", lambda stream, names: rows) == ["3", "17"]
+    assert list(document.misfits(connection.stream("visits"))) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +18,12 @@ def test_the_plugin_of_the_page_materializes_its_tables(tmp_path: Path) -> None:
     (module,) = blocks(ROOT / "docs/how-to/plugin.md", "python")
     (tmp_path / "sqlite_file.py").write_text(module.text)
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (tmp_path / "home.toml").write_text("[cli.telemetry]\nenabled = false\n")
     build(tmp_path / "flights.db", most=100)
-    command = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize"]
-    command += ["-m", "connector_assets.definitions", "--select", 'key:"sqlite_file/*"']
+    (shown,) = blocks(ROOT / "docs/how-to/plugin.md", "console")
+    *_, typed = shown.text.splitlines()
+    program, *rest = shlex.split(typed.removeprefix("$ "))
+    command = [str(Path(sys.executable).with_name(program)), *rest]
     done = subprocess.run(
         command,
         cwd=tmp_path,
@@ -35,12 +39,12 @@ def test_the_plugin_of_the_page_materializes_its_tables(tmp_path: Path) -> None:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    unwanted = ("PYTHONDONTWRITEBYTECODE", "CONNECTOR_ASSETS_")
+    unwanted = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "CONNECTOR_ASSETS_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     return {
         **kept,
         "DAGSTER_HOME": str(folder),
-        "PYTHONPATH": str(folder),
+        "DG_CLI_CONFIG": str(folder / "home.toml"),
         "CONNECTOR_ASSETS_PLUGINS": "sqlite_file",
         "SQLITE_FILE__PATH": str(folder / "flights.db"),
     }

@@ -8,15 +8,15 @@ import httpx
 import pytest
 import yaml
 
-from connector_assets.runtime.exchange import Answer
-from connector_assets.runtime.formats import json_of
-from connector_assets.runtime.page import Page
-from connector_assets.runtime.records import transform_of
-from connector_assets.runtime.xml_tree import MAX_DEPTH, MAX_ELEMENTS
+from connector_assets.runtime.body.page import Page
+from connector_assets.runtime.body.to_json import json_of
+from connector_assets.runtime.body.xml_tree import MAX_DEPTH, MAX_ELEMENTS
+from connector_assets.runtime.http.exchange import Answer
+from connector_assets.runtime.rows.records import transform_of
 from connector_assets.spec.endpoint import Endpoint
-from connector_assets.spec.stream import Stream
-from connector_assets.spec.fields import CastType, Mask
-from connector_assets.spec.formats import ACCEPT, Csv
+from connector_assets.spec.request.formats import ACCEPT, Csv
+from connector_assets.spec.stream.fields import CastType, Mask
+from connector_assets.spec.stream.stream import Stream
 from tests.docs.pages import ROOT, Block, blocks
 
 PAGE = ROOT / "docs/how-to/compute-fields.md"

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # has no types
 
-from connector_assets.cli.reference import of_spec
+from connector_assets.authoring.llms_txt import llms_txt
+from connector_assets.authoring.spec_reference import of_spec
+from connector_assets.spec.checks.jsonschema import schema_of
 from connector_assets.spec.connection import ConnectionDocument
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.dynamic import Lock
-from connector_assets.spec.jsonschema import schema_of
-from connector_assets.spec.yaml_source import read_yaml
+from connector_assets.spec.yaml.yaml_source import read_yaml
 from tests.docs.pages import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -45,6 +46,11 @@ def test_every_key_has_a_description(model: type) -> None:
 def test_the_reference_is_what_the_models_say() -> None:
     made = (REFERENCE / "spec.md").read_text("utf-8")
     assert made == of_spec(), "run: connector-assets docs spec > docs/reference/spec.md"
+
+
+def test_the_index_for_models_names_every_page() -> None:
+    made = (ROOT / "docs" / "llms.txt").read_text("utf-8")
+    assert made == llms_txt(ROOT / "docs"), "run: connector-assets docs llms > docs/llms.txt"
 
 
 @pytest.mark.parametrize("kind", MODELS)

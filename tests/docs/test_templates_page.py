@@ -8,8 +8,8 @@ import re
 import pytest
 
 from connector_assets.errors import ConfigError
-from connector_assets.spec import expression, functions, template
-from connector_assets.spec.template import Template
+from connector_assets.spec.templates import expression, functions, template
+from connector_assets.spec.templates.template import Template
 from tests.docs.pages import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "templates.md").read_text("utf-8")

@@ -20,9 +20,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector_assets.errors import Busy, LoadError, RowsError, SchemaError
+from connector_assets.load.destination import ALL_MODES, Capabilities, Destination, TellsLoads
 from connector_assets.load.items import FEW
-from connector_assets.load.staging import Staging
-from connector_assets.load.table import Cursor, Destination, Loaded, Segment, Table, WriteMode
+from connector_assets.load.order import Order
+from connector_assets.load.staging.staging import Staging
+from connector_assets.load.table import (
+    Cursor,
+    Index,
+    Loaded,
+    Overflow,
+    Segment,
+    Table,
+    Wanted,
+    WriteMode,
+)
 
 TABLE = Table("crm", "people")
 KEYED = Table("crm", "people", ("id",))
@@ -52,6 +63,15 @@ class Store:
     def __init__(self, destination: Destination, folder: Path) -> None:
         self.destination, self.folder = destination, folder
 
+    @property
+    def can(self) -> Capabilities:
+        return self.destination.capabilities
+
+    def need(self, claim: str) -> None:
+        """Skip the test of what the store does not claim."""
+        if not getattr(self.can, claim):
+            pytest.skip(f"does not claim {claim}")
+
     def segments(self, *rows: Any, load_id: str = "") -> list[Segment]:
         self.folder.mkdir(exist_ok=True)
         path = self.folder / f"{uuid.uuid4().hex}.ndjson"
@@ -68,8 +88,12 @@ class Store:
         fence: Callable[[], None] | None = None,
         load_id: str = "",
     ) -> Loaded:
+        if mode not in self.can.modes and table.primary_key:
+            pytest.skip(f"does not claim {mode}")
+        if table.partition is not None:
+            self.need("partitions")
         return self.destination.load(
-            table, self.segments(*rows, load_id=load_id), mode, cursor, fence=fence
+            Order(table, mode, self.segments(*rows, load_id=load_id), cursor, fence=fence)
         )
 
     def values(self, key: str, table: Table = TABLE) -> list[Any]:
@@ -136,13 +160,10 @@ columns_of_values = st.one_of(
 
 
 class DestinationContract:
-    """Inherit it, and give a fixture `destination` that is empty."""
+    """Inherit it, and give a fixture `destination` that is empty.
 
-    has_nul = True
-    """Whether a text, or a key, may hold U+0000; where not, it must be an error that says so."""
-
-    widens = True
-    """Whether a column's type may change; where not, it must be a SchemaError that says so."""
+    What the destination's `capabilities` do not claim is skipped, with the claim's name.
+    """
 
     @pytest.fixture
     def store(self, destination: Destination, tmp_path: Path) -> Store:
@@ -183,7 +204,7 @@ class DestinationContract:
         ids=lambda values: json.dumps(values)[:40],
     )
     def test_values_come_back_as_they_were_sent(self, store: Store, values: list[Any]) -> None:
-        if "\u0000" in values and not self.has_nul:
+        if "\u0000" in values and not store.can.nul:
             values = [value for value in values if value != "\u0000"]
         store.load(*({"v": value} for value in values))
         assert all(map(same, store.values("v"), values)), store.values("v")
@@ -191,7 +212,7 @@ class DestinationContract:
     def test_a_nul_is_kept_or_refused_in_words(self, store: Store) -> None:
         for row in ({"v": "a\u0000b"}, {"v": {"w": "\u0000"}}, {"v": 1, "a\u0000b": 2}):
             table = Table("crm", f"t{uuid.uuid4().hex}")
-            if self.has_nul:
+            if store.can.nul:
                 store.load(row, table=table)
                 assert store.values("v", table) == [row["v"]]
             else:
@@ -202,7 +223,7 @@ class DestinationContract:
                 assert 'column "v"' in str(refused.value) or len(row) > 1
 
     @settings(
-        max_examples=8,
+        max_examples=4,
         deadline=None,
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,
@@ -213,6 +234,7 @@ class DestinationContract:
     def test_any_values_come_back_also_after_the_column_has_widened(
         self, store: Store, before: list[Any], after: list[Any]
     ) -> None:
+        store.need("widens")
         table = Table("crm", f"t{uuid.uuid4().hex}")
         store.load(*({"v": value} for value in before), table=table, mode="append")
         store.load(*({"v": value} for value in after), table=table, mode="append")
@@ -230,6 +252,23 @@ class DestinationContract:
         store.load('{"v": 1}', '{"v": 0.5}', f'{{"v": {value}}}')
         lines = store.destination.query('select cast("v" as varchar) from crm.people')[1]
         assert [Decimal(text) for (text,) in lines] == [1, Decimal("0.5"), Decimal(value)]
+
+    @pytest.mark.parametrize("zeros", ["e-400", "e-0330", "0" * 400 + "1e-1"])
+    def test_a_number_nearer_to_0_than_any_double_is_never_0(
+        self, store: Store, zeros: str
+    ) -> None:
+        tiny = f"-0.{zeros}" if zeros.startswith("0") else f"-1.5{zeros}"
+        rows = [f'{{"v": {value}, "x": [{value}]}}' for value in ("0.5", tiny, "0e-400", "5e-324")]
+        store.load(*rows)
+        sql = 'select cast("v" as varchar), cast("x" as varchar) from crm.people'
+        found = store.destination.query(sql)[1]
+        wanted = [Decimal("0.5"), Decimal(tiny), Decimal(), Decimal("5e-324")]
+        assert [Decimal(text) for text, _ in found] == wanted
+        assert [Decimal(text.strip("[]")) for _, text in found] == wanted
+        for type_ in ("double", "float", "bigint", "decimal(20,10)"):
+            table = Table("crm", type_[:5], columns={"v": type_}, schema_policy="quarantine")
+            loaded = store.load('{"v": 1}', f'{{"v": {tiny}}}', '{"v": 0e-400}', table=table)
+            assert (loaded.rejected, [float(v) for v in store.values("v", table)]) == (1, [1, 0])
 
     @pytest.mark.parametrize(
         "row",
@@ -259,6 +298,112 @@ class DestinationContract:
     def test_rows_without_any_key_still_count(self, store: Store) -> None:
         assert store.load({}, {}).rows == 2
 
+    # What the spec wants of the table
+
+    @pytest.mark.parametrize("row", [{"id": 2, "v": None}, {"id": 2}])
+    @pytest.mark.parametrize("mode", ["append", "replace", "merge"])
+    def test_a_value_that_must_be_there_and_is_not_names_column_and_row(
+        self, store: Store, mode: WriteMode, row: dict[str, Any]
+    ) -> None:
+        table = replace(KEYED, wanted=Wanted(required=("v",)))
+        with pytest.raises(RowsError, match=r'row 2: column "v" has no value, .*notNull'):
+            store.load({"id": 1, "v": 0}, row, table=table, mode=mode)
+        assert store.destination.describe(table) is None
+        store.load({"id": 1, "v": 0}, table=table, mode=mode)
+        assert store.values("v", table) == [0]
+
+    def test_rows_without_a_value_that_must_be_there_are_set_aside(self, store: Store) -> None:
+        wanted = Wanted(required=("v", "w"))
+        table = replace(KEYED, schema_policy="quarantine", columns={"w": "text"}, wanted=wanted)
+        rows = {"id": 1, "v": 0, "w": "a"}, {"id": 2, "w": "b"}, {"id": 3, "v": 1}
+        assert store.load(*rows, table=table).rejected == 2
+        assert store.rows("id", "v", "w", table=table) == [[1, 0, "a"]]
+        assert store.load({"id": 4, "v": 1}, table=table, mode="append").rejected == 1
+
+    def test_a_deleted_key_needs_no_value(self, store: Store) -> None:
+        store.need("tombstones")
+        table = replace(KEYED, deleted="_gone", wanted=Wanted(required=("v",)))
+        store.load({"id": 1, "v": 0}, {"id": 2, "v": 0}, table=table, mode="merge")
+        store.load({"id": 1, "_gone": True}, {"id": 3, "v": 1}, table=table, mode="merge")
+        assert sorted(store.values("id", table)) == [2, 3]
+
+    @pytest.mark.parametrize("mode", ["append", "replace", "merge"])
+    def test_descriptions_and_indexes_change_no_row(self, store: Store, mode: WriteMode) -> None:
+        """Whatever a store makes of them."""
+        wanted = Wanted(
+            "It's a table",
+            {"id": "its 'key'", "v": "a value", "none": "is not there"},
+            indexes=(Index(("v",)), Index(("v", "id")), Index(("none",))),
+        )
+        table = replace(KEYED, wanted=wanted)
+        values = [1, 2, 3]
+        for number, value in enumerate(values):
+            store.load({"id": number, "v": value}, table=table, mode=mode)
+        expected = values[-1:] if mode == "replace" else values
+        assert sorted(store.values("v", table)) == expected
+
+    @pytest.mark.parametrize("mode", ["append", "replace", "merge", "scd2"])
+    def test_rows_tell_when_and_by_which_load_they_were_written(
+        self, store: Store, mode: WriteMode
+    ) -> None:
+        wanted = Wanted(load_columns=("_loaded_at", "_load_id"))
+        table = replace(KEYED, wanted=wanted)
+        for number in (1, 2):
+            rows = {"id": 1, "v": 1}, {"id": 2, "v": number}, {"id": number + 10, "v": 1}
+            store.load(*rows, table=table, mode=mode, load_id=f"load-{number}")
+        found = sorted(map(tuple, store.rows("id", "v", "_load_id", table=table)))
+        expected = {
+            "replace": [(1, 1, "load-2"), (2, 2, "load-2"), (12, 1, "load-2")],
+            "merge": [(1, 1, "load-1"), (2, 2, "load-2"), (11, 1, "load-1"), (12, 1, "load-2")],
+            "scd2": [(1, 1, "load-1"), (2, 1, "load-1"), (2, 2, "load-2"), (11, 1, "load-1"), (12, 1, "load-2")],
+        }  # fmt: skip
+        if mode == "append":
+            assert [load for *_, load in found].count("load-2") == 3
+        else:
+            assert found == expected[mode]
+        assert all(store.values("_loaded_at", table))
+
+    def test_a_field_called_like_a_column_about_the_load_is_refused(self, store: Store) -> None:
+        table = replace(KEYED, wanted=Wanted(load_columns=("_load_id",)))
+        with pytest.raises(LoadError, match='field "_load_id", which loadColumns adds; rename'):
+            store.load({"id": 1, "_load_id": 7}, table=table)
+
+    @pytest.mark.parametrize("mode", ["append", "replace", "merge"])
+    def test_values_that_do_not_fit_are_left_out_and_counted(
+        self, store: Store, mode: WriteMode
+    ) -> None:
+        types = {"n": "bigint", "at": "date", "s": "text"}
+        table = replace(KEYED, columns=types, on_misfit="drop")
+        rows = {"id": 1, "n": "x", "at": "2024-01-01"}, {"id": 2, "n": 1.5, "at": "soon", "s": "a"}
+        loaded = store.load(*rows, {"id": 3, "n": "7"}, table=table, mode=mode)
+        assert dict(loaded.dropped) == {"n": 2, "at": 1}
+        found = store.rows("id", "n", "s", table=table)
+        assert sorted(found) == [[1, None, None], [2, None, "a"], [3, 7, None]]
+        assert not store.load({"id": 4, "n": 1}, table=table, mode=mode).dropped
+
+    @pytest.mark.parametrize("policy", ["freeze", "quarantine"])
+    def test_what_would_change_columns_is_left_out_of_those_that_stay(
+        self, store: Store, policy: Any
+    ) -> None:
+        table = replace(KEYED, schema_policy=policy, on_misfit="drop")
+        first = {"id": 1, "v": 1, "at": "2024-01-01"}, {"id": 2, "v": 2, "at": "2024-01-02"}
+        store.load(*first, table=table, mode="append")
+        types = [column.type for column in store.destination.describe(table) or ()]
+        rows = {"id": 3, "v": "x", "at": "soon", "new": 1}, {"id": 4, "v": 5, "new": None}
+        loaded = store.load(*rows, table=table, mode="append")
+        assert dict(loaded.dropped) == {"v": 1, "at": 1, "new": 1}
+        assert [column.type for column in store.destination.describe(table) or ()] == types
+        assert sorted(store.rows("id", "v", table=table)) == [[1, 1], [2, 2], [3, None], [4, 5]]
+        assert loaded.rejected == 0
+
+    def test_a_key_that_does_not_fit_is_not_left_out(self, store: Store) -> None:
+        wanted = Wanted(required=("v",))
+        types = {"id": "bigint", "v": "bigint"}
+        table = replace(KEYED, columns=types, on_misfit="drop", wanted=wanted)
+        for row in ({"id": "x", "v": 1}, {"id": 1, "v": "x"}):
+            with pytest.raises(RowsError, match=r"row 1: column .* is not exactly a bigint"):
+                store.load(row, table=table, mode="merge")
+
     # Columns
 
     def test_a_column_that_appears_late_is_null_before(self, store: Store) -> None:
@@ -277,7 +422,7 @@ class DestinationContract:
             "a b", "a.b", 'a"b', "a'; drop table x; --", "select", "rowid", "é", "e\u0301", "$ref",
             "a\nb", "__class__", "1", " ", "", "a\\u0000", "a\u0000b", "k" * 10_000, "{", "a,b", "%s", "\\",
         ]  # fmt: skip
-        if not self.has_nul:
+        if not store.can.nul:
             keys.remove("a\u0000b")
         store.load({key: number for number, key in enumerate(keys)})
         assert store.rows(*keys) == [list(range(len(keys)))]
@@ -424,6 +569,8 @@ class DestinationContract:
             ("struct(a hugeint, hugeint bigint)", '{"a":123456789012345678901,"hugeint":1}'),
             ("hugeint[]", "[123456789012345678901,1]"),
             ("struct(a struct(b hugeint)[])", '{"a":[{"b":-123456789012345678901}]}'),
+            ("bigint[]", "[9007199254740993.0,1.0,9.007199254740993e15,-3,null]"),
+            ("struct(a bigint)", '{"a":9007199254740993.0}'),
         ],
     )
     def test_huge_integers_inside_a_declared_type_are_exact(
@@ -432,7 +579,8 @@ class DestinationContract:
         table = Table("crm", "people", columns={"v": type_})
         for mode in ("replace", "append"):  # what was there is read and written again
             store.load(f'{{"v": {value}}}', table=table, mode=mode)
-        assert store.values("v", table) == [json.loads(value)] * 2
+        wanted = json.loads(value, parse_float=lambda text: int(Decimal(text)))
+        assert store.values("v", table) == [wanted] * 2
 
     def test_a_number_as_a_text_has_the_digits_that_were_served(self, store: Store) -> None:
         table = Table("crm", "people", ("v",), {"v": "varchar"})
@@ -474,8 +622,11 @@ class DestinationContract:
         assert store.columns() == ["id", "name"]
 
     def test_a_first_load_of_nothing_makes_the_declared_columns_only(self, store: Store) -> None:
-        assert store.load().columns == []
-        assert store.destination.count(TABLE) is None
+        store.need("empty_columns")
+        assert {column.name for column in store.load().columns} <= {"_empty"}
+        assert not store.destination.count(TABLE)
+        store.load({"id": 1})
+        assert store.columns() == ["id"]
         table = Table("crm", "people", ("id",), {"n": "bigint"})
         assert [column.name for column in store.load(table=table).columns] == ["id", "n"]
         store.load({"id": "a", "n": 1}, table=table)
@@ -495,6 +646,33 @@ class DestinationContract:
         store.load({"id": 2})
         assert store.rows("id", "old") == [[2, None]]
 
+    def test_rows_read_before_another_load_are_not_loaded_over_it(self, store: Store) -> None:
+        here = store.destination
+        if not isinstance(here, TellsLoads):
+            pytest.skip("does not tell its loads")
+        names = [here.last_load(TABLE)]
+        for rows in ([{"v": 1}], []):
+            store.load(*rows)
+            names.append(here.last_load(TABLE))
+        assert (names[0], len(set(names))) == ("", 3)
+        order = Order(TABLE, "replace", store.segments({"v": 2}, load_id="new"), after=names[1])
+        with pytest.raises(Busy, match="another run loaded it while this one was reading"):
+            here.load(order)
+        assert (store.values("v"), here.last_load(TABLE)) == ([], names[2])
+        assert here.load(replace(order, after=names[2])).rows == 1
+        assert here.load(replace(order, after=names[2])).rows == 1  # it has been done
+        assert (store.values("v"), here.last_load(TABLE)) == ([2], "new")
+
+    def test_the_last_load_is_that_of_the_part(self, store: Store) -> None:
+        store.need("partitions")
+        here = store.destination
+        if not isinstance(here, TellsLoads):
+            pytest.skip("does not tell its loads")
+        parts = [replace(TABLE, partition=name) for name in ("a", "b")]
+        for part in parts:
+            store.load({"v": 1}, table=part, load_id=f"of {part.partition}")
+        assert [here.last_load(part) for part in parts] == ["of a", "of b"]
+
     # Append and evolution
 
     def test_append_adds_rows_and_columns(self, store: Store) -> None:
@@ -513,7 +691,7 @@ class DestinationContract:
         self, store: Store, old: Any, new: Any
     ) -> None:
         store.load({"v": old}, mode="append")
-        if not self.widens and not isinstance(old, dict | None):
+        if not store.can.widens and not isinstance(old, dict | None):
             with pytest.raises(SchemaError, match=r'column "v" is .* would have to become'):
                 store.load({"v": new}, mode="append")
             assert all(map(same, store.values("v"), [old]))
@@ -541,14 +719,16 @@ class DestinationContract:
         store.load(*({"v": value} for value in [*old, None]), table=first, mode="append")
         stored, types = store.values("v"), store.destination.describe(TABLE)
         table = Table("crm", "people", columns={"v": type_})
-        words = r'column "v" ' + (r"has in \d old rows? a value that is not" if self.widens else "")
+        words = r'column "v" ' + (
+            r"has in \d old rows? a value that is not" if store.can.widens else ""
+        )
         with pytest.raises(LoadError, match=words) as refused:
             store.load({"v": new}, table=table, mode="append")
         assert (refused.value.where, bool(refused.value.fix)) == ("crm.people", True)
         assert "s3cret" not in str(refused.value)
         assert (store.values("v"), store.destination.describe(TABLE)) == (stored, types)
         # It replaces them: nothing is in the way.
-        assert not self.widens or store.load({"v": new}, table=table, mode="replace").rows == 1
+        assert not store.can.widens or store.load({"v": new}, table=table, mode="replace").rows == 1
 
     @pytest.mark.parametrize(
         ("old", "type_", "text"),
@@ -566,8 +746,7 @@ class DestinationContract:
     ) -> None:
         table = Table("crm", "people", columns={"v": type_})
         store.load(*({"v": value} for value in old), mode="append")
-        if not self.widens:
-            pytest.skip("types stay")
+        store.need("widens")
         store.load({"v": None}, table=table, mode="append")
         got = store.destination.query('select cast("v" as varchar) from crm.people')[1]
         assert " ".join(value for (value,) in got if value is not None) == text
@@ -616,7 +795,7 @@ class DestinationContract:
             staged.append([{"id": 2, "v": 2}, {"id": 3, "v": "x"}], 2, "1")
             staged.append([{"id": 4, "n": 1.5}, {"v": 9}, {"id": 5, "new": [1]}], 3, "2")
             staged.append([{"id": 6, "n": "7"}], 1, complete=True)
-            loaded = store.destination.load(table, staged.segments(), "merge")
+            loaded = store.destination.load(Order(table, "merge", staged.segments()))
         assert (loaded.received, loaded.rejected, loaded.rows) == (6, 4, 3)
         assert sorted(store.rows("id", "v", "n", table=table)) == [
             [1, 1, 1],
@@ -647,6 +826,47 @@ class DestinationContract:
         sql = 'select cast("row" as varchar) from crm.people__rejected'
         assert json.loads(store.destination.query(sql)[1][0][0]) == json.loads(row)
 
+    def test_rows_are_set_aside_in_no_table_of_another_stream(self, store: Store) -> None:
+        if store.destination.uri.startswith(("dlt:", "delta", "iceberg")):
+            pytest.skip("does not look")
+        aside = replace(TABLE, schema_policy="quarantine")
+        other = replace(TABLE, name="people__rejected")
+        store.load({"reason": "mine"}, table=other)
+        with pytest.raises(
+            LoadError, match='rows are set aside in "people__rejected", and that is'
+        ):
+            store.load({"v": 1}, table=aside)
+        assert store.destination.refuses(aside, "replace")
+        assert store.values("reason", other) == ["mine"]
+        aside, other = (replace(one, schema="hr") for one in (aside, other))
+        for rows in ([{"v": 1}], [{"v": "x"}]):
+            store.load(*rows, table=aside, mode="append")
+            with pytest.raises(LoadError, match=r"the table|rows that no load of ours"):
+                store.load({"reason": "mine"}, table=other)
+
+    def test_keys_beyond_the_first_go_into_one_column_where_that_is_asked_for(
+        self, store: Store
+    ) -> None:
+        table = replace(KEYED, overflow=Overflow("rest", 3), columns={"z": "text"})
+        store.load(
+            '{"id": 1, "a": 1, "b": 2.50, "c": {"d": 12345678901234567890.5}, "z": 7}', table=table
+        )
+        store.load({"id": 2, "b": "x", "a": None, "e": 5}, {"id": 3}, table=table, mode="merge")
+        assert set(store.columns()) - {"_load_id"} == {"id", "z", "a", "rest"}
+        sql = 'select id, z, a, cast("rest" as varchar) from crm.people order by id'
+        found = [
+            [*row[:3], row[3] and row[3].replace(" ", "")]
+            for row in store.destination.query(sql)[1]
+        ]
+        many = '{"b":2.50,"c":{"d":12345678901234567890.5}}'
+        assert found == [
+            [1, "7", 1, many],
+            [2, None, None, '{"b":"x","e":5}'],
+            [3, None, None, None],
+        ]
+        with pytest.raises(RowsError, match='a key "rest" of their own; choose another name'):
+            store.load({"id": 4, "rest": 1, "n": 1}, table=table, mode="merge")
+
     def test_a_replace_replaces_what_was_rejected(self, store: Store) -> None:
         table = Table("crm", "people", schema_policy="quarantine")
         store.load({"v": 1}, table=table)
@@ -676,14 +896,14 @@ class DestinationContract:
         assert [row for row in got if row[2] == 2] == [["a", "1", 2]]
 
     def test_merge_finds_its_rows_when_the_key_has_widened(self, store: Store) -> None:
+        store.need("widens")
         store.load({"id": 1, "v": "old"}, {"id": 2, "v": "old"}, table=KEYED, mode="merge")
         store.load({"id": 1, "v": "new"}, {"id": "1", "v": "text"}, table=KEYED, mode="merge")
         got = sorted(store.rows("id", "v"), key=str)
         assert got == sorted([[1, "new"], [2, "old"], ["1", "text"]], key=str)
 
     def test_a_number_is_one_key_however_it_is_spelled(self, store: Store) -> None:
-        if not self.widens:
-            pytest.skip("types stay")
+        store.need("widens")
         store.load({"id": 1, "v": "a"}, {"id": 1.5, "v": "b"}, table=KEYED, mode="merge")
         store.load({"id": "x", "v": "c"}, {"id": 1, "v": "d"}, table=KEYED, mode="merge")
         assert sorted(store.rows("id", "v"), key=str) == [["x", "c"], [1, "d"], [1.5, "b"]]
@@ -703,16 +923,14 @@ class DestinationContract:
         assert sorted(rows) == ["0", "1.50", "1e0", "9007199254740992", "9007199254740993", "c"]
 
     def test_of_rows_of_one_load_a_number_is_one_key_too(self, store: Store) -> None:
-        if not self.widens:
-            pytest.skip("types stay")
+        store.need("widens")
         for _ in range(2):
             rows = '{"id": 1.0, "v": 1}', '{"id": "x", "v": 2}', '{"id": 1, "v": 3}'
             store.load(*rows, table=KEYED, mode="merge")
             assert sorted(store.rows("id", "v"), key=str) == [["x", 2], [1, 3]]
 
     def test_scd2_makes_no_version_of_a_number_whose_column_widened(self, store: Store) -> None:
-        if not self.widens:
-            pytest.skip("types stay")
+        store.need("widens")
         for other in (1, 0.5, "x"):
             rows = {"id": 1, "v": 1}, {"id": 2, "v": other}
             store.load(*rows, table=KEYED, mode="scd2")
@@ -733,9 +951,38 @@ class DestinationContract:
         with pytest.raises(LoadError, match="key"):
             store.load({"id": 1}, mode="merge")
 
+    def test_what_it_does_not_claim_it_refuses_before_anything_is_fetched(
+        self, store: Store
+    ) -> None:
+        part = Table("crm", "people", ("id",), partition="a")
+        for mode in ALL_MODES:
+            refused = store.destination.refuses(KEYED, mode)
+            assert (refused is None) == (mode in store.can.modes), mode
+        refused = store.destination.refuses(part, "replace")
+        assert (refused is None) == store.can.partitions
+
+    @pytest.mark.parametrize(
+        ("table", "mode", "words"),
+        [
+            (TABLE, "merge", "merge needs a key; declare primaryKey"),
+            (Table("crm", "people", columns={"v": "int65"}), "append", "\"v\": 'int65' is not a column"),
+        ],
+    )  # fmt: skip
+    def test_what_can_only_fail_is_refused_before_anything_is_fetched(
+        self, store: Store, table: Table, mode: WriteMode, words: str
+    ) -> None:
+        refused = store.destination.refuses(table, mode)
+        assert refused is not None
+        assert words in str(refused)
+        with pytest.raises(LoadError) as failed:
+            store.destination.load(Order(table, mode, store.segments({"v": 1})))
+        assert str(failed.value) == str(refused)
+        assert store.destination.describe(TABLE) is None
+
     # Deletes, history, partitions
 
     def test_a_row_that_says_so_deletes_its_key(self, store: Store) -> None:
+        store.need("tombstones")
         table = Table("crm", "people", ("id",), deleted="_deleted")
         store.load({"id": 1, "v": "a"}, {"id": 2, "v": "b"}, {"id": 3}, table=table, mode="merge")
         loaded = store.load(
@@ -782,6 +1029,7 @@ class DestinationContract:
         assert current() == [1, 2]
 
     def test_scd2_closes_what_is_deleted_and_what_gains_a_column(self, store: Store) -> None:
+        store.need("tombstones")
         table = Table("crm", "people", ("id",), deleted="gone")
         store.load({"id": 1}, {"id": 2}, {"id": 3}, table=table, mode="scd2", cursor=Cursor(1))
         rows = [{"id": 1, "gone": True}, {"id": 2, "new": "x"}, {"id": 9, "gone": True}]
@@ -894,7 +1142,7 @@ class DestinationContract:
             raise RuntimeError("the run is over")
 
         for mode in ("replace", "append"):
-            row = {"id": "x" if self.widens else 2, "n": 2}
+            row = {"id": "x" if store.can.widens else 2, "n": 2}
             with pytest.raises(RuntimeError):
                 store.load(row, mode=mode, cursor=Cursor(2, 1), fence=fence)
         assert store.rows("id") == [[1]]
@@ -936,7 +1184,7 @@ class DestinationContract:
             for start in range(0, 300, 100):
                 staged.append([{"id": start + i} for i in range(100)], 100, str(start))
             staged.append(b"", 0, None, complete=True)
-            assert store.destination.load(TABLE, staged.segments(), "replace").rows == 300
+            assert store.destination.load(Order(TABLE, "replace", staged.segments())).rows == 300
         assert store.values("id") == list(range(300))
 
     # Reading

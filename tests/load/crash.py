@@ -23,16 +23,19 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb  # noqa: F401 # imported once, here, not again in each of hundreds of forks
 
+from connector_assets.load.destination import Destination, LoadsAhead
 from connector_assets.load.items import FEW
-from connector_assets.load.staging import Staging
-from connector_assets.load.table import Cursor, Destination, Table, WriteMode
+from connector_assets.load.order import Order
+from connector_assets.load.staging import staging as module
+from connector_assets.load.staging.staging import Staging
+from connector_assets.load.table import Cursor, Table, WriteMode
 from connector_assets.load.urls import destination_from_url
 from tests.postgres import serving_postgres
 
@@ -41,6 +44,8 @@ PAGE, PAGES = 400, 12
 ITEMS = FEW + 200
 # About what each phase takes in this harness, seconds: how long to wait in it before killing.
 LENGTHS = {"start": 0.02, "fetch": 0.05, "stage": 0.02, "load": 0.15, "commit": 0.06, "clean": 0.01}
+
+module._FILE_BYTES = 300_000  # two pages: so there is something to load ahead
 
 State = tuple[int, int, int, Any]
 
@@ -157,9 +162,20 @@ def row(number: int, version: int) -> dict[str, Any]:
 def run(trial: Trial, version: int, enter: Callable[[str], None]) -> None:
     """What a run does: go on from what is staged, stage the rest, load, clean up."""
     table, destination = trial.table, trial.destination()
-    with Staging(
-        trial.folder / "staging", connection="crash", stream=trial.mode, fingerprint=str(version)
-    ) as staged:
+    with (
+        Staging(
+            trial.folder / "staging",
+            connection="crash",
+            stream=trial.mode,
+            fingerprint=str(version),
+        ) as staged,
+        ExitStack() as held,
+    ):
+        ahead = None
+        if isinstance(destination, LoadsAhead) and not staged.rows:
+            ahead = destination.ahead(table, trial.mode, staged.ahead)
+        if ahead:
+            held.callback(ahead.close)
         expected = destination.read_cursor(table)
         if trial.version_at(expected) == version and not staged.rows:
             return enter("done")  # the last one died cleaning up: the vendor has nothing new
@@ -175,13 +191,17 @@ def run(trial: Trial, version: int, enter: Callable[[str], None]) -> None:
                 enter("stage")
                 last = number == PAGES
                 staged.append(rows, PAGE, None if last else str(number), last, version)
+                if ahead:
+                    ahead.offer(staged.done())
         enter("load")
-        destination.load(
-            table,
-            staged.segments(),
-            trial.mode,
-            trial.moves(version, expected),
-            fence=lambda: enter("commit"),
+        (ahead or destination).load(
+            Order(
+                table,
+                trial.mode,
+                staged.segments(),
+                trial.moves(version, expected),
+                fence=lambda: enter("commit"),
+            )
         )
         enter("clean")
         staged.clear()
@@ -257,8 +277,12 @@ def next_version(trial: Trial, rng: random.Random, kills: int) -> None:
     assert all(name.endswith((".lock", ".holder")) for name in left), left
 
 
-def crash(store: str, kills: int, seed: int, root: Path) -> Counter[str]:
-    """Kill runs of each write mode, at least `kills` in all; return how many died in which phase."""
+def crash(store: str, kills: int, seed: int, root: Path, *, first: bool) -> Counter[str]:
+    """Kill runs of each write mode, at least `kills` in all; return how many died in which phase.
+
+    With `first`, each is the first into its store, which a DuckDB file begins before all rows are
+    there.
+    """
     rng = random.Random(seed)
     modes: list[WriteMode] = ["replace", "append", "merge"]
     trials = [Trial(mode, root / mode, store) for mode in modes]
@@ -267,7 +291,7 @@ def crash(store: str, kills: int, seed: int, root: Path) -> Counter[str]:
     while sum(sum(trial.kills.values()) for trial in trials) < kills:
         for trial in trials:
             next_version(trial, rng, rng.randint(0, 5))
-            if trial.version == 6:  # tables grow: begin again
+            if first or trial.version == 6:  # tables grow: begin again
                 trial.begin_again()
     return sum((trial.kills for trial in trials), Counter())
 
@@ -275,10 +299,15 @@ def crash(store: str, kills: int, seed: int, root: Path) -> Counter[str]:
 @contextmanager
 def store_of(kind: str) -> Iterator[str]:
     """The kind of store itself, or the URL of a server of its own."""
+    if kind.startswith("delta"):  # what is imported is imported once, as DuckDB is above
+        import deltalake  # noqa: F401
+    elif kind.startswith("iceberg"):
+        import pyiceberg.catalog.sql
+        import pyiceberg.io.pyarrow  # noqa: F401
     if kind != "postgresql":
         yield kind
         return
-    import connector_assets.load.postgres  # noqa: F401 # once, not again in each of the forks
+    import connector_assets.load.postgres.destination  # noqa: F401 # once, not again in each of the forks
 
     with serving_postgres() as url:
         yield url
@@ -286,14 +315,19 @@ def store_of(kind: str) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--store", choices=["duckdb", "parquet", "postgresql"], default="duckdb")
+    parser.add_argument(
+        "--store",
+        choices=["duckdb", "parquet", "postgresql", "delta+file", "iceberg+sqlite"],
+        default="duckdb",
+    )
+    parser.add_argument("--first", action="store_true")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     given = parser.parse_args()
     print(f"seed {given.seed}")
     with tempfile.TemporaryDirectory() as folder, store_of(given.store) as store:
         begun = time.monotonic()
-        died = crash(store, given.kills, given.seed, Path(folder))
+        died = crash(store, given.kills, given.seed, Path(folder), first=given.first)
         print(
             f"{sum(died.values())} kills in {time.monotonic() - begun:.0f} s, nothing lost or doubled"
         )

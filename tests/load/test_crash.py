@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.load.order import Order
 from connector_assets.load.table import Cursor
 from connector_assets.load.urls import destination_from_url
 from tests.load.contract import TABLE, Store
@@ -21,11 +22,22 @@ KILLS = [pytest.param(6, id="some"), pytest.param(250, id="many", marks=pytest.m
 
 
 @pytest.mark.parametrize("kills", KILLS)
-@pytest.mark.parametrize("store", ["duckdb", "parquet", "postgresql"])
+@pytest.mark.parametrize(
+    "store",
+    [
+        "duckdb",
+        "duckdb --first",
+        "parquet",
+        "postgresql",
+        # A load into a lake takes four times as long.
+        pytest.param("delta+file", marks=pytest.mark.slow),
+        pytest.param("iceberg+sqlite", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_at_random_instants_nothing_is_lost_or_doubled(store: str, kills: int) -> None:
     # In a process of its own: it forks, and pytest's has threads.
     done = subprocess.run(
-        [sys.executable, "-m", "tests.load.crash", "--store", store, "--kills", str(kills)],
+        [sys.executable, "-m", "tests.load.crash", "--kills", str(kills), "--store", *store.split()],
         capture_output=True, text=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -36,7 +48,8 @@ FULL_DISK = """
 from connector_assets.errors import LoadError
 import resource, sys
 from pathlib import Path
-from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.load.order import Order
 from connector_assets.load.table import Cursor, Segment
 from tests.load.contract import TABLE
 path, rows = Path(sys.argv[1]), Path(sys.argv[2])
@@ -44,7 +57,7 @@ room = int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room,) * 2)
 try:
     segment = Segment(rows, 30_000, rows.stat().st_size)
-    DuckDBDestination(path).load(TABLE, [segment], "append", Cursor(2, 1))
+    DuckDBDestination(path).load(Order(TABLE, "append", [segment], Cursor(2, 1)))
 except LoadError as error:
     print(error)
 """
@@ -64,7 +77,7 @@ def test_a_full_disk_leaves_the_old_table(tmp_path: Path, room: int) -> None:
     assert done.stdout.startswith("crm.people: "), done.stdout + done.stderr
     assert store.values("id") == list(range(100))
     assert store.destination.read_cursor(TABLE) == 1
-    loaded = store.destination.load(TABLE, [segment], "append", Cursor(2, 1))
+    loaded = store.destination.load(Order(TABLE, "append", [segment], Cursor(2, 1)))
     assert loaded.rows == 30_100
 
 
@@ -72,14 +85,15 @@ FIRST_LOAD = """
 from connector_assets.errors import LoadError
 import os, resource, sys
 from pathlib import Path
-from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.load.order import Order
 from connector_assets.load.table import Segment
 from tests.load.contract import TABLE
 path, rows, room = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 segment = Segment(rows, 1, rows.stat().st_size)
 try:
-    DuckDBDestination(path).load(TABLE, [segment], "replace")
+    DuckDBDestination(path).load(Order(TABLE, "replace", [segment]))
 except LoadError as error:
     print(error, flush=True)
 os.kill(os.getpid(), 9)
@@ -100,7 +114,7 @@ def test_a_first_load_that_dies_while_it_makes_the_file_can_be_run_again(
     )  # fmt: skip
     assert ": " in done.stdout, done.stdout + done.stderr
     assert store.destination.read_cursor(TABLE) is None
-    assert store.destination.load(TABLE, [segment], "replace").rows == 1
+    assert store.destination.load(Order(TABLE, "replace", [segment])).rows == 1
     assert not list(tmp_path.glob("*.new*"))
 
 
@@ -118,6 +132,7 @@ FULL_LAKE = """
 from connector_assets.errors import LoadError
 import resource, sys
 from pathlib import Path
+from connector_assets.load.order import Order
 from connector_assets.load.table import Cursor, Segment
 from connector_assets.load.urls import destination_from_url
 from tests.load.contract import TABLE
@@ -125,7 +140,7 @@ url, rows = sys.argv[1], Path(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
 try:
     segment = Segment(rows, 30_000, rows.stat().st_size)
-    destination_from_url(url).load(TABLE, [segment], "append", Cursor(2, 1))
+    destination_from_url(url).load(Order(TABLE, "append", [segment], Cursor(2, 1)))
 except LoadError as error:
     print(error)
 """
@@ -155,13 +170,15 @@ def test_a_full_disk_leaves_the_old_table_in_other_stores(
         assert "Traceback" not in done.stderr
         assert store.values("id") == list(range(100))
         assert store.destination.read_cursor(TABLE) == 1
-        assert store.destination.load(TABLE, [segment], "append", Cursor(2, 1)).rows == 30_100
+        assert (
+            store.destination.load(Order(TABLE, "append", [segment], Cursor(2, 1))).rows == 30_100
+        )
 
 
 FULL_FOLDER = """
 import resource, sys
 from pathlib import Path
-from connector_assets.load.folders import LocalFolder
+from connector_assets.load.files.folders import LocalFolder
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16,) * 2)
 folder = LocalFolder(Path(sys.argv[1]))
 for step in (lambda: folder.put("a/b.parquet", Path(sys.argv[2])), lambda: folder.replace("a/m", bytes(1 << 20))):
@@ -189,7 +206,9 @@ def test_a_load_to_files_first_sweeps_what_came_to_nothing(tmp_path: Path) -> No
     store = Store(destination_from_url(f"parquet:///{tmp_path}/lake"), tmp_path / "staged")
     store.load({"id": 1})
     folder = tmp_path / "lake" / TABLE.schema / TABLE.name
-    strays = [folder / name for name in (".000002-aa.parquet", "000002-bb.parquet", ".tmp1")]
+    strays = [
+        folder / name for name in (".000002-aa.parquet", "000002-bb.parquet", ".manifest-a1b2c3_d")
+    ]
     for path in strays:
         path.write_bytes(bytes(10))
 
@@ -197,6 +216,6 @@ def test_a_load_to_files_first_sweeps_what_came_to_nothing(tmp_path: Path) -> No
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        store.destination.load(TABLE, store.segments({"id": 2}), "append", fence=gone)
+        store.destination.load(Order(TABLE, "append", store.segments({"id": 2}), fence=gone))
     assert not [path for path in strays if path.exists()]
     assert store.values("id") == [1]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from connector_assets.errors import LoadError
-from connector_assets.load.duckdb import DuckDBDestination
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.load.order import Order
 from connector_assets.load.table import Segment, Table, WriteMode
 
 ROWS = 260_000
@@ -33,7 +34,7 @@ def test_without_a_key_every_row_arrives_once(
     tmp_path: Path, segment: Segment, mode: WriteMode
 ) -> None:
     destination = DuckDBDestination(tmp_path / "data.duckdb")
-    assert destination.load(Table("crm", "people"), [segment], mode).rows == ROWS
+    assert destination.load(Order(Table("crm", "people"), mode, [segment])).rows == ROWS
     sql = "select count(distinct n), sum(id), count(*) filter (says = 'last') from crm.people"
     half = ROWS // 2
     assert destination.query(sql)[1] == [(ROWS, half * (half - 1), half)]
@@ -44,7 +45,9 @@ def test_by_key_the_row_that_came_last_wins(
     tmp_path: Path, segment: Segment, mode: WriteMode
 ) -> None:
     destination = DuckDBDestination(tmp_path / "data.duckdb")
-    assert destination.load(Table("crm", "people", ("id",)), [segment], mode).rows == ROWS // 2
+    assert (
+        destination.load(Order(Table("crm", "people", ("id",)), mode, [segment])).rows == ROWS // 2
+    )
     sql = "select says, count(distinct id) from crm.people group by says"
     assert destination.query(sql)[1] == [("last", ROWS // 2)]
 
@@ -54,7 +57,7 @@ def test_the_first_row_that_does_not_fit_is_named_wherever_it_is(
 ) -> None:
     table = Table("crm", "people", columns={"says": "integer"})
     with pytest.raises(LoadError, match=r'row 1: column "says" has a value that is not exactly'):
-        DuckDBDestination(tmp_path / "data.duckdb").load(table, [segment], "replace")
+        DuckDBDestination(tmp_path / "data.duckdb").load(Order(table, "replace", [segment]))
     late = Table("crm", "people", columns={"n": "integer", "id": "utinyint"})
     with pytest.raises(LoadError, match=r'row 257: column "id" has a value that is not exactly'):
-        DuckDBDestination(tmp_path / "data.duckdb").load(late, [segment], "replace")
+        DuckDBDestination(tmp_path / "data.duckdb").load(Order(late, "replace", [segment]))

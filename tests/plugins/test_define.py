@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from connector_assets.connection import Connection
-from connector_assets.connector import Batch, Check
 from connector_assets.errors import Cancelled, ConfigError, ConnectorError, ResponseError, SpecError
 from connector_assets.plugins.define import define_connector
+from connector_assets.project.connection import Connection
+from connector_assets.reading.connector import Batch, Check
 
 SECRET = "pw-8f2c11"
 

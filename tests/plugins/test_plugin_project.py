@@ -53,6 +53,8 @@ def test_it_is_listed_beside_specs(cli, numbers, monkeypatch):  # noqa: F811 - t
         "displayName": "Numbers",
         "source": None,
         "streams": ["small", "large"],
+        "sendsTo": [],
+        "reads": ["NUMBERS__COUNT", "NUMBERS__PASSWORD"],
         "set": ["NUMBERS__PASSWORD"],
         "missing": ["NUMBERS__COUNT"],
     }
@@ -60,7 +62,9 @@ def test_it_is_listed_beside_specs(cli, numbers, monkeypatch):  # noqa: F811 - t
 
 
 def test_it_is_checked_read_and_loaded(cli, numbers):  # noqa: F811 - the fixture
-    assert cli("check", "numbers").out == "numbers: ok, the password is checked\n"
+    assert cli("check", "numbers").out == (
+        "numbers: reads NUMBERS__COUNT, NUMBERS__PASSWORD\nnumbers: ok, the password is checked\n"
+    )
     done = cli("read", "numbers", "large", "--format", "jsonl")
     assert len(done.out.splitlines()) == 1200
     assert json.loads(done.out.splitlines()[7]) == {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -13,15 +15,12 @@ from connector_assets.plugins.registry import (
     connector_registry,
     import_plugins,
 )
+from tests.shop import shop_spec
 
-SPEC = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+SPEC = shop_spec("""
 endpoints: [{id: items, url: "https://api.example.com/items"}]
 read: {primary: items}
-"""
+""")
 
 
 def plugin(connector_id):
@@ -79,6 +78,55 @@ def test_what_is_invalid_never_enters(registry):
     with pytest.raises(SpecError):
         registry.register_yaml(SPEC.replace("primary: items", "primary: itms"), replace=True)
     assert registry.get("shop").read.primary == "items"
+
+
+def test_the_version_grows_with_what_changes_and_with_nothing_else(registry):
+    seen = [registry.version]
+
+    def changed():
+        seen.append(registry.version)
+        return seen[-1] != seen[-2]
+
+    registry.register_yaml(SPEC)
+    assert changed()
+    registry.register_yaml(SPEC, replace=True)
+    assert not changed()
+    registry.register_yaml(SPEC.replace("Shop", "Other"), replace=True)
+    assert changed()
+    registry.register_yaml(SPEC.replace("Shop", "Other"), source="specs/shop.yaml")
+    assert changed()
+    for text in (SPEC.replace("https://", "ftp://"), SPEC):
+        with pytest.raises(SpecError):
+            registry.register_yaml(text)
+        assert not changed()
+    registry.unregister("shop")
+    assert changed()
+    registry.unregister("shop")
+    assert not changed()
+
+
+def test_threads_share_a_registry(registry):
+    """Of many that want one id, one gets it; whoever looks meanwhile sees whole connectors only."""
+    texts = [SPEC.replace("Shop", f"Shop {n}") for n in range(20)]
+    begin = Barrier(20)
+
+    def register(text):
+        begin.wait()
+        for _ in range(20):
+            assert all(one in registry for one in registry.ids())
+        try:
+            return registry.register_yaml(text).display_name
+        except SpecError:
+            return None
+
+    with ThreadPoolExecutor(20) as threads:
+        names = [name for name in threads.map(register, texts) if name]
+    assert names == [registry.get("shop").display_name]
+    assert registry.version == 1
+    with ThreadPoolExecutor(20) as threads:
+        made = list(threads.map(lambda one: registry.register_yaml(one, replace=True), texts))
+    assert registry.get("shop") in made
+    assert registry.ids() == ("shop",)
 
 
 def test_what_is_unregistered_is_gone_and_may_come_again(registry):

@@ -10,9 +10,9 @@ import pytest
 from connector_assets.errors import (
     ConnectorError,
 )
-from connector_assets.runtime.client import Client, Limits
-from connector_assets.runtime.guard import Guard
-from connector_assets.runtime.request import Request
+from connector_assets.runtime.guard.guard import Guard
+from connector_assets.runtime.http.client import Client, Limits
+from connector_assets.runtime.http.request import Request
 
 QUICK = Limits(connect_s=2, read_s=0.5, total_s=1.5)
 

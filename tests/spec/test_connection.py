@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from connector_assets.errors import SpecError
-from connector_assets.spec.cron import check_cron
 from connector_assets.spec.document import parse_connection
-from connector_assets.spec.stream import Stream
+from connector_assets.spec.names.cron import check_cron
+from connector_assets.spec.stream.stream import Stream
 from tests.spec.documents import SEED
 
 MINIMAL = 'kind: connection\nversion: "1.0"\nid: crm\nconnector: salesforce_rest\n'
@@ -61,10 +61,10 @@ def test_a_connection_says_what_changes_in_a_stream():
     assert connection.overridden(CONTACT) == CONTACT
     assert connection.vars_of("Account")["soql"].source == "x"
     assert connection.vars_of("Contact")["soql"].names == {"resourceType"}
-    assert connection.group_of("Account") == "sales"
-    assert connection.group_of("Contact") == "crm"
-    assert connection.owners_of("Contact") == ("data@example.com",)
-    assert connection.tags_of("Account") == {"domain": "sales", "tier": "gold"}
+    assert connection.asset_settings("Account").group == "sales"
+    assert connection.asset_settings("Contact").group == "crm"
+    assert connection.asset_settings("Contact").owners == ("data@example.com",)
+    assert connection.asset_settings("Account").tags == {"domain": "sales", "tier": "gold"}
     assert connection.schedule_of("Account") == "0 6 * * mon-fri"
     assert connection.config["start"].source == "2024-01-01"
     assert connection.secrets["accessToken"].env == "CRM_TOKEN"
@@ -89,7 +89,7 @@ FAULTS = [
     ("config: {item: 1}", "config.item: is a name that templates have already; choose another"),
     ("vars: {1a: x}", "vars.1a: must be a name of letters, digits and underscores"),
     ('config: {a: "{{secrets.x}}"}',
-     'config.a: "secrets.x" must not stand here; secrets go in auth, headers, params and body'),
+     'config.a: "secrets.x" must not stand here; secrets go in auth, url, headers, params and body'),
     ('vars: {a: "{{item.x}}"}',
      'vars.a: nothing gives "item.x" a value here; it comes with forEach'),
     ("streams: []", "streams: must not be empty; leave it out to read all"),

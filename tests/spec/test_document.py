@@ -6,7 +6,7 @@ import pytest
 
 from connector_assets.errors import SpecError
 from connector_assets.spec.document import load_connector, parse_connector, read_connector
-from connector_assets.spec.yaml_source import MAX_FAULTS
+from connector_assets.spec.yaml.yaml_source import MAX_FAULTS
 from tests.spec.documents import SEED, faults, lines, with_
 
 
@@ -35,7 +35,7 @@ from tests.spec.documents import SEED, faults, lines, with_
         ),
         (
             ("    params:\n      q: all", "    verb: x"),
-            "endpoints.0.verb: is not a known key; use one of baseUrl, method, params, headers, body",
+            "endpoints.0.verb: is not a known key; use one of id, url, description, job, conditional",
             (12, 5),
         ),
         (

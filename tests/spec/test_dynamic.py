@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector_assets.errors import SpecError
-from connector_assets.load.names import table_name
+from connector_assets.load.files.store_names import table_name
 from connector_assets.spec.dynamic import (
     Listed,
     Locked,

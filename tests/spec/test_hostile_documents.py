@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector_assets.spec.document import parse_connection, parse_connector
-from connector_assets.spec.excerpt import render_fault
-from connector_assets.spec.yaml_source import MAX_FAULTS, read_yaml
-from connector_assets.spec.yaml_text import MAX_BYTES
+from connector_assets.spec.yaml.excerpt import render_fault
+from connector_assets.spec.yaml.yaml_source import MAX_FAULTS, read_yaml
+from connector_assets.spec.yaml.yaml_text import MAX_BYTES
+from tests.shop import shop_spec
 from tests.spec.documents import SEED, faults, with_
 from tests.spec.test_connection import FULL as CONNECTION
 
@@ -158,11 +159,7 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 
-CONNECTOR = """
-kind: connector
-version: "1.0"
-id: shop
-displayName: Shop
+CONNECTOR = shop_spec("""
 config: {a: {type: integer, default: 1, pattern: "1"}, regions: {type: list}}
 secrets: {k: {}}
 origins: ["https://files.example.com"]
@@ -197,7 +194,7 @@ read:
       fields: {add: {n: "{{record.y}}"}, cast: {n: text}, rename: {o: p}}
       columns: {id: bigint}
     - {name: p, forEach: [{values: "{{config.regions}}", as: region}]}
-"""
+""")
 
 
 def test_the_document_that_is_changed_is_valid_itself():

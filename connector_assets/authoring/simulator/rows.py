@@ -1,0 +1,255 @@
+"""Rows that are always the same, with every field that the spec's streams say something of."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from connector_assets.authoring.simulator import positions
+from connector_assets.authoring.simulator.documents import get, put, steps_of
+from connector_assets.authoring.simulator.made_up import names_in
+from connector_assets.authoring.simulator.positions import Position
+from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.stream.stream import Stream
+
+_DAY = dt.timedelta(days=1)
+_COMPARED = re.compile(
+    r"(record\.[\w.]+)\s*(==|!=|>=|<=|>|<)\s*('[^']*'|\"[^\"]*\"|[\d.]+|true|false|null|none)"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as the server has it; `keys` are those of its rows in the table, `at` its position."""
+
+    data: dict[str, Any]
+    keys: tuple[tuple[Any, ...], ...]
+    at: Position | None
+
+
+@dataclass
+class StreamRows:
+    """The rows of one stream; of a child, by the values of its items. `grown` counts later ones."""
+
+    spec: ConnectorSpec
+    stream: Stream
+    page_size: int
+    now: dt.datetime
+    grown: int = 0
+    drift: bool = False
+    _kept: dict[tuple[str, ...], list[Row]] = field(default_factory=dict)
+
+    def of(self, item: tuple[str, ...], number: int) -> list[Row]:
+        """The rows of the item with that number; `()` and 0 where a stream has no items."""
+        key = (*item, str(self.grown))
+        if key not in self._kept:
+            self._kept[key] = list(self._made(item, number))
+        return self._kept[key]
+
+    def _count(self, item: tuple[str, ...], number: int) -> int:
+        is_parent = any(self.stream.name in one.parents for one in self.spec.streams)
+        if not item:
+            return min(2 * self.page_size + 3, 12) if is_parent else 2 * self.page_size + 3
+        if number == 0:
+            return min(self.page_size + 2, 6) if is_parent else self.page_size + 2
+        return 0 if number == 1 else 1 + number % 3
+
+    def _made(self, item: tuple[str, ...], number: int) -> Iterator[Row]:
+        count = self._count(item, number)
+        for index in range(count + (self.grown if count else 0)):
+            is_new = index >= count
+            yield self._row(item, index, count, is_new=is_new)
+
+    def _row(self, item: tuple[str, ...], index: int, count: int, *, is_new: bool) -> Row:
+        at = self._position(index, count, is_new=is_new)
+        name = "-".join((*item, str(index + 1)))
+        row: dict[str, Any] = {}
+        for path, kind in self.shape.items():
+            row = put(row, steps_of(path), self._value(path, kind, name, index, item))
+        incremental = self.stream.incremental
+        if (
+            incremental
+            and incremental.cursor_field
+            and at is not None
+            and not self.stream.made_cursor
+        ):
+            value = positions.written(at, incremental.cursor_format)
+            row = put(row, steps_of(incremental.cursor_field.source), value)
+        data, expanded = self._expanded(row)
+        return Row(data, tuple(tuple(row_key(one, self.key_paths)) for one in expanded), at)
+
+    def _expanded(self, row: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The row with its lists, and the rows that it becomes: two for the first list."""
+        data, rows = row, [row]
+        for number, one in enumerate(self.stream.expansions):
+            steps = steps_of(one.path)
+            element = get(row, steps) or {"part": 1}
+            elements = [element] if number else [element, _second(element)]
+            data = put(data, steps, elements)
+            rows = [put(made, steps, each) for made in rows for each in elements]
+        return data, rows
+
+    @cached_property
+    def key_paths(self) -> list[str]:
+        """The paths of the primary key in the server's rows."""
+        return [self.stream.fields.sent_name(path) for path in self.stream.primary_key]
+
+    @cached_property
+    def shape(self) -> dict[str, str]:
+        """The paths of a row's fields, with what each holds: a type, or `key`."""
+        stream, fields = self.stream, self.stream.fields
+        found = {"name": "text"} if not stream.column_types else {}
+        for name, column in stream.column_types.items():
+            found[fields.sent_name(name)] = column
+        read = {name for name in names_in(stream) if name.startswith("record.")}
+        found |= {name.removeprefix("record."): "text" for name in sorted(read)}
+        found |= dict.fromkeys(self._asked_by_children(), "key")
+        pagination = self.spec.endpoint_of(stream).pagination
+        last = getattr(pagination, "last_record_field", None)
+        if last is not None:
+            found[last.source] = "key"
+        found |= {path: "cast" for path in fields.cast if "*" not in path and "[" not in path}
+        made = set(fields.add)
+        found |= {path: "key" for path in self.key_paths if path not in made}
+        cut = [path for path in found if any(one.startswith(f"{path}.") for one in found)]
+        return {path: kind for path, kind in found.items() if path not in cut}
+
+    def _asked_by_children(self) -> Iterator[str]:
+        for child in self.spec.streams:
+            for parent in (one for each in child.for_each for one in each.parents):
+                if parent.stream == self.stream.name:
+                    for path in (parent.field, *parent.include):
+                        yield self.stream.fields.sent_name(path)
+
+    @cached_property
+    def _fitting(self) -> dict[str, Any]:
+        """Values that `where` keeps and `deletedWhen` leaves, as far as they say it plainly."""
+        found: dict[str, Any] = {}
+        for condition, wanted in ((self.stream.where, True), (self.stream.deleted_when, False)):
+            source = condition.source if condition else ""
+            compared = _COMPARED.findall(source)
+            for name, sign, literal in compared:
+                equal = (sign in ("==", ">=", "<=")) == wanted
+                value = _literal(literal)
+                found[name.removeprefix("record.")] = (
+                    value if equal else _other(value, sign, wanted)
+                )
+            if condition and not compared:
+                for name in condition.names:
+                    found[name.removeprefix("record.")] = wanted
+        return found
+
+    def _value(self, path: str, kind: str, name: str, index: int, item: Sequence[str]) -> Any:
+        if path in self._fitting:
+            return self._fitting[path]
+        kind = kind.lower()
+        if kind == "key":
+            typed = self.stream.column_types.get(self.stream.fields.own_name(path), "").lower()
+            is_number = not item and (typed.startswith(("int", "bigint")) or path in ("id", "Id"))
+            return index + 1 if is_number else f"{path[:1]}{name}"
+        if kind == "cast":
+            return _CAST.get(self.stream.fields.cast[path], "text")
+        return next(
+            (make(index) for start, make in _BY_TYPE if kind.startswith(start)), f"{path} {name}"
+        )
+
+    def _position(self, index: int, count: int, *, is_new: bool) -> Position | None:
+        incremental = self.stream.incremental
+        if incremental is None:
+            return None
+        kind = positions.kind_of(incremental)
+        if kind == "number":
+            return float(1_000 + index)
+        if kind == "text":
+            return f"01{index:08d}"
+        if is_new:
+            return self.now - _DAY / 2 + dt.timedelta(minutes=index)
+        start = self._start()
+        step = (self.now - _DAY - start) / (count + 1)
+        return (start + step * (index + 1)).replace(microsecond=0)
+
+    def _start(self) -> dt.datetime:
+        given = getattr(self.stream.incremental, "start", None)
+        source = getattr(given, "source", given)
+        try:
+            start = positions.read(str(source), "time")
+        except positions.NoPosition:
+            start = None
+        known = isinstance(start, dt.datetime) and start < self.now - 3 * _DAY
+        return start if known and isinstance(start, dt.datetime) else self.now - 30 * _DAY
+
+
+def _second(element: Any) -> Any:
+    if not isinstance(element, dict):
+        return f"{element}b"
+    return {
+        key: value + 100_000
+        if isinstance(value, int) and not isinstance(value, bool)
+        else f"{value}b"
+        for key, value in element.items()
+    }
+
+
+def row_key(row: Mapping[str, Any], paths: Sequence[str]) -> Iterator[Any]:
+    """The values at `paths`, which are plain."""
+    for path in paths:
+        value: Any = row
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        yield value
+
+
+_BY_TYPE = (
+    ("bool", lambda index: index % 2 == 0),
+    ("big", lambda index: index * 10),
+    ("int", lambda index: index * 10),
+    ("small", lambda index: index % 100),
+    ("tiny", lambda index: index % 100),
+    ("hugeint", lambda index: index * 10),
+    ("decimal", float),
+    ("numeric", float),
+    ("double", lambda index: index + 0.5),
+    ("float", lambda index: index + 0.5),
+    ("real", lambda index: index + 0.5),
+    ("timestamp", lambda index: f"2024-03-0{index % 9 + 1}T12:00:00Z"),
+    ("datetime", lambda index: f"2024-03-0{index % 9 + 1}T12:00:00Z"),
+    ("date", lambda index: f"2024-03-0{index % 9 + 1}"),
+    ("time", lambda index: f"12:0{index % 10}:00"),
+    ("json", lambda index: {"n": index}),
+    ("uuid", lambda index: f"00000000-0000-4000-8000-{index:012d}"),
+)
+_CAST = {
+    "text": 7,
+    "integer": "7",
+    "decimal": "7.10",
+    "boolean": "true",
+    "date": "2024-03-01",
+    "timestamp": "2024-03-01T12:00:00Z",
+    "epoch": 1_709_294_400,
+    "epoch_ms": 1_709_294_400_000,
+    "json": '{"a": 1}',
+}
+
+
+def _literal(text: str) -> Any:
+    if text[0] in "'\"":
+        return text[1:-1]
+    if text in ("true", "false"):
+        return text == "true"
+    if text in ("null", "none"):
+        return None
+    return float(text) if "." in text else int(text)
+
+
+def _other(value: Any, sign: str, wanted: bool) -> Any:
+    """A value that is not `value`: above it where that is wanted, else below or beside."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        above = (sign == ">") == wanted
+        return value + 1 if above or sign == "!=" else value - 1
+    return "other" if value is None or isinstance(value, str) else None

@@ -1,0 +1,220 @@
+"""What is done with a connector while it is written: looked at, previewed, checked, planned.
+
+A connector is one of the project by its id, or a document that is not written yet. Its values come
+from the environment and from connections, as for a load: whoever asks names secrets, and sees none.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from connector_assets.authoring.answers import cut, fitting
+from connector_assets.authoring.imports.source import Fetch, Source, fetched_by, open_source
+from connector_assets.authoring.simulator.report import Report
+from connector_assets.authoring.simulator.trial import Look, tried
+from connector_assets.authoring.simulator.wire import CannotSimulate
+from connector_assets.authoring.specs_folder import MAX_LISTED, SpecsFolder
+from connector_assets.errors import BlockedError, Cancelled, ConfigError, ConnectorError
+from connector_assets.project.connection import Connection
+from connector_assets.project.project import discover
+from connector_assets.project.settings import folders, private_hosts, setting
+from connector_assets.project.spec_files import refuse_id_of_connection
+from connector_assets.reading.connector import Batch, Check, ReadContext, lasting
+from connector_assets.reading.rows_in_batches import closing_if_closable
+from connector_assets.reading.yaml_connector import YamlConnector
+from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.spec.document import read_connector
+
+PATIENCE_S = 60.0
+"""How long a look at an API may take."""
+LOOKS: tuple[Look, ...] = ("twice", "killed", "disturbed", "repeated")
+_TRIES = 2
+_REQUESTS = 20
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """One project, as an assistant works on it; `root` is the only folder it may read files of."""
+
+    folder: SpecsFolder
+    environ: Mapping[str, str] = field(repr=False)
+    root: Path = field(default_factory=Path.cwd)
+
+    @cached_property
+    def runtime(self) -> HttpRuntime:
+        """What sends all requests: the operator's guard and limits hold."""
+        return HttpRuntime(
+            allow_private=private_hosts(self.environ),
+            state=setting("STATE", self.environ),
+            max_attempts=_TRIES,
+        )
+
+    @property
+    def fetch(self) -> Fetch:
+        """The way to a document on the web."""
+        return fetched_by(self.runtime)
+
+    def chosen(self, connector: str = "", yaml: str = "") -> Connection:
+        """The connection that an id or a document stands for; raises a ConnectorError."""
+        if bool(connector.strip()) == bool(yaml.strip()):
+            raise ConfigError("give one of both: the id of a connector, or yaml", where="id")
+        return self._drafted(yaml) if yaml.strip() else self._known(connector.strip())
+
+    def source(self, given: str) -> Source:
+        """A document to import: its URL, its text, or the path of a file below the project."""
+        if "\n" in given or given.lstrip()[:1] == "{" or given.lstrip().startswith("curl "):
+            return Source("the text", given.encode("utf-8", "replace"))
+        if given.lower().startswith(("http://", "https://")):
+            return open_source(given, fetch=self.fetch)
+        return open_source(str(self._below(given)))
+
+    def preview(
+        self, connection: Connection, stream: str = "", *, limit: int = 10, room: int = 8_000
+    ) -> dict[str, Any]:
+        """The first rows of a stream and the requests for them, secrets masked in both."""
+        reading = self._opened(connection, stream)
+        requests: list[str] = []
+        reading = replace(reading, on_request=requests.append)
+        told: dict[str, Any] = {"ok": True, "stream": reading.stream.name}
+        rows: list[Any] = []
+        more = False
+        try:
+            read = connection.connector.read(reading)
+            with _patient(reading), closing_if_closable(read):
+                for batch in lasting(read):
+                    rows += _rows(batch, limit - len(rows))
+                    more = len(rows) >= limit and not (batch.complete and batch.count <= limit)
+                    if len(rows) >= limit:
+                        break
+        except ConnectorError as error:
+            told |= {"ok": False, "errors": [reading.secrets.mask(str(error))]}
+        shown, left = fitting((cut(reading.secrets.mask_data(row)) for row in rows), room)
+        notes = [*reading.stats.notes, *reading.stats.lacks]
+        return told | {
+            "rows": shown,
+            "more": more or bool(left) or reading.stats.truncated,
+            "requests": [reading.secrets.mask(one) for one in requests[:_REQUESTS]],
+            "notes": [reading.secrets.mask(one) for one in notes],
+        }
+
+    def check(self, connection: Connection, stream: str = "") -> dict[str, Any]:
+        """Whether the connection works, and if not, which part of it."""
+        try:
+            reading = self._opened(connection, stream)
+            with _patient(reading):
+                outcome = connection.connector.check(reading)
+            message = reading.secrets.mask(outcome.message)
+        except ConnectorError as error:
+            outcome = Check.of(error)
+            message = outcome.message
+        names = ", ".join(connection.variable(name) for name in outcome.secrets)
+        told = {"ok": outcome.ok, "message": f"{message} ({names})" if names else message}
+        if not outcome.ok:
+            told |= {"failed": outcome.failed, "errors": [told["message"]]}
+        return told | {"reads": connection.reads(), "sendsTo": connection.sends_to()}
+
+    def simulate(
+        self,
+        connector: str = "",
+        yaml: str = "",
+        *,
+        streams: Sequence[str] = (),
+        config: Mapping[str, str] | None = None,
+        looks: Sequence[Look] = LOOKS,
+    ) -> Report:
+        """The connector run against a fake of its API; nothing is sent to the vendor."""
+        if not yaml.strip():
+            yaml = self.folder.text_of(self.chosen(connector).connector.id)
+        data = dict(read_connector(yaml).yaml.data)
+        try:
+            return tried(data, tuple(streams), config=config, looks=looks)
+        except CannotSimulate as error:
+            raise ConfigError(f"cannot be simulated: {error}", where=str(data["id"])) from None
+
+    def plan(self, connection: Connection, stream: str = "", *, probe: bool = False) -> Any:
+        """How many requests a load will send; nothing is sent unless `probe`."""
+        from connector_assets.authoring.planned import Planning, plain_plans
+        from connector_assets.load.urls import destination_from_url
+
+        own = connection.document.destination if connection.document else None
+        url = own or setting("DESTINATION", self.environ)
+        planning = Planning(connection, destination_from_url(url))
+        names = [stream] if stream else [one.name for one in connection.streams()]
+        plans = [planning.plan(name, probe=probe) for name in names]
+        return plain_plans(connection.id, plans)
+
+    def _opened(self, connection: Connection, stream: str) -> ReadContext[Any]:
+        streams = connection.streams()
+        if not stream and not streams:
+            raise connection.not_discovered()
+        return connection.open(stream or streams[0].name, preview=True)
+
+    def _drafted(self, yaml: str) -> Connection:
+        spec = self.folder.tried(yaml)
+        refuse_id_of_connection(read_connector(yaml), folders(self.environ)[1])
+        return Connection(spec.id, YamlConnector(spec, self.runtime), environ=self.environ)
+
+    def _known(self, connector: str) -> Connection:
+        project = discover(
+            self.folder.path,
+            folders(self.environ)[1],
+            runtime=self.runtime,
+            environ=self.environ,
+            plugins=self.folder.registry.connectors(self.runtime),
+        )
+        found = project.connection(connector)
+        if found is not None:
+            return found
+        for broken in project.broken:
+            if connector in (broken.id, broken.path.stem):
+                raise broken.error
+        known = ", ".join([one.id for one in project.connections][:MAX_LISTED]) or "none"
+        raise ConfigError(f'"{connector[:80]}" is no connector', fix=f"known are: {known}")
+
+    def _below(self, given: str) -> Path:
+        """A file of the project: a model reads no other, and nothing hidden."""
+        try:
+            path = (self.root / given).resolve()
+            inner = path.relative_to(self.root.resolve())
+            hidden = any(part.startswith(".") for part in inner.parts)
+            there = path.is_file()
+        except (OSError, ValueError, RuntimeError):
+            hidden, there = True, False
+        if hidden or not there:
+            what = "is no URL, no document and no file of this project"
+            raise BlockedError(what, where="source", fix="give the text of the document instead")
+        return path
+
+
+@contextmanager
+def _patient(reading: ReadContext[Any]) -> Iterator[None]:
+    """Ends the read where it takes longer than anyone waits."""
+    timer = threading.Timer(PATIENCE_S, reading.cancel.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except Cancelled:
+        what = f"took longer than {PATIENCE_S:g} s, and was ended"
+        raise ConfigError(what, where=reading.label, fix="look at fewer rows") from None
+    finally:
+        timer.cancel()
+
+
+def _rows(batch: Batch, limit: int) -> list[Any]:
+    """The first rows of a batch as plain data."""
+    from connector_assets.load.staging.rows import encode
+
+    rows = batch.rows
+    if not isinstance(rows, bytes):
+        plain = rows if isinstance(rows, list | tuple) else rows.slice(0, limit).to_pylist()
+        rows = encode(plain[:limit], len(plain[:limit]), where="preview").data
+    return [msgspec.json.decode(line) for line in rows.split(b"\n", limit)[:limit] if line]

@@ -1,0 +1,421 @@
+"""A project's files: every spec and connection of its folders, the broken ones beside the good."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connector_assets.errors import Fault, SpecError
+from connector_assets.load.files.store_names import table_name
+from connector_assets.project.connection import Connection
+from connector_assets.project.partitioned import parent_partitions
+from connector_assets.project.spec_files import (
+    SUFFIXES,
+    Broken,
+    SpecFiles,
+    claims_of,
+    documents,
+    listed,
+    others,
+    read_specs,
+    readable,
+    refuse_id_of_connection,
+    refuse_shared_id,
+    streams_of,
+    taken,
+    written_ids,
+)
+from connector_assets.reading.connector import Connector
+from connector_assets.reading.yaml_connector import YamlConnector
+from connector_assets.runtime.guard.origins import unpinned
+from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.spec.checks.model_faults import Finding, in_order, near
+from connector_assets.spec.component import (
+    attributes_of,
+    is_component,
+    project_of,
+    read_component,
+)
+from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.document import (
+    is_connection,
+    parse_connector,
+    read_connection,
+    read_connector,
+)
+from connector_assets.spec.dynamic import LOCK_SUFFIX, Locked, discovered, lock_path
+from connector_assets.spec.stream.stream import Stream
+from connector_assets.spec.yaml.yaml_source import YamlSource, read_yaml
+from connector_assets.spec.yaml.yaml_text import read_file
+
+if TYPE_CHECKING:
+    from connector_assets.spec.connection import ConnectionDocument
+
+ReadsLock = Callable[[Path, str], Sequence[Locked]]
+"""Gives the streams that a lock file has of a connection."""
+
+__all__ = [
+    "SUFFIXES",
+    "Broken",
+    "Project",
+    "connection_from_document",
+    "connection_from_file",
+    "discover",
+    "documents",
+    "locks",
+    "with_locked_streams",
+]
+
+
+@dataclass(frozen=True)
+class Project:
+    """What `discover` found; `connections` have unique ids, in order of their files."""
+
+    connections: tuple[Connection, ...] = ()
+    broken: tuple[Broken, ...] = ()
+
+    def connection(self, connection_id: str) -> Connection | None:
+        return next((one for one in self.connections if one.id == connection_id), None)
+
+
+@dataclass
+class _Finder:
+    runtime: HttpRuntime
+    environ: Mapping[str, str]
+    plugins: Mapping[str, Connector[Any]]
+    files: SpecFiles
+    locked: ReadsLock = discovered
+    connections: dict[str, Connection] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    """Ids that no connection may be made for: one names them, be it broken."""
+    broken: list[Broken] = field(default_factory=list)
+
+    def add_connections(self, paths: Sequence[Path]) -> None:
+        read, broken = readable(paths, read_connection)
+        self.broken += [self._made_out(one) for one in broken]
+        self.used.update(name for one in broken for name in _salvaged(one.path))
+        claims = claims_of(read)
+        for path, document in read:
+            name = document.spec.id
+            self.used.add(name)
+            try:
+                connection = self.bind(document.spec, path, document.yaml)
+                if len(claims[name]) > 1:
+                    raise taken(document, others(claims[name], path))
+            except SpecError as error:
+                self.broken.append(self._made_out(Broken(path, error, name)))
+            else:
+                self.connections[name] = connection
+
+    def _made_out(self, broken: Broken) -> Broken:
+        """With the streams that its connector has."""
+        data = _data(broken.path)
+        return replace(broken, data=data, streams=streams_of(data, broken.path, self.files))
+
+    def bind(
+        self, document: ConnectionDocument, path: Path, yaml: YamlSource | None = None
+    ) -> Connection:
+        """A connection document with its connector; SpecError where they do not fit.
+
+        `yaml` is its text, for the places of faults.
+        """
+        found = self._connector(document.connector, path)
+        if found is None:
+            fault = _placed(Finding(("connector",), self._unknown(document.connector)), yaml)
+            raise SpecError([fault], source=str(path))
+        connector, spec_path = found
+        self.used.add(connector.id)
+        connector, lock = with_locked_streams(connector, spec_path, document.id, self.locked)
+        connection = Connection(
+            document.id, connector, document, path, self.environ, lock, spec_path
+        )
+        faults = [_placed(one, yaml) for one in _misfits(connection, document)]
+        if faults:
+            raise SpecError(in_order(faults), source=str(path))
+        return connection
+
+    def _unknown(self, name: str) -> str:
+        if name in self.files.shared:
+            return f'"{name}" is the id of {listed(self.files.shared[name])}; give each its own'
+        known = ", ".join([*self.files.specs, *self.plugins]) or "none"
+        return f'"{name}" is not a connector; known are: {known}'
+
+    def _connector(self, name: str, path: Path) -> tuple[Connector[Any], Path | None] | None:
+        """The connector called `name`, and the file of its spec if it has one."""
+        if name in self.plugins:
+            return self.plugins[name], None
+        if name in self.files.specs:
+            spec, spec_path = self.files.specs[name]
+            return YamlConnector(spec, self.runtime), spec_path
+        target = path.parent / name
+        if name.endswith(SUFFIXES) and target.is_file():
+            self._refuse_shared(target)
+            spec = parse_connector(read_file(target), source=str(target))
+            return YamlConnector(spec, self.runtime), target
+        return None
+
+    def _refuse_shared(self, target: Path) -> None:
+        """Raise the error of a file whose id another file has, too, be it named by its path."""
+        for broken in self.files.broken:
+            if broken.id and broken.path.resolve() == target.resolve():
+                raise broken.error
+
+    def add_defaults(self) -> None:
+        """A connection for each connector that none names."""
+        named = {*self.used, *self.connections}
+        for spec, path in self.files.specs.values():
+            if spec.id in named:
+                continue
+            try:
+                made = _default(spec, path, self.runtime, self.environ, self.locked)
+            except SpecError as error:
+                self.broken.append(Broken(path, error))
+            else:
+                self.connections[spec.id] = made
+        for plugin in self.plugins.values():
+            if plugin.id not in named:
+                made = Connection(plugin.id, plugin, None, None, self.environ)
+                self.connections[plugin.id] = made
+
+
+def _salvaged(path: Path) -> Iterator[str]:
+    """The ids that a broken connection speaks of, as far as it can be read."""
+    yield path.stem
+    data = _data(path) or {}
+    for key in ("id", "connector"):
+        if isinstance(data.get(key), str):
+            yield data[key]
+
+
+def _data(path: Path) -> dict[str, Any] | None:
+    try:
+        data = read_yaml(read_file(path)).data
+    except SpecError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _misfits(connection: Connection, document: ConnectionDocument) -> Iterator[Finding]:
+    """What a connection says of its connector that it is not."""
+    if document.origins is not None:
+        yield from _unpinned(connection.connector, document.origins)
+    streams = {stream.name: stream for stream in connection.connector.streams()}
+    for name in document.streams or ():
+        path = ("streams", name)
+        if name in streams:
+            for key, message in document.misfits(streams[name]):
+                yield Finding((*path, *key.split(".")), message)
+            yield from _unread_parents(connection, document, streams[name])
+            if document.settings(name).watch and (reason := connection.unwatchable(streams[name])):
+                yield Finding((*path, "watch"), reason)
+        elif not connection.awaits_discovery:
+            known = ", ".join(streams)
+            yield Finding(path, f"is not a stream; use one of {known}", on_key=True)
+    if document.watch and all(map(connection.unwatchable, connection.streams())):
+        yield Finding(
+            ("watch",), "is for none of the streams: no small request tells their changes"
+        )
+    yield from _shared_tables(document, streams.values())
+    yield from _unknown_secrets(connection.connector, document)
+
+
+def _shared_tables(document: ConnectionDocument, streams: Iterable[Stream]) -> Iterator[Finding]:
+    """Streams that `table` puts into one: stores ignore case, and several characters become `_`."""
+    tables: dict[str, str] = {}
+    read = [one for one in streams if not document.streams or one.name in document.streams]
+    for stream in read:
+        name = table_name(document.overridden(stream).table_name).casefold()
+        other = tables.setdefault(name, stream.name)
+        if other != stream.name and (document.table or document.settings(stream.name).table):
+            own = ("streams", stream.name, "table")
+            path = own if document.settings(stream.name).table else ("table",)
+            yield Finding(
+                path, f'puts "{other}" and "{stream.name}" into one table; use {{{{stream}}}}'
+            )
+
+
+def _unread_parents(
+    connection: Connection, document: ConnectionDocument, stream: Stream
+) -> Iterator[Finding]:
+    each = parent_partitions(connection, stream)
+    for parent in each.parents if each else ():
+        if document.streams is not None and parent.stream not in document.streams:
+            text = f'are rows of "{parent.stream}", which this connection does not read; add it'
+            yield Finding(("streams", stream.name, "partitions"), text)
+
+
+def _unknown_secrets(connector: Connector[Any], document: ConnectionDocument) -> Iterator[Finding]:
+    known = sorted(connector.known_secrets()) if document.secrets else ()
+    for name in document.secrets:
+        if name not in known:
+            meant = near(name, known)
+            listed_ = f"use one of {', '.join(known)}" if known else "it takes none"
+            hint = f'did you mean "{meant}"?' if meant else listed_
+            yield Finding(("secrets", name), f"is not a secret of {connector.id}; {hint}", True)
+
+
+def _unpinned(connector: Connector[Any], pinned: Sequence[str]) -> Iterator[Finding]:
+    origins = connector.sends_to()
+    if origins is None:
+        yield Finding(("origins",), "is for connectors in YAML; a plugin may send anywhere", True)
+        return
+    extra = unpinned(origins, pinned)
+    if extra:
+        message = f"does not allow {', '.join(extra)}, where the connector may send too"
+        yield Finding(("origins",), f"{message}; add it if the secrets may go there")
+
+
+def _placed(one: Finding, yaml: YamlSource | None) -> Fault:
+    """At its line; of a list of streams, the one that it names."""
+    if yaml is None:
+        return Fault(".".join(map(str, one.path)), one.message)
+    names = yaml.at(("streams",))
+    if one.path[0] != "streams" or not isinstance(names, list):
+        return one.placed(yaml)
+    line, column = yaml.position(("streams", names.index(one.path[1])))
+    return Fault(".".join(map(str, one.path)), one.message, line, column)
+
+
+def discover(
+    specs: Path,
+    connections: Path | None = None,
+    *,
+    runtime: HttpRuntime | None = None,
+    environ: Mapping[str, str] | None = None,
+    plugins: Mapping[str, Connector[Any]] | None = None,
+    locked: ReadsLock | None = None,
+) -> Project:
+    """Every connection of a project; a folder that does not exist is an empty one.
+
+    A spec or plugin that no connection document names gets a default connection with its own id.
+    `locked` reads the streams of a connection from its lock file.
+    """
+    finder = _Finder(
+        runtime or HttpRuntime(),
+        os.environ if environ is None else environ,
+        plugins or {},
+        read_specs(specs, plugins or {}) if specs else SpecFiles(),
+        locked or discovered,
+    )
+    finder.add_connections(documents(connections) if connections else ())
+    finder.add_defaults()
+    broken = sorted([*finder.files.broken, *finder.broken], key=lambda one: one.path)
+    return Project(tuple(finder.connections.values()), tuple(broken))
+
+
+def connection_from_file(
+    path: Path,
+    *,
+    runtime: HttpRuntime | None = None,
+    environ: Mapping[str, str] | None = None,
+    specs: Path | None = None,
+    plugins: Mapping[str, Connector[Any]] | None = None,
+    locked: ReadsLock | None = None,
+    connections: Path | None = None,
+) -> Connection:
+    """The connection of a spec, a connection document or a component; raises SpecError.
+
+    A spec whose id is that of another file of `specs` or `connections`, or of a plugin, is refused,
+    wherever it lies: it would read what was given to that one.
+    """
+    text = read_file(path)
+    if is_component(text):
+        attributes = attributes_of(text, source=str(path))
+        return connection_from_document(
+            read_component(attributes.data, attributes, source=str(path)),
+            path,
+            yaml=attributes,
+            runtime=runtime,
+            environ=environ,
+            specs=_specs_of(attributes, path, specs),
+            plugins=plugins,
+            locked=locked,
+        )
+    if b"connection" in text and is_connection(text):
+        document = read_connection(text, source=str(path))
+        return connection_from_document(
+            document.spec,
+            path,
+            yaml=document.yaml,
+            runtime=runtime,
+            environ=environ,
+            specs=specs,
+            plugins=plugins,
+            locked=locked,
+        )
+    connector = read_connector(text, source=str(path))
+    if specs is not None:
+        refuse_shared_id(connector, path, written_ids(specs), plugins or {})
+    if connections is not None:
+        refuse_id_of_connection(connector, connections)
+    environ = os.environ if environ is None else environ
+    return _default(connector.spec, path, runtime or HttpRuntime(), environ, locked or discovered)
+
+
+def _specs_of(attributes: YamlSource, path: Path, specs: Path | None) -> Path | None:
+    """The folder that a component means: relative to its project, wherever a command is begun."""
+    root, named = project_of(path), attributes.data.get("specs")
+    if not isinstance(named, str):
+        return root / "specs" if root else specs
+    return root / named if root else Path(named)
+
+
+def _default(
+    spec: ConnectorSpec,
+    path: Path,
+    runtime: HttpRuntime,
+    environ: Mapping[str, str],
+    locked: ReadsLock,
+) -> Connection:
+    """The connection of a spec that no document names."""
+    connector, lock = with_locked_streams(YamlConnector(spec, runtime), path, spec.id, locked)
+    return Connection(spec.id, connector, None, path, environ, lock, path)
+
+
+def with_locked_streams(
+    connector: Connector[Any],
+    path: Path | None,
+    connection_id: str,
+    locked: ReadsLock = discovered,
+) -> tuple[Connector[Any], Path | None]:
+    """The connector with the streams that its lock file lists, and where that is or would be.
+
+    Raises SpecError where the lock file cannot be read.
+    """
+    if path is None or not connector.dynamic:
+        return connector, None
+    lock = lock_path(path)
+    return connector.with_streams(locked(lock, connection_id)), lock
+
+
+def connection_from_document(
+    document: ConnectionDocument,
+    path: Path,
+    *,
+    yaml: YamlSource | None = None,
+    runtime: HttpRuntime | None = None,
+    environ: Mapping[str, str] | None = None,
+    specs: Path | SpecFiles | None = None,
+    plugins: Mapping[str, Connector[Any]] | None = None,
+    locked: ReadsLock | None = None,
+) -> Connection:
+    """The connection that `document`, written in `path`, stands for; raises SpecError.
+
+    `yaml` is the document's text, for the places of faults.
+    """
+    finder = _Finder(
+        runtime or HttpRuntime(),
+        os.environ if environ is None else environ,
+        plugins or {},
+        read_specs(specs, plugins or {}) if isinstance(specs, Path) else specs or SpecFiles(),
+        locked or discovered,
+    )
+    return finder.bind(document, path, yaml)
+
+
+def locks(folder: Path) -> list[Path]:
+    """The lock files of a folder's specs; definitions change with them, too."""
+    return sorted(folder.glob(f"*{LOCK_SUFFIX}"))

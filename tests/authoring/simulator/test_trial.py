@@ -1,0 +1,170 @@
+"""A trial holds for what is right, and finds what is wrong: in a spec, and in what reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connector_assets.authoring.simulator.trial import tried
+from connector_assets.spec.document import read_connector
+from tests.shop import shop_spec
+
+ROOT = Path(__file__).parents[3]
+SPECS = sorted((ROOT / "specs").glob("*.yaml"))
+
+SHOP = """
+auth:
+  - type: oauth2
+    grant: client_credentials
+    tokenUrl: https://login.example.com/token
+    clientIdRef: "{{secrets.id}}"
+    clientSecretRef: "{{secrets.secret}}"
+rateLimit: {requestsPerSecond: 50, burstSize: 5}
+defaults: {baseUrl: "https://api.example.com/v1", responseRowsPath: data}
+endpoints:
+  - id: customers
+    url: /customers
+    pagination: {type: cursor, cursorField: next, pageSize: 4, pageSizeParam: limit}
+  - id: orders
+    url: "/customers/{{customer}}/orders"
+    pagination: {type: page, pageSize: 3, pageSizeParam: size}
+  - id: events
+    url: /events
+    pagination: {type: offset, pageSize: 5, totalField: total}
+  - id: changes
+    url: /changes
+    pagination: {type: next_url, urlField: links.next}
+read:
+  streams:
+    - name: customers
+      primaryKey: [id]
+      incremental: {cursorField: updated_at, startParam: since, format: iso, start: "2024-01-01"}
+    - name: orders
+      primaryKey: [number]
+      forEach: [{parent: {stream: customers, field: id, as: customer}}]
+      expand: lines
+      fields: {rename: {lines.number: number}}
+    - name: events
+      primaryKey: [id]
+      columns: {id: bigint, kind: varchar, at: timestamp}
+      incremental: {cursorField: at, startParam: from, endParam: to, format: epoch, window: P30D,
+        start: "2026-01-01"}
+    - name: changes
+      primaryKey: [id]
+      incremental: {tokenField: sync, startParam: token}
+"""
+
+
+def points(text, *streams, **given):
+    report = tried(read_connector(text, source="shop.yaml").yaml.data, streams, **given)
+    return report, {(one.name.partition(" (")[0], one.stream): one for one in report.points}
+
+
+@pytest.mark.parametrize("path", SPECS, ids=[one.stem for one in SPECS])
+def test_every_spec_of_ours_holds(path):
+    data = read_connector(path.read_text(), source=str(path)).yaml.data
+    report = tried(data, looks=["twice"])
+    assert report.ok, report.lines()
+    streams = [one.stream for one in report.points if one.name == "complete"]
+    rest = tried(data, streams[:2], looks=["killed", "disturbed", "repeated"])
+    assert streams
+    assert rest.ok, rest.lines()
+
+
+def test_parents_windows_tokens_and_expanded_lists_hold():
+    report, found = points(shop_spec(SHOP))
+    assert report.ok, report.lines()
+    assert not [one for one in report.points if one.verdict == "not judged"], report.lines()
+    for stream in ("customers", "orders", "events", "changes"):
+        for name in ("complete", "second load", "killed and resumed", "faults survived"):
+            assert found[name, stream].verdict == "held"
+    assert found["parents first", "orders"].verdict == "held"
+    assert found["token renewed", ""].verdict == "held"
+    assert found["circles are errors", "customers"].verdict == "held"
+    assert found["limit kept", ""].verdict == "held"
+
+
+ITEMS = """
+auth: [{type: session, login: {url: "https://api.example.com/login", body: {json: {u: "{{secrets.u}}"}}},
+  tokenPath: token, in: header, name: X-Session}]
+endpoints:
+  - id: items
+    url: https://api.example.com/items
+    responseRowsPath: data
+    pagination: {type: cursor, cursorField: next, pageSize: 4, pageSizeParam: limit}
+read:
+  streams:
+    - {name: items, primaryKey: [id], incremental: {cursorField: at, startParam: since, format: iso}}
+"""
+PAGES = "pagination: {type: cursor"
+STREAM = "primaryKey: [id], incremental: {cursorField: at, startParam: since, format: iso}"
+BROKEN = [
+    ("a cap that the list outgrows", "limit}", "limit, maxPages: 2}", "twice", "complete"),
+    (
+        "a cap that truncates",
+        "limit}",
+        "limit, maxPages: 2, onMaxPages: truncate}",
+        "twice",
+        "complete",
+    ),
+    (
+        "an end that is none",
+        "    responseRowsPath",
+        "    errors: [{when: '{{ response.next }}', action: end}]\n    responseRowsPath",
+        "twice",
+        "complete",
+    ),
+    (
+        "a 429 taken for no rows",
+        "    responseRowsPath",
+        "    errors: [{status: 429, action: ignore}]\n    responseRowsPath",
+        "disturbed",
+        "faults survived",
+    ),
+    (
+        "a failure taken for the end",
+        "    responseRowsPath",
+        "    errors: [{status: 5xx, action: end}]\n    responseRowsPath",
+        "disturbed",
+        "faults survived",
+    ),
+    (
+        "a single try",
+        "    responseRowsPath",
+        "    retry: {maxAttempts: 1}\n    responseRowsPath",
+        "disturbed",
+        "faults survived",
+    ),
+    ("a position that is not sent", "startParam: since, ", "", "twice", "second load"),
+    (
+        "a key that is masked away",
+        STREAM,
+        "primaryKey: [id], fields: {mask: {id: nullify}}",
+        "twice",
+        "complete",
+    ),
+    (
+        "an order that is not the server's",
+        "startParam: since, format: iso",
+        "clientFilter: true, order: descending",
+        "twice",
+        "second load",
+    ),
+]  # fmt: skip - a row each
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "look", "point"), [row[1:] for row in BROKEN], ids=[r[0] for r in BROKEN]
+)
+def test_it_finds_what_is_wrong(old, new, look, point):
+    wrong = shop_spec(ITEMS.replace(old, new))
+    assert wrong != shop_spec(ITEMS)
+    report, found = points(wrong, looks=[look])
+    assert not report.ok
+    assert found[point, "items"].verdict == "failed"
+    assert found[point, "items"].message
+
+
+def test_it_finds_nothing_where_nothing_is_wrong():
+    assert points(shop_spec(ITEMS))[0].ok

@@ -210,7 +210,7 @@ class YamlConnector:
         return YamlConnector(self.spec, runtime)
 
     def now(self) -> dt.datetime:
-        return dt.datetime.fromtimestamp(self.runtime.clock.time(), dt.UTC)
+        return self.runtime.clock.now()
 
     def scope(self, ctx: ReadContext[Any]) -> Mapping[str, Any]:
         return self.runtime.scope(self.spec, ctx.stream, values_of(ctx))

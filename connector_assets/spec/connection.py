@@ -40,7 +40,8 @@ from connector_assets.spec.stream.asset_settings import (
     filled_table,
 )
 from connector_assets.spec.stream.partitions import Partitions
-from connector_assets.spec.stream.stream import ConnectionChecks, Stream, WriteMode
+from connector_assets.spec.stream.stream import Stream, WriteMode
+from connector_assets.spec.stream.table_checks import ConnectionChecks
 from connector_assets.spec.templates.template import Template
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)

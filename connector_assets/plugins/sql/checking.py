@@ -27,12 +27,12 @@ def check(settings: SqlSettings, secrets: Secrets) -> Check:
         dialect = dialect_of(settings, session)
         dialect.begin(session, holds=False)
         tables = chosen(dialect.found(session, settings), settings)
-        sources = {one.path: dialect.table(one.schema, one.name) for one in tables}
-        queries = {f"queries.{n}": f"({q.sql})" for n, q in settings.queries.items()}
+        sources = {one.path: f"{dialect.table(one.schema, one.name)} q" for one in tables}
+        queries = {f"queries.{name}": one.source for name, one in settings.queries.items()}
         failed: list[ConnectorError] = []
         for name, source in {**sources, **queries}.items():
             try:
-                session.rows(Query(f"select 1 from {source} q where 1 = 0"))
+                session.rows(Query(f"select 1 from {source} where 1 = 0"))
             except DatabaseError as error:
                 session.rollback()
                 failed.append(told(error, f"{host}: {name}", secrets.mask))

@@ -78,8 +78,7 @@ def _of_query(
 ) -> StreamDocument:
     """A query, which is looked at by the database: what is wrong with it is said at once."""
     own = settings.queries[name]
-    source = f"({own.sql.rstrip().rstrip(';')}\n) q"
-    dialect.fields(session, source, own.columns, f"queries.{name}")
+    dialect.fields(session, own.source, own.columns, f"queries.{name}")
     return _document(name, {"query": name}, own, own.primary_key, description=own.description)
 
 

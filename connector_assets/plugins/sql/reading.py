@@ -138,7 +138,7 @@ class Reading:
     def source(self) -> str:
         """What stands after FROM."""
         if isinstance(self.own, QuerySettings):
-            return f"({self.own.sql.rstrip().rstrip(';')}\n) q"  # which may end with a comment
+            return self.own.source
         return f"{self.dialect.table(self.ctx.vars.get('schema') or '', self.ctx.vars['table'])} q"
 
     @cached_property
@@ -187,15 +187,20 @@ class Reading:
     @cached_property
     def _low(self) -> Stretch | None:
         """From where on, by the stored position or the configured start; None: from the first."""
-        incremental, position = self.ctx.stream.incremental, self.ctx.cursor
-        assert incremental is not None
-        if position is not None:
-            if not self.own.lookback:
-                return Stretch(low=str(position))
-            low = earlier(str(position), self.own.lookback, self.ctx.label)
-            return Stretch(low=low, with_low=True)
-        first = incremental.first({})
-        return None if first is None else Stretch(low=str(first), with_low=True)
+        position = self.ctx.cursor
+        if position is None:
+            return None
+        if not self._is_stored:
+            return Stretch(low=str(position), with_low=True)  # the configured start
+        if not self.own.lookback:
+            return Stretch(low=str(position))
+        low = earlier(str(position), self.own.lookback, self.ctx.label)
+        return Stretch(low=low, with_low=True)
+
+    @property
+    def _is_stored(self) -> bool:
+        """Whether a run before this one left a position."""
+        return bool(self.ctx.reading.cursor)
 
     @cached_property
     def _high(self) -> str | None:
@@ -213,7 +218,7 @@ class Reading:
 
     def _same(self) -> str | None:
         """The position that stays as it was; rows without one are looked for all the same."""
-        return None if self.ctx.cursor is None else str(self.ctx.cursor)
+        return str(self.ctx.cursor) if self._is_stored else None
 
     @cached_property
     def _resumed(self) -> Mapping[str, Any] | None:

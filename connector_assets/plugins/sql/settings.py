@@ -70,6 +70,11 @@ class QuerySettings(TableSettings):
     description: str = ""
     """Shown with the asset."""
 
+    @property
+    def source(self) -> str:
+        """What stands after FROM; the query may end with a comment."""
+        return f"({self.sql.rstrip().rstrip(';')}\n) q"
+
 
 class SqlSettings(_Model):
     """A database, the streams it has, and how they are read."""

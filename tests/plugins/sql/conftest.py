@@ -42,7 +42,23 @@ def by_jdbc(url, port, tmp_path):
     return Database(tmp_path, uri=uri, username="postgres", jars=[POSTGRES_JAR], chunkRows=100)
 
 
-@pytest.fixture(params=["adbc", "jdbc"])
+@pytest.fixture(params=["adbc", pytest.param("jdbc", marks=pytest.mark.slow)])
 def either(request):
-    """PostgreSQL, by each of the drivers."""
+    """PostgreSQL by ADBC, and in the slow tests by JDBC too."""
     return request.getfixturevalue("postgres" if request.param == "adbc" else "by_jdbc")
+
+
+@pytest.fixture
+def guarded(server, url):
+    """A user whose password the server asks for: its name and that password."""
+    password = "pä/ss@w:d%41 x"
+    run(server, f"create role reader login password '{password}'; grant usage on schema public to reader")
+    rules = Path(run(server, "show hba_file")[0][0])
+    before = rules.read_text()
+    rules.write_text("local all reader scram-sha-256\n" + before)
+    run(server, "select pg_reload_conf()")
+    try:
+        yield "reader", password
+    finally:
+        rules.write_text(before)
+        run(server, "drop owned by reader; drop role reader; select pg_reload_conf()")

@@ -87,12 +87,13 @@ def relayed(path: str) -> Iterator[int]:
     server = socket.create_server(("127.0.0.1", 0))
 
     def pump(source: socket.socket, to: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(1 << 16):
-                to.sendall(data)
-        for one in (source, to):
+        with source:  # the other way closes the other
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                while data := source.recv(1 << 16):
+                    to.sendall(data)
+            for one in (source, to):
+                with suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
 
     def accept() -> None:
         with suppress(OSError):

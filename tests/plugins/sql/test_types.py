@@ -23,7 +23,7 @@ COLUMNS = {
     "money": ("money", "'$1.20'", "VARCHAR", "1.20"),
     "t": ("text", "'tä😀'", "VARCHAR", "tä😀"),
     "ch": ("char(3)", "'c'", "VARCHAR", "c  "),
-    "by": ("bytea", r"'\x00ff'", "BLOB", r"\x00\xFF"),
+    "raw": ("bytea", r"'\x00ff'", "BLOB", r"\x00\xFF"),
     "d1": ("date", "'0001-01-01'", "DATE", "0001-01-01"),
     "d2": ("date", "'infinity'", "DATE", "infinity"),
     "d3": ("date", "'-infinity'", "DATE", "-infinity"),
@@ -52,7 +52,9 @@ LISTS = {
 }
 
 
-def test_every_type_is_exact(either, url):
+@pytest.mark.parametrize("by", ["postgres", "by_jdbc"])
+def test_every_type_is_exact(request, by, url):
+    either = request.getfixturevalue(by)
     run(url, "create type mood as enum ('sad', 'ok'); create type pair as (a int, b text)")
     made = {**{k: v[0] for k, v in COLUMNS.items()}, **{k: v[0] for k, v in LISTS.items()}}
     values = [*(v[1] for v in COLUMNS.values()), *(v[1] for v in LISTS.values())]

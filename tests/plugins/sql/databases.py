@@ -51,7 +51,7 @@ class Database:
         streams = discovered(self.settings)
         # The URI may be a secret where a test gives a password in it.
         environ = {name: os.environ.get(name, "") for name in ("PATH", "HOME")}
-        return Connection("shop", replace(connector, listed=lambda: streams), environ=environ)
+        return Connection("shop", replace(connector, listed=lambda _: streams), environ=environ)
 
     @property
     def values(self) -> Mapping[str, Any]:

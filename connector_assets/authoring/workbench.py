@@ -30,8 +30,8 @@ from connector_assets.project.project import discover
 from connector_assets.project.settings import folders, private_hosts, setting
 from connector_assets.project.spec_files import refuse_id_of_connection
 from connector_assets.reading.connector import Batch, Check, ReadContext, lasting
-from connector_assets.reading.rows_in_batches import closing_if_closable
 from connector_assets.reading.yaml_connector import YamlConnector
+from connector_assets.reading.yielded import closing_if_closable
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import read_connector
 

@@ -20,8 +20,8 @@ from connector_assets.authoring.recording.scrub import Scrubber, said_by
 from connector_assets.authoring.recording.sent_requests import kept_request
 from connector_assets.errors import ConfigError
 from connector_assets.reading.connector import ReadContext, lasting
-from connector_assets.reading.rows_in_batches import closing_if_closable
 from connector_assets.reading.yaml_connector import YamlConnector
+from connector_assets.reading.yielded import closing_if_closable
 from connector_assets.runtime.by_hand import AS_THE_SPEC_SAYS
 from connector_assets.runtime.http.exchange import Answer
 from connector_assets.runtime.http.request import Request

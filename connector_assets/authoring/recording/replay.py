@@ -20,8 +20,8 @@ from connector_assets.authoring.simulator.wire import CannotSimulate
 from connector_assets.errors import ConnectorError
 from connector_assets.project.connection import Connection
 from connector_assets.reading.connector import ReadContext, lasting
-from connector_assets.reading.rows_in_batches import closing_if_closable
 from connector_assets.reading.yaml_connector import YamlConnector
+from connector_assets.reading.yielded import closing_if_closable
 from connector_assets.runtime.http.exchange import Answer
 from connector_assets.runtime.http.request import Request
 from connector_assets.runtime.runtime import HttpRuntime

@@ -71,4 +71,6 @@ OURS = [
 def test_our_own_documents_are_in_their_form(path):
     from connector_assets.authoring.formatted import formatted
 
-    assert formatted(path.read_bytes(), source=str(path)) == path.read_text(), "run: connector-assets fmt"
+    assert formatted(path.read_bytes(), source=str(path)) == path.read_text(), (
+        "run: connector-assets fmt"
+    )

@@ -42,7 +42,8 @@ class PluginConnector(CodeConnector):
     secret_names: tuple[str, ...]
     http: ConnectorSpec | None
     """Where requests of `ctx.http` go; None: the plugin sends none."""
-    listed: Callable[[], Iterable[StreamLike]]
+    listed: Callable[[Mapping[str, Any]], Iterable[StreamLike]]
+    """Called with what a connection says in `config`, which is nothing where there is none."""
     reader: Callable[[PluginContext[Any]], Iterable[Yielded]]
     test: Callable[..., Tested] | None
     assets: Callable[..., Any] | None
@@ -51,7 +52,7 @@ class PluginConnector(CodeConnector):
 
     def streams(self) -> Sequence[Stream]:
         """The streams, checked as those of a spec are; raises SpecError."""
-        return streams_of(self.id, self.listed())
+        return streams_of(self.id, self.listed({}))
 
     def needs(self, stream: Stream, auth: str | int | None = None) -> Needs:  # noqa: ARG002 - the Protocol's shape
         """The values of its model, its secrets, and what its requests are let in by."""
@@ -83,6 +84,11 @@ class PluginConnector(CodeConnector):
     def sends_to(self) -> Sequence[str] | None:
         """None, also with `http`: nothing keeps a plugin from opening a socket of its own."""
         return None
+
+    def with_config(self, config: Mapping[str, Any]) -> PluginConnector:
+        """The same with the streams that follow from `config`; raises SpecError."""
+        streams = streams_of(self.id, self.listed(config))
+        return replace(self, listed=lambda _: streams)
 
     def with_runtime(self, runtime: HttpRuntime) -> PluginConnector:
         """The same, its `ctx.http` sending through `runtime`."""

@@ -17,6 +17,7 @@ requests of `ctx.http`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, overload
 
@@ -34,7 +35,11 @@ from connector_assets.spec.names.names import ConnectorId, VariableName
 Model = TypeVar("Model", bound=BaseModel)
 Values = Mapping[str, Any]
 
-Streams = Iterable[StreamLike] | Callable[[], Iterable[StreamLike]]
+Streams = (
+    Iterable[StreamLike]
+    | Callable[[], Iterable[StreamLike]]
+    | Callable[[Values], Iterable[StreamLike]]
+)
 Read = Callable[[PluginContext[Model]], Iterable[Yielded]]
 ReadValues = Callable[[PluginContext[Values]], Iterable[Yielded]]
 Test = Callable[[Model], Tested] | Callable[[Model, Secrets], Tested]
@@ -151,7 +156,8 @@ def define_connector(
     it is let in, as a spec does: `{"defaults": {"baseUrl": …}, "auth": […], "rateLimit": {…}}`.
 
     `streams` are names, or what YAML says of a stream (`{"name": "orders", "primaryKey": ["id"]}`),
-    or a function that lists them; default: one stream named as the connector. A stream with
+    or a function that lists them, from nothing or from what a connection says in `config`;
+    default: one stream named as the connector. A stream with
     `incremental` is one whose `read` keeps to `ctx.window`, so that it can be partitioned by time.
     `test_connection(config)`, or `(config, secrets)`, returns a `Check`, a dict with `ok` and
     `message`, a bool or None (it worked), or raises. `assets(connection)` makes the Dagster assets
@@ -237,14 +243,14 @@ def _refuse_faults(
         raise SpecError(faults, source=f"plugin {connector_id}")
 
 
-def _lister(connector_id: str, streams: Streams | None) -> Callable[[], Iterable[StreamLike]]:
+def _lister(connector_id: str, streams: Any) -> Callable[[Values], Iterable[StreamLike]]:
     if callable(streams):
-        return streams
+        return streams if inspect.signature(streams).parameters else lambda _: streams()
     if streams is None:
-        return lambda: (connector_id,)
+        return lambda _: (connector_id,)
     # Once and for all: it may be an iterator.
     fixed = streams_of(connector_id, streams)
-    return lambda: fixed
+    return lambda _: fixed
 
 
 def _faults(path: str, kind: Any, value: Any) -> Iterator[Fault]:

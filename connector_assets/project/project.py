@@ -129,6 +129,11 @@ class _Finder:
             raise SpecError([placed(Finding(("connector",), wrong), yaml)], source=str(path))
         connector, spec_path = found
         self.used.add(connector.id)
+        try:
+            connector = connector.with_config(document.model_dump(include={"config"})["config"])
+        except SpecError as error:
+            faults = [placed(Finding(("config",), str(one)), yaml) for one in error.faults]
+            raise SpecError(faults, source=str(path)) from None
         connector, lock = with_locked_streams(connector, spec_path, document.id, self.locked)
         connection = Connection(
             document.id, connector, document, path, self.environ, lock, spec_path

@@ -157,6 +157,7 @@ def write_lock(path: Path, connection_id: str, streams: Sequence[Locked]) -> Non
     text = "".join(lines).encode("utf-8", "surrogatepass")
     if _parsed(text, str(path)).connections != known:
         raise SpecError([Fault("", "would not say the same when it is read")], source=str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)  # a project of plugins alone has no specs
     mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else 0o644
     replaced(path, text, mode)
 

@@ -43,8 +43,8 @@ class PluginConnector(CodeConnector):
     secret_names: tuple[str, ...]
     http: ConnectorSpec | None
     """Where requests of `ctx.http` go; None: the plugin sends none."""
-    fixed: Callable[[], Iterable[StreamLike]]
-    """The streams that are known without asking."""
+    fixed: Callable[[Mapping[str, Any]], Iterable[StreamLike]]
+    """The streams that are known without asking, from what a connection says in `config`."""
     reader: Callable[[PluginContext[Any]], Iterable[Yielded]]
     test: Callable[..., Tested] | None
     discoverer: Callable[[PluginContext[Any]], Iterable[StreamLike]] | None
@@ -58,7 +58,7 @@ class PluginConnector(CodeConnector):
     def streams(self) -> Sequence[Stream]:
         """The streams, checked as those of a spec are; raises SpecError."""
         found = [of_locked(one) for one in self.locked]
-        return streams_of(self.id, [*self.fixed(), *found], may_be_empty=self.discovers)
+        return streams_of(self.id, [*self.fixed({}), *found], may_be_empty=self.discovers)
 
     @property
     def discovers(self) -> bool:
@@ -104,6 +104,11 @@ class PluginConnector(CodeConnector):
     def sends_to(self) -> Sequence[str] | None:
         """None, also with `http`: nothing keeps a plugin from opening a socket of its own."""
         return None
+
+    def with_config(self, config: Mapping[str, Any]) -> PluginConnector:
+        """The same with the streams that follow from `config`; raises SpecError."""
+        streams = streams_of(self.id, self.fixed(config), may_be_empty=self.discovers)
+        return replace(self, fixed=lambda _: streams)
 
     def with_runtime(self, runtime: HttpRuntime) -> PluginConnector:
         """The same, its `ctx.http` sending through `runtime`."""

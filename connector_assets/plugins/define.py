@@ -17,6 +17,7 @@ requests of `ctx.http`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, overload
 
@@ -34,7 +35,11 @@ from connector_assets.spec.names.names import ConnectorId, VariableName
 Model = TypeVar("Model", bound=BaseModel)
 Values = Mapping[str, Any]
 
-Streams = Iterable[StreamLike] | Callable[[], Iterable[StreamLike]]
+Streams = (
+    Iterable[StreamLike]
+    | Callable[[], Iterable[StreamLike]]
+    | Callable[[Values], Iterable[StreamLike]]
+)
 Read = Callable[[PluginContext[Model]], Iterable[Yielded]]
 Discover = Callable[[PluginContext[Model]], Iterable[StreamLike]]
 DiscoverValues = Callable[[PluginContext[Values]], Iterable[StreamLike]]
@@ -156,7 +161,8 @@ def define_connector(
     it is let in, as a spec does: `{"defaults": {"baseUrl": …}, "auth": […], "rateLimit": {…}}`.
 
     `streams` are names, or what YAML says of a stream (`{"name": "orders", "primaryKey": ["id"]}`),
-    or a function that lists them; default: one stream named as the connector. A stream with
+    or a function that lists them, from nothing or from what a connection says in `config`;
+    default: one stream named as the connector. A stream with
     `incremental` is one whose `read` keeps to `ctx.window`, so that it can be partitioned by time.
     `discover(ctx)` yields the streams that the source has, which `connector-assets discover` keeps
     in a lock file beside the connection; each may have `vars`, to be found in `ctx.vars`.
@@ -247,15 +253,15 @@ def _refuse_faults(
 
 
 def _lister(
-    connector_id: str, streams: Streams | None, *, discovers: bool
-) -> Callable[[], Iterable[StreamLike]]:
+    connector_id: str, streams: Any, *, discovers: bool
+) -> Callable[[Values], Iterable[StreamLike]]:
     if callable(streams):
-        return streams
+        return streams if inspect.signature(streams).parameters else lambda _: streams()
     if streams is None:
-        return lambda: () if discovers else (connector_id,)
+        return lambda _: () if discovers else (connector_id,)
     # Once and for all: it may be an iterator.
     fixed = streams_of(connector_id, streams)
-    return lambda: fixed
+    return lambda _: fixed
 
 
 def _faults(path: str, kind: Any, value: Any) -> Iterator[Fault]:

@@ -21,7 +21,9 @@ class Shipped:
     takes: tuple[str, ...]
 
 
-SHIPPED: dict[str, Shipped] = {}
+SHIPPED: dict[str, Shipped] = {
+    "kafka": Shipped("connector_assets.plugins.kafka.connector", ("confluent_kafka", "fastavro")),
+}
 """By id, which is the name of the extra, too."""
 
 

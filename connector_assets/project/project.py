@@ -129,6 +129,11 @@ class _Finder:
             raise SpecError([placed(Finding(("connector",), wrong), yaml)], source=str(path))
         connector, spec_path = found
         self.used.add(connector.id)
+        try:
+            connector = connector.with_config(document.model_dump(include={"config"})["config"])
+        except SpecError as error:
+            faults = [placed(Finding(("config",), str(one)), yaml) for one in error.faults]
+            raise SpecError(faults, source=str(path)) from None
         # A plugin has no file of its own: what it lists is kept beside the connection.
         beside = spec_path or path.with_name(connector.id)
         connector, lock = with_locked_streams(connector, beside, document.id, self.locked)

@@ -340,6 +340,10 @@ class Connector(Protocol[Config]):
         """This connector with the streams that were discovered."""
         ...
 
+    def with_config(self, config: Mapping[str, Any]) -> Connector[Config]:
+        """This connector for a connection with this `config`, from which its streams may follow."""
+        ...
+
     def with_runtime(self, runtime: HttpRuntime) -> Connector[Config]:
         """This connector with its requests made by `runtime`, if it makes them through one."""
         ...
@@ -429,6 +433,10 @@ class CodeConnector:
 
     def with_streams(self, streams: Sequence[Locked]) -> Self:
         del streams
+        return self
+
+    def with_config(self, config: Mapping[str, Any]) -> Self:
+        del config
         return self
 
     def with_runtime(self, runtime: HttpRuntime) -> Self:

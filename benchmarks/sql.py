@@ -3,7 +3,8 @@
     python -m benchmarks.sql --rows 1000000 5000000 --runs 3 --peers /tmp/peers/bin/python
 
 All read the same table of one server by TCP, in turn, each in a process of its own, and write
-Parquet; what a process takes to start is left out. The peers' environment has adbc-driver-postgresql, connectorx and pyarrow.
+Parquet; what a process takes to start is left out. The peers' environment has
+adbc-driver-postgresql, connectorx and pyarrow.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def serving() -> Iterator[tuple[str, int]]:
 
 
 def ours(url: str, folder: Path, parallel: int) -> list[float]:
-    """The plugin's batches, staged: all that happens before the load. Seconds, CPU seconds, rows."""
+    """The plugin's batches, staged, as before a load: seconds, CPU seconds, rows."""
     from connector_assets.load.staging.staging import Staging
     from connector_assets.plugins.sql.discovery import discovered
     from connector_assets.plugins.sql.plugin import connector
@@ -64,7 +65,7 @@ def ours(url: str, folder: Path, parallel: int) -> list[float]:
 
     config = {"uri": url, "parallel": parallel}
     streams = discovered(SqlSettings.model_validate(config))
-    reads = Connection("shop", replace(connector, listed=lambda _: streams), environ={})
+    reads = Connection("shop", replace(connector, fixed=lambda _: streams), environ={})
     begun, cpu = time.monotonic(), time.process_time()
     with Staging(folder, connection="shop", stream="rows", fingerprint="1") as staged:
         for batch in reads.connector.read(reads.open("rows", config=config)):

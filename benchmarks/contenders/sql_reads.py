@@ -1,6 +1,6 @@
-"""One way to read a table of PostgreSQL into files of Parquet; run in the environment of its library.
+"""One way to read a table of PostgreSQL into Parquet; run where its library is installed.
 
-    python sql_reads.py plain-adbc postgresql://postgres@127.0.0.1:5432/postgres /tmp/out
+python sql_reads.py plain-adbc postgresql://postgres@127.0.0.1:5432/postgres /tmp/out
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ def plain_adbc(url: str, folder: Path) -> int:
 
 def _storable(batch):
     """Numerics come as a type of no other program; their texts are taken as they are."""
-    columns = [
-        one.storage if isinstance(one, pa.ExtensionArray) else one for one in batch.columns
-    ]
+    columns = [one.storage if isinstance(one, pa.ExtensionArray) else one for one in batch.columns]
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 

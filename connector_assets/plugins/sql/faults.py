@@ -15,7 +15,8 @@ from connector_assets.errors import AuthError, Cancelled, ConfigError, Connector
 
 _LONGEST = 300
 CANCELLED = "57014"
-_DATA = "22"
+_DATA, _UNREACHED = "22", "08"
+"""Classes of SQLSTATE: a value is wrong; there is no connection, for whatever reason."""
 
 
 class DatabaseError(Exception):
@@ -112,7 +113,7 @@ def blaming(where: str, mask: Callable[[str], str]) -> Iterator[None]:
 
 
 def _cause_of(error: DatabaseError) -> _Cause | None:
-    for cause in _CAUSES:
+    for cause in _CAUSES if not error.state.startswith(_UNREACHED) else ():
         if error.state and error.state.startswith(cause.states or ("-",)):
             return cause
     for cause in _CAUSES:

@@ -18,6 +18,14 @@ def _read(ctx: PluginContext[SqlSettings]) -> Iterator[Any]:
     return read(ctx)
 
 
+def _discover(ctx: PluginContext[SqlSettings]) -> Iterator[dict[str, Any]]:
+    from connector_assets.plugins.sql.discovery import discovered
+    from connector_assets.plugins.sql.faults import blaming, host_of
+
+    with blaming(host_of(ctx.config.uri), ctx.secrets.mask):
+        yield from discovered(ctx.config)
+
+
 def _check(settings: SqlSettings, secrets: Secrets) -> Check:
     from connector_assets.plugins.sql.checking import check
 
@@ -31,5 +39,6 @@ connector = define_connector(
     description="Tables, views and queries of a database, by ADBC or JDBC.",
     config_schema=SqlSettings,
     read=_read,
+    discover=_discover,
     test_connection=_check,
 )

@@ -90,7 +90,8 @@ class SqlSettings(_Model):
     """The password of that user."""
     driver: str | None = None
     """The ADBC driver: a Python module, as `adbc_driver_snowflake`, or a shared library.
-    PostgreSQL, SQLite and DuckDB need none. Of JDBC: the class of the driver, where its jar does not say.
+    PostgreSQL, SQLite and DuckDB need none. Of JDBC: the class of the driver, where its jar does
+    not say.
     """
     jars: Names = ()
     """The jars of a JDBC driver."""

@@ -18,7 +18,9 @@ def server():
 def port(server):
     """The server by TCP."""
     folder = run(server, "show data_directory")[0][0]
-    with relayed(next(str(one) for one in Path(folder).glob(".s.PGSQL.*") if one.suffix != ".lock")) as port:
+    with relayed(
+        next(str(one) for one in Path(folder).glob(".s.PGSQL.*") if one.suffix != ".lock")
+    ) as port:
         yield port
 
 
@@ -52,7 +54,10 @@ def either(request):
 def guarded(server, url):
     """A user whose password the server asks for: its name and that password."""
     password = "pä/ss@w:d%41 x"
-    run(server, f"create role reader login password '{password}'; grant usage on schema public to reader")
+    run(
+        server,
+        f"create role reader login password '{password}'; grant usage on schema public to reader",
+    )
     rules = Path(run(server, "show hba_file")[0][0])
     before = rules.read_text()
     rules.write_text("local all reader scram-sha-256\n" + before)

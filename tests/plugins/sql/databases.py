@@ -22,6 +22,7 @@ from connector_assets.plugins.sql.plugin import connector
 from connector_assets.plugins.sql.settings import SqlSettings
 from connector_assets.project.connection import Connection
 from connector_assets.reading.connector import Check
+from connector_assets.spec.stream.stream import Stream
 from tests.syncing import sync
 
 POSTGRES_JAR = "/usr/share/java/postgresql.jar"
@@ -51,13 +52,16 @@ class Database:
         streams = discovered(self.settings)
         # The URI may be a secret where a test gives a password in it.
         environ = {name: os.environ.get(name, "") for name in ("PATH", "HOME")}
-        return Connection("shop", replace(connector, listed=lambda _: streams), environ=environ)
+        return Connection("shop", replace(connector, fixed=lambda _: streams), environ=environ)
 
     @property
     def values(self) -> Mapping[str, Any]:
         secrets = ("password", "secretOptions")
         config = {name: one for name, one in self.config.items() if name not in secrets}
-        return {"config": config, "secrets": {n: self.config[n] for n in secrets if n in self.config}}
+        return {
+            "config": config,
+            "secrets": {n: self.config[n] for n in secrets if n in self.config},
+        }
 
     def open(self, stream: str, **given: Any) -> Any:
         return self.connection.open(stream, **self.values, **given)
@@ -68,7 +72,8 @@ class Database:
         return sync(self.connection, stream, destination, **told)
 
     def check(self) -> Check:
-        found = Connection("shop", connector, environ={}).open("sql", **self.values)
+        stream = Stream.model_construct(name="any")
+        found = Connection("shop", connector, environ={}).open(stream, **self.values)
         return connector.check(found)
 
     def rows(self, sql: str, to: str = "out.duckdb") -> list[tuple[Any, ...]]:
@@ -136,10 +141,15 @@ def serving_mariadb() -> Iterator[tuple[int, Any]]:
             for line in server.stderr:
                 if "ready for connections" in line:
                     break
-            threading.Thread(target=server.stderr.read, daemon=True).start()
+            threading.Thread(target=server.stderr.read, daemon=True).start()  # or it would block
 
             def run(sql: str, database: str = "") -> str:
-                command = ["mariadb", "--default-character-set=utf8mb4", f"--socket={data}/s", "-uroot"]
+                command = [
+                    "mariadb",
+                    "--default-character-set=utf8mb4",
+                    f"--socket={data}/s",
+                    "-uroot",
+                ]
                 done = subprocess.run(
                     [*command, "-N", *([database] if database else [])],
                     input=sql, capture_output=True, text=True,
@@ -151,3 +161,4 @@ def serving_mariadb() -> Iterator[tuple[int, Any]]:
         finally:
             server.terminate()
             server.wait()
+            server.stderr.close()

@@ -7,7 +7,6 @@ import logging
 
 import pytest
 
-from connector_assets.errors import AuthError, ConnectorError, SpecError
 from connector_assets.plugins.sql.faults import DatabaseError, host_of, told
 from connector_assets.plugins.sql.settings import SqlSettings
 from tests.postgres import run
@@ -25,11 +24,16 @@ def test_a_connection_that_is_right_says_what_can_be_read(postgres, url):
 
 
 def test_who_may_not_read_a_table_learns_which(postgres, url, guarded):
-    run(url, "create table open (id int); grant select on open to reader; create table closed (id int)")
+    run(
+        url,
+        "create table open (id int); grant select on open to reader; create table closed (id int)",
+    )
     user, password = guarded
     found = postgres.given(**of(url, username=user, password=password)).check()
     assert (found.ok, found.failed) == (False, "permission")
-    assert "public.closed: permission denied for table closed; grant the user SELECT" in found.message
+    assert (
+        "public.closed: permission denied for table closed; grant the user SELECT" in found.message
+    )
     assert "open" not in found.message
 
 
@@ -39,8 +43,6 @@ def test_a_wrong_password_is_named_and_told_to_nobody(request, driver, url, guar
     caplog.set_level(logging.DEBUG)
     if driver == "postgres":
         database = database.given(**of(url))
-    if driver == "by_jdbc":  # by the relay the server sees its own socket
-        database = database.given()
     found = database.given(username="reader", password=wrong).check()
     assert (found.ok, found.failed) == (False, "auth")
     assert 'check the user in uri and the secret "password"' in found.message
@@ -49,7 +51,10 @@ def test_a_wrong_password_is_named_and_told_to_nobody(request, driver, url, guar
 
 
 def test_a_password_of_odd_characters_lets_in_and_stands_nowhere(postgres, url, guarded):
-    run(url, "create table t (id int primary key); insert into t values (1); grant select on t to reader")
+    run(
+        url,
+        "create table t (id int primary key); insert into t values (1); grant select on t to reader",
+    )
     user, password = guarded
     database = postgres.given(**of(url, username=user, password=password))
     done = database.load("t")

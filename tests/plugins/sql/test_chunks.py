@@ -31,7 +31,9 @@ def cutter(keys, size):
     return cut
 
 
-@given(st.lists(st.integers(0, 50), max_size=40), st.integers(1, 7), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.integers(0, 50), max_size=40), st.integers(1, 7), st.randoms(use_true_random=False)
+)
 def test_each_row_is_read_once_also_by_a_run_that_goes_on(keys, size, chance):
     read, left = [], [Stretch(nulls=True), Stretch()]
     for steps in (chance.randint(1, 9), chance.randint(1, 9), 1000):  # and then it is killed

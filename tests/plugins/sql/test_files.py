@@ -71,7 +71,10 @@ ODD = {
 def test_a_value_that_is_not_as_declared_is_refused_by_its_column(lite, declared):
     value, text, instead, kept = ODD[declared]
     type_ = declared.partition(" ")[2]
-    change(lite, f"create table o (id integer primary key, odd {type_}); insert into o values (1, {value})")
+    change(
+        lite,
+        f"create table o (id integer primary key, odd {type_}); insert into o values (1, {value})",
+    )
     with pytest.raises(ConnectorError, match=text):
         lite.load("o")
     lite.given(tables={"o": {"columns": {"odd": instead}}}).load("o")
@@ -125,7 +128,9 @@ def test_duckdb_is_read_by_plain_sql_and_what_the_driver_knows(tmp_path):
             timestamptz '2024-01-01 00:00:00+00' + i * interval 1 minute as at
             from range(1050) t(i); alter table t add primary key (id)""")
     database = Database(tmp_path, uri=f"duckdb:///{tmp_path}/d.duckdb", chunkRows=100)
-    database = database.given(tables={"main.t": {"cursor": "at"}}, queries={"q": {"sql": "select 1 as one"}})
+    database = database.given(
+        tables={"main.t": {"cursor": "at"}}, queries={"q": {"sql": "select 1 as one"}}
+    )
     assert database.load("t").loaded.rows == 1050
     assert database.rows("select count(distinct id), max(h) from shop.t") == [(1050, 1049)]
     assert database.rows("select d::text, l, iv::text, ts::text, s from shop.t limit 1") == [

@@ -33,7 +33,9 @@ def read(database, stream="orders", **given):
 
 
 def ids(batches):
-    return [row["id"] for batch in batches for row in (batch.rows.to_pylist() if batch.count else ())]
+    return [
+        row["id"] for batch in batches for row in (batch.rows.to_pylist() if batch.count else ())
+    ]
 
 
 def test_each_row_comes_once_whatever_reads_it(either, url):
@@ -45,14 +47,25 @@ def test_each_row_comes_once_whatever_reads_it(either, url):
 
 def test_a_key_of_texts_is_cut_too(either, url):
     run(url, "create table words (word text primary key, n int)")
-    run(url, "insert into words select chr(97 + i % 26) || 'ä''\"%' || i, i from generate_series(1, 500) i")
+    run(
+        url,
+        "insert into words select chr(97 + i % 26) || 'ä''\"%' || i, i from generate_series(1, 500) i",
+    )
     either.load("words")
-    assert either.rows("select count(*), count(distinct word), sum(n) from shop.words") == [(500, 500, 125250)]
+    assert either.rows("select count(*), count(distinct word), sum(n) from shop.words") == [
+        (500, 500, 125250)
+    ]
 
 
 @pytest.mark.parametrize("key", ["uuid", "numeric(20,2)", "timestamptz", "char(40)"])
 def test_other_keys_are_cut_too(postgres, url, key):
-    value = "gen_random_uuid()" if key == "uuid" else "now() + i * interval '1us'" if key == "timestamptz" else "i"
+    value = (
+        "gen_random_uuid()"
+        if key == "uuid"
+        else "now() + i * interval '1us'"
+        if key == "timestamptz"
+        else "i"
+    )
     run(url, f"create table t (k {key} primary key, n int)")
     run(url, f"insert into t select {value}, i from generate_series(1, 450) i")
     postgres.load("t")
@@ -60,7 +73,10 @@ def test_other_keys_are_cut_too(postgres, url, key):
 
 
 def test_a_table_without_a_key_is_read_as_one(postgres, url):
-    run(url, "create table log (note text); insert into log select i::text from generate_series(1, 250) i")
+    run(
+        url,
+        "create table log (note text); insert into log select i::text from generate_series(1, 250) i",
+    )
     postgres.load("log")
     assert postgres.rows("select count(*), count(distinct note) from shop.log") == [(250, 250)]
 
@@ -69,7 +85,10 @@ def test_all_chunks_are_of_the_moment_when_the_read_began(either, url):
     run(url, ORDERS.format(1000))
     batches = read(either.given(parallel=2))
     found = [next(batches)]  # the others are still to be read
-    run(url, "update orders set note = 'changed', id = id + 5000; insert into orders values (0, 'new')")
+    run(
+        url,
+        "update orders set note = 'changed', id = id + 5000; insert into orders values (0, 'new')",
+    )
     rows = [row for b in (*found, *batches) for row in (b.rows.to_pylist() if b.count else ())]
     assert sorted(row["id"] for row in rows) == list(range(1, 1001))
     assert {row["note"] for row in rows} == {f"n{i}" for i in range(1, 1001)}
@@ -89,7 +108,10 @@ def test_the_next_run_reads_what_is_beyond_the_stored_position(either, url):
     run(url, ORDERS.format(300))
     first = keyed(either).load("orders")
     assert (first.loaded.received, first.cursor_after) == (300, "2024-01-01 05:00:00+00")
-    run(url, "insert into orders values (301, 'new', '2024-01-02Z'), (302, 'same time', '2024-01-02Z')")
+    run(
+        url,
+        "insert into orders values (301, 'new', '2024-01-02Z'), (302, 'same time', '2024-01-02Z')",
+    )
     run(url, "update orders set note = 'changed', updated = '2024-01-03Z' where id = 7")
     second = keyed(either).load("orders")
     assert (second.loaded.received, second.loaded.rows) == (3, 302)
@@ -107,7 +129,10 @@ def test_rows_without_a_cursor_are_read_each_time(postgres, url):
 
 
 def test_a_table_whose_rows_have_no_cursor_at_all_is_read(postgres, url):
-    run(url, "create table orders (id int primary key, updated timestamptz); insert into orders values (1)")
+    run(
+        url,
+        "create table orders (id int primary key, updated timestamptz); insert into orders values (1)",
+    )
     assert keyed(postgres).load("orders").loaded.received == 1
 
 
@@ -202,7 +227,9 @@ def test_where_a_table_is_to_be_of_one_moment_a_killed_run_begins_anew(postgres,
 
 
 def test_nothing_runs_at_the_server_after_the_read_is_cancelled(either, url):
-    slow = either.given(queries={"slow": {"sql": "select 1 as id union all select pg_sleep(600)::text::int"}})
+    slow = either.given(
+        queries={"slow": {"sql": "select 1 as id union all select pg_sleep(600)::text::int"}}
+    )
     cancel = threading.Event()
     batches = slow.connection.connector.read(slow.open("slow", cancel=cancel))
 

@@ -86,7 +86,7 @@ REFUSED = {
 def test_what_does_not_fit_is_refused_and_can_be_read_as_settings_say(postgres, url, type_):
     value, told, instead, kept = REFUSED[type_]
     run(url, f"create table t (id int primary key, odd {type_}); insert into t values (1, {value})")
-    with pytest.raises(ConnectorError, match="odd|type text") as refused:
+    with pytest.raises(ConnectorError, match=r"odd|type text") as refused:
         postgres.load("t")
     assert told in str(refused.value)
     postgres.given(tables={"public.t": {"columns": {"odd": instead}}}).load("t")
@@ -100,7 +100,9 @@ def test_a_column_is_left_out_or_read_in_another_type(postgres, url):
     postgres.given(tables={"public.t": settings}).load("t")
     assert postgres.types("t") == {"id": "BIGINT", "price": "DECIMAL(18,4)"}
     run(url, "insert into t values (2, 1.23456, 'x')")
-    with pytest.raises(ConnectorError, match=r'column "price" has a value that is no decimal128\(18, 4\)'):
+    with pytest.raises(
+        ConnectorError, match=r'column "price" has a value that is no decimal128\(18, 4\)'
+    ):
         postgres.given(tables={"public.t": settings}).load("t")
 
 

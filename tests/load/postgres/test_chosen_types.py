@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from connector_assets.errors import RowsError
+from connector_assets.errors import LoadError, RowsError
 from connector_assets.load.postgres.destination import PostgresDestination
 from connector_assets.load.table import Claim, Table
 from tests.load.contract import Store
@@ -225,6 +225,33 @@ def test_values_that_swap_under_a_unique_index_are_put_right(store: Store, sql: 
     assert sql("select id, u, mine, x from t.a order by id") == [
         (0, "b", "a", 1), (1, "a", "b", 2), (2, "c", "c", 3)]  # fmt: skip
     assert sql("select ctid::text from t.a where id = 2") == place
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "(lower(u))", "(u) where v > 0", "(upper(u)) include (mine) where v is not null", "(v, lower(u)) nulls not distinct",
+        "(g)", "(coalesce(u, 'x'), (v + 1))",
+    ],
+)  # fmt: skip
+def test_values_that_swap_under_any_unique_index_are_put_right(
+    store: Store, sql: Any, index: str
+) -> None:
+    sql("create table t.a (id bigint primary key, u text, v int, mine text, g text generated always as (u) stored)")  # fmt: skip
+    if "nulls" in index and int(sql("show server_version_num")[0][0]) < 150000:
+        pytest.skip("of PostgreSQL 15")
+    rows = [{"id": n, "u": u, "v": 1} for n, u in enumerate("abcd")]
+    store.load(*rows, table=TABLE, mode="merge")
+    sql(f"update t.a set mine = u; create unique index on t.a {index}")
+    sql("create table t.o (a bigint references t.a on delete cascade); insert into t.o values (2)")
+    swapped = [{"id": 0, "u": "b", "v": 1}, {"id": 1, "u": "a", "v": 1}, {"id": 2, "u": "z", "v": 1}]
+    store.load(*swapped, rows[3], table=TABLE, mode="merge")
+    assert sql("select id, u, mine from t.a order by id") == [
+        (0, "b", "a"), (1, "a", "b"), (2, "z", "c"), (3, "d", "d")]  # fmt: skip
+    assert sql("select a from t.o") == [(2,)]  # a row that collides with none is never taken out
+    with pytest.raises(LoadError, match="unique"):
+        store.load({"id": 0, "u": "d", "v": 1}, table=TABLE, mode="merge")
+    assert sql("select id, u from t.a where id in (0, 3) order by id") == [(0, "b"), (3, "d")]
 
 
 def test_a_type_that_one_bad_row_widened_is_narrow_again_after_full(store: Store, sql: Any) -> None:

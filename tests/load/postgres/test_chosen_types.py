@@ -24,7 +24,7 @@ ASIDE = replace(TABLE, schema_policy="quarantine")
 SETUP = """
 create schema t;
 create type t.mood as enum ('sad', 'very "ok"');
-create domain t.price as numeric(10,2) check (value >= 0);
+create domain t.seen as timestamptz(0) check (value > '2000-01-01'); create domain t.price as numeric(10,2) check (value >= 0);
 create domain t."Odd" as t.price check (value < 100);
 create type t.pair as (x integer, y text);
 """
@@ -48,6 +48,11 @@ TYPES: list[tuple[str, dict[str, str], list[str]]] = [
     ("text[]", {'["a","b,c","\\"q\\"",null]': '{a,"b,c","\\"q\\"",NULL}'}, ['{"a":1}', "[1]"]),
     ("numeric(4,1)[]", {"[1.5,2]": "{1.5,2.0}"}, ["[1.55]"]),
     ("varchar(2)[]", {'["ab"]': "{ab}"}, ['["abc"]']),
+    ("timestamptz(2)[]", {'["2024-05-01T10:00:00.12Z",null,"2024-05-01T10:00:00+02:00"]': '{"2024-05-01 10:00:00.12+00",NULL,"2024-05-01 08:00:00+00"}', "[]": "{}"},
+     ['["2024-05-01T10:00:00.125Z"]', '["now"]', '["2024-05-01T10:00:00Z",7]', '"2024-05-01T10:00:00Z"', '[["2024-05-01T10:00:00.125Z"]]']),
+    ("timestamp[]", {'["2024-05-01T10:00:00"]': '{"2024-05-01 10:00:00"}'}, ['["2024-05-01T10:00:00+02:00"]', '["2024-05-01T10:00:00.1234567"]']),
+    ("uuid[]", {'["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"]': "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}"}, ['["x"]', "[1]"]),
+    ("t.seen[]", {'["2024-05-01T10:00:00Z"]': '{"2024-05-01 10:00:00+00"}'}, ['["2024-05-01T10:00:00.5Z"]', '["1999-01-01"]']),
     ("t.mood", {'"very \\"ok\\""': 'very "ok"'}, ['"mad"', '"Sad"', "1"]),
     ("t.price", {"1.25": "1.25", "1.250": "1.25"}, ["1.255", "-1", '"x"']),
     ('t."Odd"', {"99.5": "99.50"}, ["100", "99.999"]),

@@ -97,8 +97,8 @@ class PostgresUpsert:
         )
         self._execute(
             f"create temp table {_NEXT} on commit drop as select stored.*{self._computed()} "
-            f"from (select old.ctid as {_OLD}, found.new as {_NEW}, {values} from {self.target} old "
-            f"join {FOUND} found on found.old = old.ctid "
+            f"from (select old.ctid as {_OLD}, found.new as {_NEW}, {values} "
+            f"from {self.target} old join {FOUND} found on found.old = old.ctid "
             f"join {self.incoming} new on new.ctid = found.new where found.differs) stored"
         )
         colliding = [self._colliding(*index) for index in self._unique_indexes()]

@@ -249,7 +249,11 @@ def test_values_that_swap_under_any_unique_index_are_put_right(
     store.load(*rows, table=TABLE, mode="merge")
     sql(f"update t.a set mine = u; create unique index on t.a {index}")
     sql("create table t.o (a bigint references t.a on delete cascade); insert into t.o values (2)")
-    swapped = [{"id": 0, "u": "b", "v": 1}, {"id": 1, "u": "a", "v": 1}, {"id": 2, "u": "z", "v": 1}]
+    swapped = [
+        {"id": 0, "u": "b", "v": 1},
+        {"id": 1, "u": "a", "v": 1},
+        {"id": 2, "u": "z", "v": 1},
+    ]
     store.load(*swapped, rows[3], table=TABLE, mode="merge")
     assert sql("select id, u, mine from t.a order by id") == [
         (0, "b", "a"), (1, "a", "b"), (2, "z", "c"), (3, "d", "d")]  # fmt: skip

@@ -66,6 +66,7 @@ def test_brokers_may_be_away_as_long_as_they_come_back_in_time(tmp_path):
         assert sorted(loads.offsets("lost")) == EACH
 
 
+@pytest.mark.slow
 def test_brokers_that_stay_away_end_the_load_and_the_next_one_goes_on(tmp_path):
     with noida() as broker:
         loads = begun(broker, tmp_path, "away", timeoutS=2)
@@ -88,7 +89,7 @@ def test_messages_that_were_removed_since_the_checkpoint(broker, tmp_path):
     assert loads.load("cut", full=True, limit=1).loaded.received
 
 
-@pytest.mark.parametrize("policy", ["earliest", "latest"])
+@pytest.mark.parametrize("policy", ["earliest", pytest.param("latest", marks=pytest.mark.slow)])
 def test_messages_that_were_removed_since_are_left_out_where_the_connection_says_so(
     broker, tmp_path, policy
 ):
@@ -107,6 +108,7 @@ def test_messages_that_were_removed_since_are_left_out_where_the_connection_says
     assert loads.load(topic).loaded.received == 0
 
 
+@pytest.mark.slow
 def test_a_topic_that_was_made_anew_since_the_checkpoint(broker, tmp_path):
     loads = begun(broker, tmp_path, "anew")
     broker.remove("anew")

@@ -405,6 +405,55 @@ def test_the_first_pieces_are_removed_first(disk: str, monkeypatch: pytest.Monke
     assert kept(disk) == []
 
 
+def test_what_is_half_removed_is_not_gone_on_with(
+    disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor by the run that removed it, under numbers that it had before."""
+    delete_all, calls = Objects.delete_all, []
+
+    def once(self: Objects, names: Any) -> None:
+        if calls:
+            fails(self)
+        calls.append(1)
+        delete_all(self, names)
+
+    with staging(disk) as staged:
+        for number in range(3):
+            staged.append(page(number), 10, f"to {number + 1}")
+            assert content(staged) == pages(*range(number + 1))
+        with monkeypatch.context() as patched, pytest.raises(LoadError):
+            patched.setattr(Objects, "delete_all", once)
+            staged.clear()
+    assert len(pieces(disk)) == 2
+    with staging(disk) as staged:
+        assert staged.rows == 0
+        staged.append(page(7), 10, "to 8")
+        assert content(staged) == page(7)
+        staged.append(page(6), 10, "to 7")
+        assert content(staged) == pages(7, 6)
+        with monkeypatch.context() as patched, pytest.raises(LoadError):
+            calls.clear()
+            patched.setattr(Objects, "delete_all", once)
+            staged.clear()
+        staged.clear()
+        staged.append(page(8), 10, "to 9")
+    with staging(disk) as staged:
+        assert (staged.resume, content(staged)) == ("to 9", page(8))
+        staged.clear()
+    assert kept(disk) == []
+
+
+def test_pieces_that_name_each_other_are_no_chain(disk: str) -> None:
+    with staging(disk) as staged:
+        staged.append(page(0), 10, "to 1")
+    objects = Objects(disk, "staging")
+    (name,) = pieces(disk)
+    own = name.removeprefix(f"{PLACE}/").encode()
+    objects.replace(name, (objects.read(name) or b"").replace(b"null", b'"%b"' % own, 1))
+    with staging(disk) as staged:
+        assert staged.rows == 0
+
+
 @pytest.mark.parametrize("file", ["../../../outside.ndjson", "journal", "/tmp/x", "rows-1.ndjson"])
 def test_no_name_from_the_store_leads_out_of_the_folder(
     disk: str, tmp_path: Path, file: str

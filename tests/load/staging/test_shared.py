@@ -480,6 +480,28 @@ def test_no_name_from_the_store_leads_out_of_the_folder(
     assert not (tmp_path / "outside.ndjson").exists()
 
 
+def test_rows_that_come_while_others_are_copied_are_copied_next(
+    disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, under_way, may_go_on = Objects.replace, threading.Event(), threading.Event()
+
+    def slowly(self: Objects, name: str, written: bytes) -> None:
+        if name.endswith(".piece"):
+            under_way.set()
+            may_go_on.wait(60)
+        replace(self, name, written)
+
+    monkeypatch.setattr(remote_copy, "_SHIP_S", 0.0)
+    monkeypatch.setattr(Objects, "replace", slowly)
+    with staging(disk) as staged:
+        staged.append(page(0), 10, "to 1")
+        assert under_way.wait(60)
+        staged.append(page(1), 10, "to 2")
+        may_go_on.set()
+    with staging(disk) as staged:
+        assert (staged.resume, content(staged)) == ("to 2", pages(0, 1))
+
+
 def test_rows_are_loaded_only_once_they_are_in_the_store(
     disk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,7 +156,7 @@ def _failing(
         group_name=key.path[0],
         description=markdown(text),
         kinds={kind},
-        metadata=code_references([(path, line)]) if path else None,
+        metadata=code_references([(str(path.absolute()), path.name, line)]) if path else None,
     )
 
     def compute(_context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> NoReturn:

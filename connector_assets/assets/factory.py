@@ -30,6 +30,9 @@ from connector_assets.project.connection import Connection
 from connector_assets.project.project import Broken, Project, discover
 from connector_assets.project.settings import variable
 
+_MANY_OBJECTS = 100_000
+"""Some thousand assets are made of so many."""
+
 
 def build_definitions(
     specs: str | Path | None = None,
@@ -87,7 +90,27 @@ class _Same:
         return id(self.of)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector out: all that is built stays.
+
+    At 10,000 assets it would look through them again and again, for half of the time. Where there
+    is that much it is frozen, and the collector comes later: what Dagster makes of it stays, too.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        if enabled and gc.get_count()[0] > _MANY_OBJECTS:
+            gc.freeze()
+            gc.set_threshold(_MANY_OBJECTS, *gc.get_threshold()[1:])
+    finally:
+        if enabled:
+            gc.enable()
+
+
 @cache
+@_uncollected()
 def _built(
     given: Settings,
     problem: str,
@@ -108,7 +131,7 @@ def _built(
         project = replace(project, broken=(*project.broken, plugins))
     lacks = unshared_by(executor, given.state, given.destination)
     for lack in (*lacks, *relative_by(executor, given.specs)):
-        warnings.warn(lack, stacklevel=3)
+        warnings.warn(lack, stacklevel=4)
     own = dg.Definitions(resources=dict(resources.of or {}), executor=executor)
     return dg.Definitions.merge(own, definitions_of(project, given, translator))
 
@@ -145,21 +168,6 @@ def definitions_of(
         bad = [broken_definitions(one, taken, given.timezone) for one in broken]
     shared = dg.Definitions(resources=shared_resources(given))
     return dg.Definitions.merge(shared, *good, *bad)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector out: all that is built stays.
-
-    At 10,000 assets it would look through them again and again, for half of the time.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _good(

@@ -19,7 +19,12 @@ import dagster as dg
 
 from connector_assets.assets.broken import broken_definitions, refuse, validating
 from connector_assets.assets.connection import connection_definitions, shared_resources
-from connector_assets.assets.machines import relative_by, unshared_by
+from connector_assets.assets.machines import (
+    elsewhere,
+    instance_here,
+    relative_by,
+    unshared_by,
+)
 from connector_assets.assets.schedules import too_many
 from connector_assets.assets.secrets import Sources, sources, with_sources
 from connector_assets.assets.settings import Settings, settings
@@ -129,8 +134,9 @@ def _built(
     if problem:
         plugins = Broken(Path("plugins"), SpecError([Fault("", problem)]))
         project = replace(project, broken=(*project.broken, plugins))
-    lacks = unshared_by(executor, given.state, given.destination)
-    for lack in (*lacks, *relative_by(executor, given.specs)):
+    by = elsewhere(executor, instance_here())
+    lacks = unshared_by(by, given.state, given.destination)
+    for lack in (*lacks, *relative_by(by, given.specs)):
         warnings.warn(lack, stacklevel=4)
     own = dg.Definitions(resources=dict(resources.of or {}), executor=executor)
     return dg.Definitions.merge(own, definitions_of(project, given, translator))

@@ -26,7 +26,7 @@ def parquet_types(segments: Sequence[Segment]) -> dict[str, str]:
 
     with duckdb.connect() as connection:
         files = [str(segment.path) for segment in segments]
-        rows = connection.read_parquet(files, union_by_name=True)
+        rows = connection.read_parquet(files, union_by_name=True, hive_partitioning=False)
         return {name: str(type_) for name, type_ in zip(rows.columns, rows.types, strict=True)}
 
 

@@ -1,0 +1,67 @@
+"""The streams of a connection: what it says of topics, as streams like those of a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from connector_assets.errors import Fault, SpecError
+from connector_assets.plugins.kafka.config import KafkaConfig, Rows, TopicStream
+from connector_assets.plugins.kafka.layouts import PREFIX
+
+_MESSAGE_KEY = ("topic", "partition", "offset")
+
+
+class _Topics(BaseModel):
+    """What decides the streams; other values may come from the environment."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    topics: dict[str, TopicStream | None] = {}
+    rows: Rows = "message"
+
+
+def topic_stream(config: KafkaConfig, name: str) -> TopicStream:
+    """What the connection says of the stream `name`."""
+    return config.topics.get(name) or TopicStream()
+
+
+def streams(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A stream for each of the connection's topics, as a spec would say it; raises SpecError."""
+    try:
+        said = _Topics.model_validate(config)
+    except ValidationError as error:
+        raise SpecError([*_faults(error)]) from None
+    if not said.topics:
+        raise SpecError([Fault("topics", "is missing; name the topics to read: {orders: {}}")])
+    for name, one in said.topics.items():
+        yield _stream(name, one or TopicStream(), said.rows)
+
+
+def _faults(error: ValidationError) -> Iterator[Fault]:
+    for one in error.errors(include_url=False, include_input=False, include_context=False):
+        text = one["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        yield Fault(".".join(map(str, one["loc"])), text[:1].lower() + text[1:])
+
+
+def _stream(name: str, said: TopicStream, rows: Rows) -> dict[str, Any]:
+    """One stream: appended by offset, or merged by the key that is given.
+
+    `incremental` says how it is read in parts: by the time of messages.
+    """
+    prefix = PREFIX if (said.rows or rows) == "value" else ""
+    return {
+        "name": name,
+        "description": said.description,
+        "primaryKey": list(said.primary_key) or [prefix + part for part in _MESSAGE_KEY],
+        "writeMode": "merge" if said.primary_key else "append",
+        "columns": said.columns,
+        "schemaPolicy": said.schema_policy,
+        "incremental": {
+            "cursorField": f"{prefix}timestamp",
+            "cursorFormat": "iso",
+            "format": "iso",
+        },
+    }

@@ -54,9 +54,7 @@ def names_of(paths: Sequence[Path]) -> list[str]:
     Those of a connection and its connector often are.
     """
     alike = len({path.name for path in paths}) < len(paths)
-    return [
-        f"{path.absolute().parent.name}/{path.name}" if alike else path.name for path in paths
-    ]
+    return [f"{path.absolute().parent.name}/{path.name}" if alike else path.name for path in paths]
 
 
 def code_references(located: Iterable[tuple[str, str, int]]) -> Metadata:

@@ -38,7 +38,12 @@ class Location:
         """Take what is there now; a server that holds its definitions for good is started anew."""
         if self._restart:
             self._restart()
+        until(self._loaded)
+
+    def _loaded(self):
         self.ask(RELOAD, name=self._entry()["name"])
+        found = self._entry()["locationOrLoadError"]
+        return found and found["__typename"] == "RepositoryLocation"
 
     def assets(self):
         found = self.ask(ASSETS)["assetNodes"]

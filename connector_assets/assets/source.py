@@ -49,12 +49,12 @@ class Sources:
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
-    """What files are called: with their folders where their names are the same.
+    """What files are called: by their folders where their names are the same.
 
-    Those of a connection and its connector often are.
+    Those of a connection and its connector often are, and the UI cuts what is longer.
     """
     alike = len({path.name for path in paths}) < len(paths)
-    return [f"{path.absolute().parent.name}/{path.name}" if alike else path.name for path in paths]
+    return [path.absolute().parent.name if alike else path.name for path in paths]
 
 
 def code_references(located: Iterable[tuple[str, str, int]]) -> Metadata:

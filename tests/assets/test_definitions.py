@@ -99,7 +99,7 @@ def test_links_to_files_of_one_name_are_called_by_their_folders(project):
     project.write("connections/shop.yaml", text)
     links = specs_of(project.definitions())[ITEMS].metadata["dagster/code_references"]
     labels = [link.label.split(":")[0] for link in links.code_references]
-    assert labels == ["connections/shop.yaml", "specs/shop.yaml"]
+    assert labels == ["connections", "specs"]
 
 
 def test_a_child_depends_on_the_parent_whose_table_it_reads(project):

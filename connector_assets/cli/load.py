@@ -120,6 +120,8 @@ def load(
 def _all(connection: Connection, partition: str | None) -> list[str]:
     """Every stream; with a partition, every one that has partitions."""
     names = [one.name for one in connection.streams()]
+    if not names and connection.awaits_discovery:
+        raise connection.not_discovered()
     if partition is not None:
         names = [name for name in names if connection.partitions(name)]
     if partition is not None and not names:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from connector_assets.errors import ConnectorError, ResponseError
 from connector_assets.plugins.config import config_names, read_config
 from connector_assets.plugins.http import as_asked
-from connector_assets.plugins.streams import StreamLike, streams_of
+from connector_assets.plugins.streams import StreamLike, listed, of_locked, streams_of
 from connector_assets.reading.connector import Batch, Check, CodeConnector, Needs, ReadContext
 from connector_assets.reading.plugin_context import PluginContext
 from connector_assets.reading.yaml_connector import YamlConnector
@@ -22,6 +22,7 @@ from connector_assets.reading.yielded import YIELD, Yielded, in_batches
 from connector_assets.runtime.by_hand import StreamHttp
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.dynamic import Listed, Locked
 from connector_assets.spec.stream.stream import Stream
 
 Tested = Check | Mapping[str, Any] | bool | None
@@ -42,17 +43,36 @@ class PluginConnector(CodeConnector):
     secret_names: tuple[str, ...]
     http: ConnectorSpec | None
     """Where requests of `ctx.http` go; None: the plugin sends none."""
-    listed: Callable[[Mapping[str, Any]], Iterable[StreamLike]]
-    """Called with what a connection says in `config`, which is nothing where there is none."""
+    fixed: Callable[[Mapping[str, Any]], Iterable[StreamLike]]
+    """The streams that are known without asking, from what a connection says in `config`."""
     reader: Callable[[PluginContext[Any]], Iterable[Yielded]]
     test: Callable[..., Tested] | None
+    discoverer: Callable[[PluginContext[Any]], Iterable[StreamLike]] | None
+    """Lists the streams that the source has; None: it lists none."""
     assets: Callable[..., Any] | None
     """Called with the connection, returns its Dagster assets; None: one asset per stream."""
     runtime: HttpRuntime | None = None
+    locked: tuple[Locked, ...] = ()
+    """The streams that the source listed, as the lock file has them."""
 
     def streams(self) -> Sequence[Stream]:
         """The streams, checked as those of a spec are; raises SpecError."""
-        return streams_of(self.id, self.listed({}))
+        found = [of_locked(one) for one in self.locked]
+        return streams_of(self.id, [*self.fixed({}), *found], may_be_empty=self.discovers)
+
+    @property
+    def discovers(self) -> bool:
+        return self.discoverer is not None
+
+    def listed(self, ctx: ReadContext[Any]) -> Iterator[Listed]:
+        """What its `discover` yields, asked now; raises SpecError with all that is wrong."""
+        own = self._context(ctx)
+        with _blaming_plugin(ctx.connection, own):
+            assert self.discoverer is not None
+            yield from listed(self.id, self.discoverer(own))
+
+    def with_streams(self, streams: Sequence[Locked]) -> PluginConnector:
+        return replace(self, locked=tuple(streams))
 
     def needs(self, stream: Stream, auth: str | int | None = None) -> Needs:  # noqa: ARG002 - the Protocol's shape
         """The values of its model, its secrets, and what its requests are let in by."""
@@ -87,8 +107,8 @@ class PluginConnector(CodeConnector):
 
     def with_config(self, config: Mapping[str, Any]) -> PluginConnector:
         """The same with the streams that follow from `config`; raises SpecError."""
-        streams = streams_of(self.id, self.listed(config))
-        return replace(self, listed=lambda _: streams)
+        streams = streams_of(self.id, self.fixed(config), may_be_empty=self.discovers)
+        return replace(self, fixed=lambda _: streams)
 
     def with_runtime(self, runtime: HttpRuntime) -> PluginConnector:
         """The same, its `ctx.http` sending through `runtime`."""

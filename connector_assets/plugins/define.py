@@ -41,6 +41,8 @@ Streams = (
     | Callable[[Values], Iterable[StreamLike]]
 )
 Read = Callable[[PluginContext[Model]], Iterable[Yielded]]
+Discover = Callable[[PluginContext[Model]], Iterable[StreamLike]]
+DiscoverValues = Callable[[PluginContext[Values]], Iterable[StreamLike]]
 ReadValues = Callable[[PluginContext[Values]], Iterable[Yielded]]
 Test = Callable[[Model], Tested] | Callable[[Model, Secrets], Tested]
 TestValues = Callable[[Values], Tested] | Callable[[Values, Secrets], Tested]
@@ -77,6 +79,7 @@ def define_connector(
     secrets: Sequence[str] = ...,
     http: Mapping[str, Any] | None = ...,
     streams: Streams | None = ...,
+    discover: Discover[Model] | None = ...,
     test_connection: Test[Model] | None = ...,
     assets: Assets | None = ...,
 ) -> PluginConnector: ...
@@ -95,6 +98,7 @@ def define_connector(
     secrets: Sequence[str] = ...,
     http: Mapping[str, Any] | None = ...,
     streams: Streams | None = ...,
+    discover: DiscoverValues | None = ...,
     test_connection: TestValues | None = ...,
     assets: Assets | None = ...,
 ) -> PluginConnector: ...
@@ -144,6 +148,7 @@ def define_connector(
     secrets: Sequence[str] = (),
     http: Mapping[str, Any] | None = None,
     streams: Streams | None = None,
+    discover: Callable[..., Iterable[StreamLike]] | None = None,
     test_connection: Callable[..., Tested] | None = None,
     assets: Callable[..., Any] | None = None,
 ) -> Any:
@@ -159,12 +164,14 @@ def define_connector(
     or a function that lists them, from nothing or from what a connection says in `config`;
     default: one stream named as the connector. A stream with
     `incremental` is one whose `read` keeps to `ctx.window`, so that it can be partitioned by time.
+    `discover(ctx)` yields the streams that the source has, which `connector-assets discover` keeps
+    in a lock file beside the connection; each may have `vars`, to be found in `ctx.vars`.
     `test_connection(config)`, or `(config, secrets)`, returns a `Check`, a dict with `ok` and
     `message`, a bool or None (it worked), or raises. `assets(connection)` makes the Dagster assets
     of a connection, instead of one asset per stream. `version` says that rows changed: what was
     staged by another version is read anew.
 
-    Without `read` it decorates a class that has it as a method, and may have `streams`,
+    Without `read` it decorates a class that has it as a method, and may have `streams`, `discover`,
     `test_connection` and `assets` besides. Raises SpecError with all that is wrong.
 
     >>> @define_connector(id="numbers", display_name="Numbers")
@@ -174,6 +181,7 @@ def define_connector(
     """
     given: dict[str, Any] = {
         "streams": streams,
+        "discover": discover,
         "test_connection": test_connection,
         "assets": assets,
     }
@@ -190,7 +198,8 @@ def define_connector(
             config_schema=config_schema,
             secret_names=tuple(secrets),
             http=http_spec(id, display_name, http) if http is not None else None,
-            listed=_lister(id, functions["streams"]),
+            fixed=_lister(id, functions["streams"], discovers=functions["discover"] is not None),
+            discoverer=functions["discover"],
             reader=read,
             test=functions["test_connection"],
             assets=functions["assets"],
@@ -235,7 +244,7 @@ def _refuse_faults(
             faults += _faults(f"secrets.{position}", VariableName, name)
     if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
         faults.append(Fault("config_schema", "must be a class made of pydantic.BaseModel"))
-    for name in ("read", "test_connection", "assets"):
+    for name in ("read", "discover", "test_connection", "assets"):
         if functions[name] is not None and not callable(functions[name]):
             what = f"is a {type(functions[name]).__name__}; give a function"
             faults.append(Fault(name, what))
@@ -243,11 +252,13 @@ def _refuse_faults(
         raise SpecError(faults, source=f"plugin {connector_id}")
 
 
-def _lister(connector_id: str, streams: Any) -> Callable[[Values], Iterable[StreamLike]]:
+def _lister(
+    connector_id: str, streams: Any, *, discovers: bool
+) -> Callable[[Values], Iterable[StreamLike]]:
     if callable(streams):
         return streams if inspect.signature(streams).parameters else lambda _: streams()
     if streams is None:
-        return lambda _: (connector_id,)
+        return lambda _: () if discovers else (connector_id,)
     # Once and for all: it may be an iterator.
     fixed = streams_of(connector_id, streams)
     return lambda _: fixed

@@ -134,7 +134,9 @@ class _Finder:
         except SpecError as error:
             faults = [placed(Finding(("config",), str(one)), yaml) for one in error.faults]
             raise SpecError(faults, source=str(path)) from None
-        connector, lock = with_locked_streams(connector, spec_path, document.id, self.locked)
+        # A plugin has no file of its own: what it lists is kept beside the connection.
+        beside = spec_path or path.with_name(connector.id)
+        connector, lock = with_locked_streams(connector, beside, document.id, self.locked)
         connection = Connection(
             document.id, connector, document, path, self.environ, lock, spec_path
         )
@@ -184,8 +186,13 @@ class _Finder:
                 self.connections[spec.id] = made
         for plugin in self.plugins.values():
             if plugin.id not in named:
-                made = Connection(plugin.id, plugin, None, None, self.environ)
-                self.connections[plugin.id] = made
+                self.connections[plugin.id] = self._default_of(plugin)
+
+    def _default_of(self, plugin: Connector[Any]) -> Connection:
+        """The connection of a plugin that no document names."""
+        beside = self.files.folder / plugin.id if self.files.folder else None
+        found, lock = with_locked_streams(plugin, beside, plugin.id, self.locked)
+        return Connection(plugin.id, found, None, None, self.environ, lock)
 
 
 def _salvaged(path: Path) -> Iterator[str]:
@@ -311,7 +318,7 @@ def with_locked_streams(
 
     Raises SpecError where the lock file cannot be read.
     """
-    if path is None or not connector.dynamic:
+    if path is None or not connector.discovers:
         return connector, None
     lock = lock_path(path)
     return connector.with_streams(locked(lock, connection_id)), lock

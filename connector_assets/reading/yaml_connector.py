@@ -36,7 +36,7 @@ from connector_assets.runtime.stats import counted
 from connector_assets.spec.auth.auth import Auth, alternatives, choose
 from connector_assets.spec.checks.bindings import RESERVED
 from connector_assets.spec.connector import ConfigField, ConnectorSpec
-from connector_assets.spec.dynamic import Locked, with_streams
+from connector_assets.spec.dynamic import Listed, Locked, with_streams
 from connector_assets.spec.endpoint import Endpoint
 from connector_assets.spec.fingerprint import Fingerprints
 from connector_assets.spec.request.sealing import Sealing
@@ -207,6 +207,15 @@ class YamlConnector:
         base, url = endpoint.base_url, endpoint.url.source
         where = f"{base.source}{url}" if base and url.startswith("/") else url
         return f"{endpoint.method} {where}"
+
+    @property
+    def discovers(self) -> bool:
+        return bool(self.dynamic)
+
+    def listed(self, ctx: ReadContext[Any]) -> Iterator[Listed]:
+        """Nothing: `dynamic` says how they are listed."""
+        del ctx
+        return iter(())
 
     def with_streams(self, streams: Sequence[Locked]) -> YamlConnector:
         return YamlConnector(with_streams(self.spec, streams), self.runtime)

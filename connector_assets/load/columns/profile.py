@@ -22,7 +22,7 @@ from msgspec import Meta
 from connector_assets import limits
 from connector_assets.errors import LoadError, RowsError
 from connector_assets.load.columns.digits import as_double, has_long, may_be_tiny
-from connector_assets.load.columns.profile_parquet import parquet_kinds, parquet_types
+from connector_assets.load.columns.profile_parquet import meant_types, parquet_kinds, parquet_types
 from connector_assets.load.columns.times import shape_of
 from connector_assets.load.kinds import (
     EXACT_IN_DOUBLE,
@@ -110,7 +110,8 @@ class Profiler:
 def _learn_parquet(found: Profile, segments: Sequence[Segment]) -> None:
     if not segments:
         return
-    for key, type_ in parquet_types(segments).items():
+    meant = meant_types(segments)
+    for key, type_ in {**parquet_types(segments), **meant}.items():
         kinds = parquet_kinds(type_)
         found.kinds[key] = found.kinds.get(key, NOTHING) | (kinds or NOTHING)
         found.shapes[key] = None

@@ -167,8 +167,9 @@ def define_connector(
     `discover(ctx)` yields the streams that the source has, which `connector-assets discover` keeps
     in a lock file beside the connection; each may have `vars`, to be found in `ctx.vars`.
     `test_connection(config)`, or `(config, secrets)`, returns a `Check`, a dict with `ok` and
-    `message`, a bool or None (it worked), or raises. `assets(connection)` makes the Dagster assets
-    of a connection, instead of one asset per stream. `version` says that rows changed: what was
+    `message`, a bool or None (it worked), or raises. `assets(connection)`, or `(connection,
+    blocks)`, makes the Dagster definitions of a connection, instead of one asset per stream; see
+    `AssetBlocks`. `version` says that rows changed: what was
     staged by another version is read anew.
 
     Without `read` it decorates a class that has it as a method, and may have `streams`, `discover`,

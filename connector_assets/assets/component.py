@@ -21,7 +21,8 @@ from connector_assets.assets.secrets import written
 from connector_assets.assets.settings import Settings, settings
 from connector_assets.assets.translator import ConnectorTranslator
 from connector_assets.errors import Fault, SpecError
-from connector_assets.plugins.registry import connector_registry, import_plugins
+from connector_assets.plugins.found import import_plugins
+from connector_assets.plugins.registry import connector_registry
 from connector_assets.project.connection import Connection
 from connector_assets.project.project import (
     Project,

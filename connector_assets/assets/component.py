@@ -321,7 +321,8 @@ def _built(
 ) -> dg.Definitions:
     """The definitions of a component; `also` is what else they depend on, last its own class."""
     data = json.loads(attributes)
-    for lack in unshared_by(elsewhere(None, instance_here()), given.state, given.destination):
+    by = elsewhere(None, instance_here())
+    for lack in unshared_by(by, given.state, given.destination, given.staging):
         warnings.warn(lack, stacklevel=3)
     try:
         return definitions_of(

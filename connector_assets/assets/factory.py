@@ -136,7 +136,7 @@ def _built(
         plugins = Broken(Path("plugins"), SpecError([Fault("", problem)]))
         project = replace(project, broken=(*project.broken, plugins))
     by = elsewhere(executor, instance_here())
-    lacks = unshared_by(by, given.state, given.destination)
+    lacks = unshared_by(by, given.state, given.destination, given.staging)
     for lack in (*lacks, *relative_by(by, given.specs)):
         warnings.warn(lack, stacklevel=4)
     own = dg.Definitions(resources=dict(resources.of or {}), executor=executor)

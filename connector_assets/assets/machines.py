@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from connector_assets.load.staging.shared import is_shared
 from connector_assets.project.settings import variable
 
 LOCAL_EXECUTORS = frozenset(
@@ -48,9 +49,9 @@ def instance_here() -> InstanceRef | None:
         return None
 
 
-def unshared_by(by: str, state: str, url: str) -> list[str]:
+def unshared_by(by: str, state: str, url: str, staging: str) -> list[str]:
     """What steps lack that `by` runs on any of several machines, as sentences."""
-    return list(_unshared(by, state, url)) if by else []
+    return _unshared(by, state, url, staging) if by else []
 
 
 def relative_by(by: str, specs: Path) -> Iterator[str]:
@@ -64,24 +65,35 @@ def relative_by(by: str, specs: Path) -> Iterator[str]:
     )
 
 
-def unshared_in(context: dg.AssetExecutionContext, state: str, url: str) -> list[str]:
+def unshared_in(context: dg.AssetExecutionContext, state: str, url: str, staging: str) -> list[str]:
     """What a step lacks whose run, or which itself, may be on any of several machines."""
     instance = context.instance
     ref = None if instance.is_ephemeral else instance.get_ref()
-    return unshared_by(elsewhere(context.job_def.executor_def, ref), state, url)
+    return unshared_by(elsewhere(context.job_def.executor_def, ref), state, url, staging)
 
 
-def _unshared(by: str, state: str, url: str) -> Iterator[str]:
-    """`state` is where budgets and tokens are, `url` the destination's."""
+def _unshared(by: str, state: str, url: str, staging: str) -> list[str]:
+    """`state` is where budgets and tokens are, `url` the destination's, `staging` where rows wait.
+
+    Staging alone may well be each machine's own: what is lost with it is read again.
+    """
+    lacks = []
     if "://" not in state:
-        yield (
+        lacks.append(
             f"{variable('STATE')}: steps are run by {by}, and each machine would keep rate budgets "
             f"and renewed tokens of its own in {state}, so that together they exceed the vendor's "
             "limit; set it to redis://… or postgresql://… on every machine"
         )
     if url.startswith("duckdb:"):
-        yield (
+        lacks.append(
             f"{variable('DESTINATION')}: steps are run by {by}, and each machine would load into a "
             "DuckDB file of its own; set it to a store that takes writers from all of them, as "
             "postgresql://…"
         )
+    if lacks and not is_shared(staging):
+        lacks.append(
+            f"{variable('STAGING')}: steps are run by {by}, and rows that were staged in {staging} "
+            "are lost with their machine, and read again from the first page; where that takes "
+            "long, set it to s3://bucket/prefix or another object store"
+        )
+    return lacks

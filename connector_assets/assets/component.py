@@ -21,7 +21,8 @@ from connector_assets.assets.secrets import written
 from connector_assets.assets.settings import Settings, settings
 from connector_assets.assets.translator import ConnectorTranslator
 from connector_assets.errors import Fault, SpecError
-from connector_assets.plugins.registry import connector_registry, import_plugins
+from connector_assets.plugins.found import import_plugins
+from connector_assets.plugins.registry import connector_registry
 from connector_assets.project.connection import Connection
 from connector_assets.project.project import (
     Project,
@@ -321,8 +322,9 @@ def _built(
 ) -> dg.Definitions:
     """The definitions of a component; `also` is what else they depend on, last its own class."""
     data = json.loads(attributes)
-    by = elsewhere(None, instance_here())
-    for lack in unshared_by(by, given.state, given.destination, given.staging):
+    for lack in unshared_by(
+        elsewhere(None, instance_here()), given.state, given.destination, given.staging
+    ):
         warnings.warn(lack, stacklevel=3)
     try:
         return definitions_of(

@@ -30,8 +30,9 @@ from connector_assets.assets.schedules import too_many
 from connector_assets.assets.secrets import Sources, sources, with_sources
 from connector_assets.assets.settings import Settings, settings
 from connector_assets.assets.translator import ConnectorTranslator
-from connector_assets.errors import ConfigError, ConnectorError, Fault, SpecError
-from connector_assets.plugins.registry import connector_registry, import_plugins
+from connector_assets.errors import ConfigError, Fault, SpecError
+from connector_assets.plugins.found import import_plugins
+from connector_assets.plugins.registry import connector_registry
 from connector_assets.project.connection import Connection
 from connector_assets.project.project import Broken, Project, discover
 from connector_assets.project.settings import variable
@@ -64,17 +65,13 @@ def build_definitions(
 
     >>> defs = dg.Definitions.merge(build_definitions(), dg.Definitions(assets=[my_asset]))
     """
-    problem = ""
-    try:
-        import_plugins()
-    except ConnectorError as error:
-        problem = str(error)
+    unusable = tuple((one.path, str(one.error)) for one in import_plugins())
     given = settings(specs, connections, destination, staging, allow_private)
     also = (connector_registry.version, validating(), Path.cwd())
     named = sources(secrets)
     return _built(
         given.with_files(),
-        problem,
+        unusable,
         also,
         executor=executor,
         resources=_Same(resources),
@@ -119,7 +116,7 @@ def _uncollected() -> Iterator[None]:
 @_uncollected()
 def _built(
     given: Settings,
-    problem: str,
+    unusable: tuple[tuple[Path, str], ...],
     _also: object,
     *,
     executor: dg.ExecutorDefinition | None,
@@ -130,11 +127,10 @@ def _built(
     """The definitions of a project; `_also` is what else they depend on."""
     project = discover(given.specs, given.connections, plugins=connector_registry.connectors())
     project = replace(project, connections=with_sources(project.connections, named))
-    if not (project.connections or project.broken or problem):
+    more = [Broken(path, SpecError([Fault("", text)])) for path, text in unusable]
+    project = replace(project, broken=(*project.broken, *more))
+    if not (project.connections or project.broken):
         _refuse_nothing(given)
-    if problem:
-        plugins = Broken(Path("plugins"), SpecError([Fault("", problem)]))
-        project = replace(project, broken=(*project.broken, plugins))
     by = elsewhere(executor, instance_here())
     lacks = unshared_by(by, given.state, given.destination, given.staging)
     for lack in (*lacks, *relative_by(by, given.specs)):

@@ -109,6 +109,12 @@ def test_a_pattern_takes_topics_that_come_later_from_their_beginning(broker, tmp
         ("eu.sales", 3),
         ("us.sales", 2),
     ]
+    # One that is gone is remembered, should it come again under its name.
+    broker.remove("us.sales")
+    assert loads.load("sales").loaded.received == 0
+    broker.topic("us.sales")
+    with pytest.raises(ResponseError, match=r"us\.sales/0: was read up to 1 and ends at 0"):
+        loads.load("sales")
     with pytest.raises(ConfigError, match="no topic is called as nothing"):
         Loads(broker, tmp_path, {"none": {"pattern": "nothing.*"}}).load("none")
 

@@ -97,7 +97,7 @@ def test_a_tombstone_is_a_row_where_nothing_is_merged(broker, tmp_path):
 
 def test_a_pattern_takes_topics_that_come_later_from_their_beginning(broker, tmp_path):
     broker.topic("eu.sales")
-    broker.topic("eu.salesman")
+    broker.send(broker.topic("eu.salesman"), b"0")
     broker.send("eu.sales", b"1")
     loads = Loads(broker, tmp_path, {"sales": {"pattern": r"[a-z]+\.sales"}}, {"start": "latest"})
     loads.load("sales")

@@ -324,7 +324,7 @@ def table_of(connection: Connection, stream: Stream, schema: str | None = None) 
         tuple(map(own_key, stream.primary_key)),
         {own_key(path): type_ for path, type_ in columns},
         stream.schema_policy,
-        deleted=TOMBSTONE if stream.deleted_when else None,
+        deleted=TOMBSTONE if connection.may_delete(stream) else None,
         reject=REJECT if stream.schema_policy == "quarantine" else None,
         on_misfit=stream.on_misfit,
         wanted=_wanted(stream),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,7 +110,22 @@ def metadata(part: LoadedPart) -> dict[str, Any]:
         "source_state": part.source_state,
         "notes": dg.MetadataValue.text("\n".join(stats.notes)) if stats.notes else None,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    known = {name: value for name, value in told.items() if value is not None}
+    return {**_of_plugin(stats.metadata, told.keys()), **known}
+
+
+def _of_plugin(said: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]:
+    """What a plugin says of the load, under names of its own."""
+    return {
+        f"plugin/{name}" if name in taken else name: _metadata_value(value)
+        for name, value in said.items()
+    }
+
+
+def _metadata_value(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return dg.MetadataValue.json(value)
+    return legible(value) if isinstance(value, str) else value
 
 
 def _changes(part: LoadedPart) -> dg.MetadataValue[Any] | None:

@@ -206,6 +206,7 @@ def attempt(step: AssetStep) -> Generator[Event, None, ConnectorError | None]:
         seen = yield from watched(work, step.cancel, progress.tick)
     except ConnectorError as error:
         progress.tell_notes()
+        progress.tell_lines()
         yield from loaded_before(step.key, parts)
         yield from incomplete(step.key, error)
         return error

@@ -156,6 +156,7 @@ class _Work:
         self, stream: str, partition: str | None, shown: Shows, tell: Callable[..., None]
     ) -> bool:
         """Whether it went well; what came of it is told either way."""
+        from connector_assets.cli.progress import tell_lines
         from connector_assets.runtime.clock import Clock
 
         name = f"{self.connection.id}.{stream}"
@@ -174,14 +175,17 @@ class _Work:
             tell(label, Cancelled("interrupted", fix=_next(self.stats)), 0.0)
             raise
         shown.stop()
+        tell_lines(label, self.stats)
         tell(label, came, Clock().monotonic() - began)
         return not isinstance(came, ConnectorError)
 
     def _sync(self, stream: str, partition: str | None, shown: Shows) -> Synced:
+        from connector_assets.cli.progress import tell_lines
         from connector_assets.sync import sync
 
         def update(stats: Stats) -> None:
             self.stats = stats
+            tell_lines(f"{self.connection.id}.{stream}", stats)
             shown.update(stats)
 
         self.stats = None

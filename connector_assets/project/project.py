@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connector_assets.errors import SpecError
+from connector_assets.errors import ConfigError, SpecError
 from connector_assets.project.connection import Connection
+from connector_assets.project.known import Connectors
 from connector_assets.project.misfits import misfits, placed
 from connector_assets.project.spec_files import (
     SUFFIXES,
@@ -82,7 +83,7 @@ class Project:
 class _Finder:
     runtime: HttpRuntime
     environ: Mapping[str, str]
-    plugins: Mapping[str, Connector[Any]]
+    plugins: Connectors
     files: SpecFiles
     locked: ReadsLock = discovered
     connections: dict[str, Connection] = field(default_factory=dict)
@@ -119,10 +120,13 @@ class _Finder:
 
         `yaml` is its text, for the places of faults.
         """
-        found = self._connector(document.connector, path)
+        try:
+            found = self._connector(document.connector, path)
+            wrong = "" if found else self._unknown(document.connector)
+        except ConfigError as error:
+            found, wrong = None, str(error)
         if found is None:
-            fault = placed(Finding(("connector",), self._unknown(document.connector)), yaml)
-            raise SpecError([fault], source=str(path))
+            raise SpecError([placed(Finding(("connector",), wrong), yaml)], source=str(path))
         connector, spec_path = found
         self.used.add(connector.id)
         connector, lock = with_locked_streams(connector, spec_path, document.id, self.locked)
@@ -152,7 +156,8 @@ class _Finder:
             self._refuse_shared(target)
             spec = parse_connector(read_file(target), source=str(target))
             return YamlConnector(spec, self.runtime), target
-        return None
+        more = self.plugins.more(name)
+        return (more, None) if more else None
 
     def _refuse_shared(self, target: Path) -> None:
         """Raise the error of a file whose id another file has, too, be it named by its path."""
@@ -201,7 +206,7 @@ def discover(
     *,
     runtime: HttpRuntime | None = None,
     environ: Mapping[str, str] | None = None,
-    plugins: Mapping[str, Connector[Any]] | None = None,
+    plugins: Connectors | None = None,
     locked: ReadsLock | None = None,
 ) -> Project:
     """Every connection of a project; a folder that does not exist is an empty one.
@@ -212,7 +217,7 @@ def discover(
     finder = _Finder(
         runtime or HttpRuntime(),
         os.environ if environ is None else environ,
-        plugins or {},
+        Connectors() if plugins is None else plugins,
         read_specs(specs, plugins or {}) if specs else SpecFiles(),
         locked or discovered,
     )
@@ -228,7 +233,7 @@ def connection_from_file(
     runtime: HttpRuntime | None = None,
     environ: Mapping[str, str] | None = None,
     specs: Path | None = None,
-    plugins: Mapping[str, Connector[Any]] | None = None,
+    plugins: Connectors | None = None,
     locked: ReadsLock | None = None,
     connections: Path | None = None,
 ) -> Connection:
@@ -315,7 +320,7 @@ def connection_from_document(
     runtime: HttpRuntime | None = None,
     environ: Mapping[str, str] | None = None,
     specs: Path | SpecFiles | None = None,
-    plugins: Mapping[str, Connector[Any]] | None = None,
+    plugins: Connectors | None = None,
     locked: ReadsLock | None = None,
 ) -> Connection:
     """The connection that `document`, written in `path`, stands for; raises SpecError.
@@ -325,7 +330,7 @@ def connection_from_document(
     finder = _Finder(
         runtime or HttpRuntime(),
         os.environ if environ is None else environ,
-        plugins or {},
+        Connectors() if plugins is None else plugins,
         read_specs(specs, plugins or {}) if isinstance(specs, Path) else specs or SpecFiles(),
         locked or discovered,
     )

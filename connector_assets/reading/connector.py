@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from connector_assets.errors import ConfigError, ConnectorError, StartOver
 from connector_assets.redact import Secrets
 from connector_assets.runtime.answers.diagnosis import part_of
-from connector_assets.runtime.by_hand import AS_THE_SPEC_SAYS, ByHand, StreamHttp
+from connector_assets.runtime.by_hand import AS_THE_SPEC_SAYS, ByHand
 from connector_assets.runtime.http.network import Network
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.runtime.stats import Stats
@@ -87,8 +87,7 @@ class ReadContext(Generic[Config]):
     at once, so that the next page may be asked for meanwhile.
 
     `by_hand` has the functions that the connection gives for parts of the stream, instead of the
-    spec. Where one of them reads, it sends its requests by `http`, and `spec_rows()` gives the rows
-    that the spec alone would read.
+    spec.
     """
 
     connection: str
@@ -100,8 +99,6 @@ class ReadContext(Generic[Config]):
     origins: Collection[str] | None = None
     network: Network | None = None
     by_hand: ByHand = AS_THE_SPEC_SAYS
-    http: StreamHttp | None = None
-    spec_rows: Callable[[], Iterator[dict[str, Any]]] | None = None
     cursor: Mapping[str, Any] | None = None
     reached: Mapping[str, Any] | None = None
     resume: str | None = None
@@ -347,6 +344,11 @@ class Connector(Protocol[Config]):
         ...
 
     @property
+    def may_delete(self) -> bool:
+        """Whether it may yield rows whose keys are gone, whatever the stream says."""
+        ...
+
+    @property
     def owners(self) -> Sequence[str]:
         """The owners of the connector's assets, where a connection names none."""
         ...
@@ -373,6 +375,7 @@ class CodeConnector:
 
     assets: Callable[..., Any] | None = None
     docs_url: str | None = None
+    may_delete = True
     dynamic: Sequence[DynamicStream] = ()
     owners: Sequence[str] = ()
     tags: Mapping[str, str] = MappingProxyType({})

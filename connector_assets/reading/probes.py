@@ -201,7 +201,7 @@ class _Look:
 
 
 def _now(runtime: HttpRuntime) -> dt.datetime:
-    return dt.datetime.fromtimestamp(runtime.clock.time(), dt.UTC)
+    return runtime.clock.now()
 
 
 def _total(pagination: Any, step: Step) -> int | None:

@@ -32,7 +32,7 @@ from connector_assets.runtime.http.network import Network
 from connector_assets.runtime.http.render import first_call, request_of
 from connector_assets.runtime.list_walk import Walk, steps_of
 from connector_assets.runtime.rows.records import transform_of
-from connector_assets.runtime.session import Session, limits_of
+from connector_assets.runtime.session import Observe, Session, limits_of
 from connector_assets.runtime.shared.budget import Budget, budget_for
 from connector_assets.runtime.shared.tokens import token_store
 from connector_assets.runtime.stats import Stats
@@ -64,6 +64,8 @@ class HttpRuntime:
     None keeps them in this process. `verbose` lets errors quote the server's own words.
     `max_attempts` tries a request fewer times than its spec says. `network` says how requests leave
     (proxy, certificates) where a connection does not; a `transport` knows nothing of it.
+    `observe(endpoint, request, answer)` is told each exchange as it was, with its secrets, but none
+    that asks for a token.
 
     >>> with HttpRuntime() as runtime:
     ...     result = runtime.execute_endpoint(spec, "query", params={"soql": "…"}, secrets={…})
@@ -81,8 +83,10 @@ class HttpRuntime:
         verbose: bool = False,
         max_attempts: int | None = None,
         network: Network | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self.allow_private = tuple(allow_private)
+        self.observe = observe
         self.max_attempts = max_attempts
         self.clock = clock or Clock()
         self.state = state
@@ -282,6 +286,7 @@ class HttpRuntime:
             max_attempts=self.max_attempts,
             label=f"{values.id}.{stream.name}" if stream else f"{values.id}: {endpoint.id}",
             mending=mending_of(stream) if stream else AS_JSON_HAS_IT,
+            observe=self.observe,
         )
         return session, call
 

@@ -165,6 +165,9 @@ class DestinationContract:
     What the destination's `capabilities` do not claim is skipped, with the claim's name.
     """
 
+    every_value_is_slow = False
+    """Whether only the first value of each test runs by default: see conftest.py beside this."""
+
     @pytest.fixture
     def store(self, destination: Destination, tmp_path: Path) -> Store:
         return Store(destination, tmp_path / "staged")

@@ -77,18 +77,24 @@ class Session:
 
 @contextmanager
 def session(
-    account: Account, proof: Proof, *, tag: str = "", wait_s: float = 300
+    account: Account,
+    proof: Proof,
+    *,
+    tag: str = "",
+    wait_s: float = 300,
+    keeps_queries: bool = False,
 ) -> Iterator[Session]:
     """A session that ends with the block; `tag` is its QUERY_TAG, `wait_s` its LOCK_TIMEOUT.
 
-    Raises Refused.
+    With `keeps_queries` a query goes on where this process is killed, so that another may have its
+    result. Raises Refused.
     """
 
     def told(error: errors.Error) -> Refusal:
         return refusal_of(error, account.server, proof.secrets())
 
     try:
-        connection = _connected(account, proof, tag, wait_s)
+        connection = _connected(account, proof, tag, wait_s, keeps_queries=keeps_queries)
     except errors.Error as error:
         raise Refused(told(error)) from None
     try:
@@ -97,7 +103,9 @@ def session(
         _closed(connection)
 
 
-def _connected(account: Account, proof: Proof, tag: str, wait_s: float) -> Any:
+def _connected(
+    account: Account, proof: Proof, tag: str, wait_s: float, *, keeps_queries: bool
+) -> Any:
     if _CORE.level == logging.NOTSET:
         _CORE.setLevel(logging.ERROR)  # each login warns of clouds that this machine is not in
     with warnings.catch_warnings():
@@ -117,10 +125,15 @@ def _connected(account: Account, proof: Proof, tag: str, wait_s: float) -> Any:
                 "TIMESTAMP_INPUT_FORMAT": "AUTO",
                 "DATE_INPUT_FORMAT": "AUTO",
                 "TIME_INPUT_FORMAT": "AUTO",
+                # By default texts of times end with milliseconds.
+                "TIMESTAMP_NTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF9",
+                "TIMESTAMP_TZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF9 TZHTZM",
+                "TIMESTAMP_LTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF9 TZHTZM",
                 "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
                 "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
                 "AUTOCOMMIT": True,
-                "ABORT_DETACHED_QUERY": True,
+                "CLIENT_TELEMETRY_ENABLED": False,
+                "ABORT_DETACHED_QUERY": not keeps_queries,
                 "LOCK_TIMEOUT": max(1, round(wait_s)),
                 "QUERY_TAG": tag[:_LONGEST_TAG],
             },

@@ -24,6 +24,7 @@ import fakesnow.cursor
 import fakesnow.server as fake
 import jwt
 import pyarrow as pa
+import pyarrow.compute as pc
 import uvicorn
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from fakesnow.dialect import parse_one
@@ -89,7 +90,16 @@ async def body_of(request: Request) -> dict[str, Any]:
     return json.loads(body)
 
 
+# One statement at a time: fakesnow's sessions are threads of one DuckDB, and wait for each other.
+turn = asyncio.Lock()
+
+
 async def login(request: Request) -> Response:
+    async with turn:
+        return await logged_in(request)
+
+
+async def logged_in(request: Request) -> Response:
     data = (await body_of(request))["data"]
     if refused := _refused(data, request.query_params.get("roleName", "")):
         return refused
@@ -133,6 +143,11 @@ def _refused(data: dict[str, Any], role: str) -> Response | None:
 
 
 async def query(request: Request) -> Response:
+    async with turn:
+        return await answered(request)
+
+
+async def answered(request: Request) -> Response:
     body = await body_of(request)
     sql, token = body["sqlText"].strip(), fake.to_token(request)
     try:
@@ -158,6 +173,8 @@ async def query(request: Request) -> Response:
         # fakesnow keeps comments elsewhere, and not such with a quote in them.
         connection.cursor()._duck_conn.execute(sql)  # noqa: SLF001
         return answer_of(pa.table({"status": ["done"]}), connection)
+    if re.match(r"show primary keys in database$", sql, re.IGNORECASE):
+        return await asyncio.to_thread(primary_keys, connection)
     if found := _DESCRIBE.match(sql):
         return await asyncio.to_thread(describe, connection, found[1])
     if found := _ON_STAGE.match(sql):
@@ -214,6 +231,12 @@ async def chunk(request: Request) -> Response:
     number, size = int(request.path_params["number"]), Options.chunk_rows
     note("chunk", number)
     return Response(gzip.compress(to_ipc(table.slice(number * size, size)), 1))
+
+
+async def status(request: Request) -> Response:
+    known = request.path_params["qid"] in results
+    found = [{"id": request.path_params["qid"], "status": "SUCCESS"}] if known else []
+    return JSONResponse({"data": {"queries": found}, "success": True})
 
 
 async def result(request: Request) -> Response:
@@ -277,6 +300,23 @@ def unload(connection: Any, place: str, select: str, form: str, options: str) ->
         pq.write_table(rows, folder / f"data_0_{number // 4}_{number % 4}.snappy.parquet")
     told = pa.table({"rows_unloaded": [table.num_rows], "input_bytes": [1], "output_bytes": [1]})
     return answer_of(told, connection)
+
+
+def primary_keys(connection: Any) -> Response:
+    found = connection.cursor()._duck_conn.execute(  # noqa: SLF001
+        "select schema_name, table_name, constraint_column_names from duckdb_constraints() "
+        "where database_name = ? and constraint_type = 'PRIMARY KEY' "
+        "and schema_name not like '_fs%'",
+        [connection.database],
+    )
+    rows = [
+        (schema, table, column, str(number))
+        for schema, table, columns in found.fetchall()
+        for number, column in enumerate(columns, 1)
+    ]
+    names = ("schema_name", "table_name", "column_name", "key_sequence")
+    told = {name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(names)}
+    return answer_of(pa.table(told), connection)
 
 
 def describe(connection: Any, name: str) -> Response:
@@ -402,6 +442,7 @@ def main() -> None:
     own = [
         Route("/session/v1/login-request", login, methods=["POST"]),
         Route("/queries/v1/query-request", query, methods=["POST"]),
+        Route("/monitoring/queries//{qid}", status, methods=["GET"]),
         Route("/queries/{qid}/result", result, methods=["GET"]),
         Route("/chunks/{qid}/{number}", chunk, methods=["GET"]),
         Route("/stage/{path:path}", staged, methods=["GET", "HEAD"]),

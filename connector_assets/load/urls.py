@@ -30,10 +30,10 @@ def destination_from_url(url: str, *, wait_s: float = 300) -> Destination:
     `iceberg+sqlite:///catalog.db`, `iceberg+postgresql://user@host/db?warehouse=s3://bucket/x`,
     `iceberg+https://host/path?warehouse=NAME`, `iceberg:///NAME` (a catalog by its name in
     pyiceberg's configuration), `postgresql://user@host/database` (any libpq URL; `PGPASSWORD`
-    keeps the password out of it), `snowflake://user@account/database?warehouse=NAME` (what proves
-    the login in variables `SNOWFLAKE_…`), `dlt:///bigquery` (any of dlt's destinations, credentials from
-    dlt's configuration), and what installed packages offer as entry points of the group
-    `connector_assets.destinations`: one called `lake` is asked for `lake://…` and `lake+…://…`,
+    keeps the password out of it), `snowflake://user@account/database?warehouse=W`
+    (variables `SNOWFLAKE_…` prove the login), `dlt:///bigquery` (any of dlt's destinations,
+    credentials from dlt's configuration), and what installed packages offer as entry points of
+    the group `connector_assets.destinations`: one called `lake` is asked for `lake://…` and `lake+…://…`,
     with the URL and `wait_s`.
     `wait_s` is how long it waits for others who hold a file or a table.
 

@@ -88,7 +88,7 @@ class Account:
 
     @classmethod
     def from_url(cls, url: str) -> Account:
-        """Of `snowflake://user@account/database?warehouse=W&role=R`; ConfigError says what is wrong."""
+        """Of `snowflake://user@account/database?warehouse=W&role=R`; raises ConfigError."""
         parts = urlsplit(url)
         given = dict(parse_qsl(parts.query, keep_blank_values=True))
         database = unquote(parts.path.removeprefix("/"))
@@ -99,7 +99,7 @@ class Account:
             raise ConfigError(
                 f'"{unknown[0][:60]}" is not known in a snowflake:// URL',
                 where="destination",
-                fix=f"known are {', '.join(sorted(_IN_URL))}; what proves the login is in {VARIABLES}",
+                fix=f"known are {', '.join(sorted(_IN_URL))}; the login is proven by {VARIABLES}",
             )
         if not (parts.hostname and parts.username and database) or "/" in database:
             what = "user, account or database is missing"
@@ -153,5 +153,5 @@ class Account:
 
 
 def _pem(key: str) -> str:
-    """A key as PEM; environments like to hold it on one line, with \\n for its ends of lines."""
+    r"""A key as PEM; environments like to hold it on one line, with \n for its ends of lines."""
     return key.replace("\\n", "\n").strip() + "\n"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from snowflake.connector import errors
 
 _LONGEST = 300
+_LOGINS, _DATA = range(390000, 400000), range(100000, 110000)
 _LOGIN_FIXES = {
     390100: "check user and password",
     390144: "check the private key: its public key must be set for this user (ALTER USER … SET "
@@ -53,11 +54,11 @@ class Refusal:
     @property
     def is_about_a_value(self) -> bool:
         """Whether a value did not fit: Snowflake's numbers from 100000 on are about data."""
-        return 100000 <= self.number < 110000
+        return self.number in _DATA
 
     @property
     def is_login(self) -> bool:
-        return self.number in {250001, 251001} or 390000 <= self.number < 400000
+        return self.number in {250001, 251001} or self.number in _LOGINS
 
     @property
     def is_locked(self) -> bool:
@@ -80,14 +81,14 @@ def refusal_of(error: errors.Error, server: str, secrets: Iterable[str] = ()) ->
     text = str(getattr(error, "raw_msg", "") or error.msg or error)
     for secret in secrets:
         text = text.replace(secret, "***")
-    if 390000 <= number < 400000:
+    if number in _LOGINS:
         return Refusal(number, f"the login failed: {_plain(text)}", _LOGIN_FIXES.get(number, ""))
     if number in {250001, 250003, 251001, 4} and _UNREACHABLE.search(text):
         what = f"{server} could not be reached"
         fix = "check the account's name, the network and proxies (HTTPS_PROXY)"
         return Refusal(250001, what, fix)
     what = _plain(text)
-    if 100000 <= number < 110000:
+    if number in _DATA:
         what = _QUOTED.sub("…", what)
     return Refusal(number, f"{what} ({number:06d})", _FIXES.get(number, ""))
 

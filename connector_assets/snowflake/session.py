@@ -18,6 +18,9 @@ from connector_assets.snowflake.refusals import Refusal, refusal_of
 
 _LOGIN_S = 30
 _LONGEST_TAG = 2000
+# A process that was killed leaves its transaction, with its locks, to the server, which undoes it
+# after it was in the way of others for five minutes.
+_DETACHED_S = 330
 _LOG = logging.getLogger(__name__)
 _CORE = logging.getLogger("snowflake.connector._core")
 
@@ -84,10 +87,11 @@ def session(
     wait_s: float = 300,
     keeps_queries: bool = False,
 ) -> Iterator[Session]:
-    """A session that ends with the block; `tag` is its QUERY_TAG, `wait_s` its LOCK_TIMEOUT.
+    """A session that ends with the block; `tag` is its QUERY_TAG.
 
-    With `keeps_queries` a query goes on where this process is killed, so that another may have its
-    result. Raises Refused.
+    `wait_s` is how long it waits for tables that others hold, beside those of a process that is
+    gone. With `keeps_queries` a query goes on where this process is killed, so that another may
+    have its result. Raises Refused.
     """
 
     def told(error: errors.Error) -> Refusal:
@@ -134,7 +138,7 @@ def _connected(
                 "AUTOCOMMIT": True,
                 "CLIENT_TELEMETRY_ENABLED": False,
                 "ABORT_DETACHED_QUERY": not keeps_queries,
-                "LOCK_TIMEOUT": max(1, round(wait_s)),
+                "LOCK_TIMEOUT": max(1, round(wait_s) + _DETACHED_S),
                 "QUERY_TAG": tag[:_LONGEST_TAG],
             },
         )
@@ -160,3 +164,10 @@ def raised(refused: Refused, where: str, kind: type[ConnectorError]) -> Connecto
 def shown_rows(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Rows whose bytes are bytes, and not the connector's bytearrays."""
     return [tuple(bytes(one) if isinstance(one, bytearray) else one for one in row) for row in rows]
+
+
+def type_name(item: Any) -> str:
+    """Snowflake's name of the type of a column in a cursor's description, as FIXED."""
+    from snowflake.connector import constants
+
+    return str(constants.FIELD_ID_TO_NAME[item.type_code])  # type: ignore[attr-defined]

@@ -24,11 +24,10 @@ import fakesnow.cursor
 import fakesnow.server as fake
 import jwt
 import pyarrow as pa
-import pyarrow.compute as pc
 import uvicorn
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from fakesnow.dialect import parse_one
 from fakesnow.arrow import to_ipc, to_sf
+from fakesnow.dialect import parse_one
 from fakesnow.rowtype import describe_as_rowtype
 from fakesnow.transforms import transforms
 from starlette.applications import Starlette
@@ -68,7 +67,7 @@ class Options:
     public_key: Path | None
 
 
-results: dict[str, tuple[pa.Table, list[Any]]] = {}
+results: dict[str, tuple[pa.Table | None, list[Any]]] = {}
 in_transaction: dict[str, bool] = {}
 
 
@@ -103,11 +102,17 @@ async def logged_in(request: Request) -> Response:
     data = (await body_of(request))["data"]
     if refused := _refused(data, request.query_params.get("roleName", "")):
         return refused
+    for token, is_open in list(in_transaction.items()):
+        # What a client that was killed had begun: Snowflake undoes it once it has been in others'
+        # way for five minutes, and this server as soon as somebody comes.
+        if is_open and token in fake.sessions:
+            fake.sessions[token].cursor().execute("rollback")
+        in_transaction[token] = False
     note("login", {key: data.get(key) for key in ("AUTHENTICATOR", "LOGIN_NAME")})
     note("session", data["SESSION_PARAMETERS"])
     answer = json.loads((await fake.login_request(request)).body)
     warehouse = request.query_params.get("warehouse", "")
-    session = fake.sessions[answer["data"]["token"]]._duck_conn  # noqa: SLF001
+    session = fake.sessions[answer["data"]["token"]]._duck_conn
     for name, value in {
         "warehouse": "" if warehouse.upper() == "NOWHERE" else warehouse.upper(),
         "role": request.query_params.get("roleName", "").upper() or "PUBLIC",
@@ -147,7 +152,9 @@ async def query(request: Request) -> Response:
         return await answered(request)
 
 
-async def answered(request: Request) -> Response:
+async def answered(  # noqa: PLR0911, PLR0912 # a kind of statement each
+    request: Request,
+) -> Response:
     body = await body_of(request)
     sql, token = body["sqlText"].strip(), fake.to_token(request)
     try:
@@ -171,7 +178,7 @@ async def answered(request: Request) -> Response:
         return await asyncio.to_thread(unload, connection, *found.groups())
     if re.match(r"comment on\b", sql, re.IGNORECASE):
         # fakesnow keeps comments elsewhere, and not such with a quote in them.
-        connection.cursor()._duck_conn.execute(sql)  # noqa: SLF001
+        connection.cursor()._duck_conn.execute(sql)
         return answer_of(pa.table({"status": ["done"]}), connection)
     if re.match(r"show primary keys in database$", sql, re.IGNORECASE):
         return await asyncio.to_thread(primary_keys, connection)
@@ -188,7 +195,9 @@ async def answered(request: Request) -> Response:
         data["stageInfo"] |= {"region": "", "endPoint": None, "storageAccount": None}
         data["overwrite"] = "overwrite = true" in sql.lower()
         return JSONResponse(told)
-    if data.get("queryResultFormat") == "arrow" and data.get("rowsetBase64"):
+    if data.get("queryResultFormat") == "arrow" and not data.get("rowsetBase64"):
+        results[data["queryId"]] = (None, data["rowtype"])
+    elif data.get("queryResultFormat") == "arrow":
         raw = base64.b64decode(data["rowsetBase64"])
         results[data["queryId"]] = (pa.ipc.open_stream(raw).read_all(), data["rowtype"])
         return JSONResponse({**told, "data": chunked(request, data)})
@@ -210,7 +219,7 @@ def chunked(request: Request, data: dict[str, Any]) -> dict[str, Any]:
     """The rows of a result: few stand in the answer, more wait at an address each."""
     table, _ = results[data["queryId"]]
     size = Options.chunk_rows
-    if table.num_rows <= size:
+    if not table or table.num_rows <= size:
         return data
     base = f"{request.url.scheme}://{request.url.netloc}/chunks/{data['queryId']}"
     chunks = [
@@ -248,14 +257,14 @@ async def result(request: Request) -> Response:
     data = {
         "parameters": [],
         "rowtype": rowtype,
-        "total": table.num_rows,
-        "returned": table.num_rows,
+        "total": table.num_rows if table else 0,
+        "returned": table.num_rows if table else 0,
         "queryId": qid,
         "statementTypeId": 0x1000,
         "finalDatabaseName": None,
         "finalSchemaName": None,
         "queryResultFormat": "arrow",
-        "rowsetBase64": base64.b64encode(to_ipc(table)).decode(),
+        "rowsetBase64": base64.b64encode(to_ipc(table)).decode() if table else "",
     }
     return JSONResponse({"data": chunked(request, data), "success": True})
 
@@ -263,8 +272,8 @@ async def result(request: Request) -> Response:
 def answer_of(table: pa.Table, connection: Any) -> Response:
     """Rows of our own, as a result."""
     cursor = connection.cursor()
-    cursor._duck_conn.register("_answer", table)  # noqa: SLF001
-    described = cursor._duck_conn.execute("describe select * from _answer").fetchall()  # noqa: SLF001
+    cursor._duck_conn.register("_answer", table)
+    described = cursor._duck_conn.execute("describe select * from _answer").fetchall()
     rowtype = describe_as_rowtype(described)
     data = {
         "parameters": [],
@@ -292,7 +301,7 @@ def unload(connection: Any, place: str, select: str, form: str, options: str) ->
         cursor.execute(select)
     except Exception as error:
         return refusal("001003", f"SQL compilation error: {error}", "42000")
-    table = cursor._arrow_table  # noqa: SLF001
+    table = cursor._arrow_table
     import pyarrow.parquet as pq
 
     for number, start in enumerate(range(0, table.num_rows, Options.file_rows)):
@@ -303,7 +312,7 @@ def unload(connection: Any, place: str, select: str, form: str, options: str) ->
 
 
 def primary_keys(connection: Any) -> Response:
-    found = connection.cursor()._duck_conn.execute(  # noqa: SLF001
+    found = connection.cursor()._duck_conn.execute(
         "select schema_name, table_name, constraint_column_names from duckdb_constraints() "
         "where database_name = ? and constraint_type = 'PRIMARY KEY' "
         "and schema_name not like '_fs%'",
@@ -322,7 +331,7 @@ def primary_keys(connection: Any) -> Response:
 def describe(connection: Any, name: str) -> Response:
     """What fakesnow's own DESCRIBE does not show: columns that were added, comments."""
     parts = [part.replace('""', '"') for part in re.findall(r'"((?:[^"]|"")*)"', name)]
-    found = connection.cursor()._duck_conn.execute(  # noqa: SLF001
+    found = connection.cursor()._duck_conn.execute(
         "select c.column_name, c.data_type, ext_character_maximum_length, c.is_nullable, c.comment "
         "from duckdb_columns() c left join _fs_global._fs_information_schema._fs_columns_ext on "
         "(ext_table_catalog, ext_table_schema, ext_table_name, ext_column_name) = "
@@ -406,6 +415,11 @@ async def staged(request: Request) -> Response:
     return Response(path.read_bytes()) if path.is_file() else Response(status_code=404)
 
 
+async def forget(request: Request) -> Response:
+    results.clear()
+    return Response()
+
+
 async def unknown(request: Request) -> Response:
     if request.method == "HEAD":
         return Response(status_code=404)
@@ -435,15 +449,16 @@ def main() -> None:
     # And of MERGE several statements, of which one writes another database: none may in a
     # transaction. DuckDB has a MERGE of its own by now.
     fakesnow.cursor.transforms.merge = lambda expression: [expression]
-    fakesnow.cursor.FakeSnowflakeCursor._execute = _execute  # noqa: SLF001
+    fakesnow.cursor.FakeSnowflakeCursor._execute = _execute
     # It looks for variables in quoted names, too, and cannot tell a time that is NULL.
-    fakesnow.cursor.FakeSnowflakeCursor._inline_variables = lambda _, sql: sql  # noqa: SLF001
+    fakesnow.cursor.FakeSnowflakeCursor._inline_variables = lambda _, sql: sql
     fakesnow.arrow.timestamp_to_sf_struct = _times
     own = [
         Route("/session/v1/login-request", login, methods=["POST"]),
         Route("/queries/v1/query-request", query, methods=["POST"]),
         Route("/monitoring/queries//{qid}", status, methods=["GET"]),
         Route("/queries/{qid}/result", result, methods=["GET"]),
+        Route("/forget", forget, methods=["POST"]),
         Route("/chunks/{qid}/{number}", chunk, methods=["GET"]),
         Route("/stage/{path:path}", staged, methods=["GET", "HEAD"]),
     ]
@@ -454,7 +469,7 @@ def main() -> None:
 def _execute(cursor: Any, statement: Any, params: Any = None) -> None:
     """A MERGE as DuckDB's own, and its count as fakesnow tells that of others."""
     if isinstance(statement, transforms.exp.Merge):
-        done = cursor._duck_conn.execute(statement.sql(dialect="duckdb"), params)  # noqa: SLF001
+        done = cursor._duck_conn.execute(statement.sql(dialect="duckdb"), params)
         count = done.fetchall()[0][0]
         statement = parse_one(f"select {count} as n")
         params = None
@@ -484,7 +499,7 @@ def _whole_numbers(expression: Any) -> Any:
     return expression if is_number else _fakesnow_integers(expression)
 
 
-_fakesnow_execute = fakesnow.cursor.FakeSnowflakeCursor._execute  # noqa: SLF001
+_fakesnow_execute = fakesnow.cursor.FakeSnowflakeCursor._execute
 _fakesnow_integers = transforms.integer_precision
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class SnowflakeDestination:
     """Tables in a Snowflake database, given as `snowflake://user@account/database?warehouse=W`.
 
     What proves the login is in the environment, in variables `SNOWFLAKE_…`. `wait_s` is how long to
-    wait for others who use the table, before Busy.
+    wait for others who use the table, before Busy; those that are gone are waited for besides.
     """
 
     def __init__(self, url: str, *, wait_s: float = 300, proof: Proof | None = None) -> None:

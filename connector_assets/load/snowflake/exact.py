@@ -1,4 +1,4 @@
-"""What Snowflake holds less of than DuckDB: long numbers in a VARIANT, and lengths that somebody chose.
+"""What Snowflake holds less of than DuckDB: long numbers in a VARIANT, and chosen lengths.
 
 Snowflake would round a number of more than 38 digits, or a fraction of a second, in silence.
 """
@@ -27,7 +27,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')
 _MICROSECONDS = 6
 
 
-def unfit_in_sql(field: str, type_: str) -> str:
+def unfit_in_sql(field: str, type_: str) -> str:  # noqa: PLR0911 # a kind of type each
     """DuckDB SQL of whether a value in the file may not fit; "" where all of them do."""
     base, _, rest = type_.partition("(")
     if base in {"VARIANT", "OBJECT", "ARRAY"}:

@@ -1,7 +1,7 @@
 """New rows in a temporary table of the session: a file, put into a temporary stage and copied.
 
-All of it is done before the transaction, since making a table would commit it; and all of it is gone
-with the session, also where the process was killed.
+All of it is done before the transaction, since making a table would commit it; and all of it is
+gone with the session, also where the process was killed.
 """
 
 from __future__ import annotations

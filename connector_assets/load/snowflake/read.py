@@ -14,7 +14,7 @@ from connector_assets.load.columns.derived import path_parts
 from connector_assets.load.columns.plan import KeyColumn
 from connector_assets.load.snowflake.sql import sf_quoted, sf_table, shown
 from connector_assets.load.table import Column, Table
-from connector_assets.snowflake.session import Session, shown_rows
+from connector_assets.snowflake.session import Session, shown_rows, type_name
 
 _ROWS_AT_ONCE = 10_000
 # What a SELECT can do besides reading tables, or tell of others' queries.
@@ -39,14 +39,8 @@ def query(
     session.run(f"select * from (\n{sql}\n) limit 0")
     with session.cursor(sql) as cursor:
         rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
-        columns = [Column(shown(item.name), _type(item)) for item in cursor.description or ()]
+        columns = [Column(shown(item.name), type_name(item)) for item in cursor.description or ()]
     return columns, shown_rows(rows)
-
-
-def _type(item: Any) -> str:
-    from snowflake.connector.constants import FIELD_ID_TO_NAME
-
-    return str(FIELD_ID_TO_NAME[item.type_code])
 
 
 def key_rows(

@@ -1,4 +1,4 @@
-"""A Snowflake table brought to the columns that rows need, before the transaction: all of it is DDL."""
+"""A Snowflake table brought to the columns that rows need: DDL, before the transaction."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from connector_assets.load.columns.plan import NO_COLUMN, KeyColumn
 from connector_assets.load.duckdb.shape import comments_wanted
-from connector_assets.load.duckdb.sql import literal
 from connector_assets.load.duckdb.tables import PARTITION, VALID_FROM, VALID_TO
 from connector_assets.load.order import Order
 from connector_assets.load.snowflake.sql import sf_name, sf_quoted, sf_table, shown
 from connector_assets.load.snowflake.tables import describe
 from connector_assets.load.table import Table
+from connector_assets.snowflake.literals import sf_literal
 from connector_assets.snowflake.session import Session
-
 
 _OLD = "__CONNECTOR_ASSETS_OLD"
 
@@ -79,7 +78,7 @@ def comment(session: Session, table: Table, columns: Sequence[KeyColumn]) -> Non
                 if name
                 else f"table {sf_table(table)}"
             )
-            session.run(f"comment on {of} is {literal(text)}")
+            session.run(f"comment on {of} is {sf_literal(text)}")
 
 
 def _comments(session: Session, table: Table) -> dict[str, str]:

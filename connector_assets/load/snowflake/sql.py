@@ -122,7 +122,9 @@ def duckdb_type(type_: str) -> str | None:
     return _BACK.get(type_.partition("(")[0])
 
 
-def exported(name: str, type_: str, *, is_key: bool = False) -> str:
+def exported(  # noqa: PLR0911 # a kind of type each
+    name: str, type_: str, *, is_key: bool = False
+) -> str:
     """DuckDB SQL of a column's values in the file that Snowflake copies from.
 
     Times, decimals, bytes and JSON are texts there: what Snowflake makes of Parquet's own depends

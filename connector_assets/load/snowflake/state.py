@@ -17,21 +17,17 @@ from connector_assets.load.snowflake.tables import describe
 from connector_assets.load.table import Loaded, Table
 from connector_assets.snowflake.session import Session
 
-_TABLES = (
-    f'create schema if not exists "{STATE_SCHEMA}"',
-    f'create table if not exists "{STATE_SCHEMA}"."TABLES" (schema_name varchar, '
-    "table_name varchar, connection varchar, primary_key varchar, mode varchar, columns varchar, "
-    "updated_at timestamp_tz)",
-    f'create table if not exists "{STATE_SCHEMA}"."STATE" (schema_name varchar, '
-    "table_name varchar, partition_name varchar, cursor varchar, load_id varchar, run_id varchar, "
-    "updated_at timestamp_tz)",
-    f'create table if not exists "{STATE_SCHEMA}"."LOADS" (load_id varchar, schema_name varchar, '
-    "table_name varchar, partition_name varchar, mode varchar, received number(38,0), "
-    "rejected number(38,0), rows_after number(38,0), run_id varchar, number number(38,0), "
-    "loaded_at timestamp_tz)",
-    f'create table if not exists "{STATE_SCHEMA}"."ITEMS" (schema_name varchar, '
-    "table_name varchar, partition_name varchar, item varchar, position varchar)",
-)
+_COLUMNS = {
+    "TABLES": "schema_name varchar, table_name varchar, connection varchar, primary_key varchar, "
+    "mode varchar, columns varchar, updated_at timestamp_tz",
+    "STATE": "schema_name varchar, table_name varchar, partition_name varchar, cursor varchar, "
+    "load_id varchar, run_id varchar, updated_at timestamp_tz",
+    "LOADS": "load_id varchar, schema_name varchar, table_name varchar, partition_name varchar, "
+    "mode varchar, received number(38,0), rejected number(38,0), rows_after number(38,0), "
+    "run_id varchar, number number(38,0), loaded_at timestamp_tz",
+    "ITEMS": "schema_name varchar, table_name varchar, partition_name varchar, item varchar, "
+    "position varchar",
+}
 _OF_TABLE = "schema_name = ? and table_name = ?"
 _OF_PART = f"{_OF_TABLE} and partition_name = ?"
 _ROWS_AT_ONCE = 10_000
@@ -41,15 +37,18 @@ class SnowflakeState:
     """The remembered facts of one table, through one session."""
 
     def __init__(self, session: Session, table: Table) -> None:
-        self.session, self._table = session, table
+        self.session, self._table, self.locked = session, table, False
         self._key = (table.schema, table.name)
         self._part = (*self._key, table.partition or "")
 
     def create(self) -> None:
         """Make what is not there, and the table's own row: none of it may be in a transaction."""
         if not self.exists():
-            for statement in _TABLES:
-                self.session.run(statement)
+            self.session.run(f'create schema if not exists "{STATE_SCHEMA}"')
+            for name, columns in _COLUMNS.items():
+                self.session.run(
+                    f'create table if not exists "{STATE_SCHEMA}"."{name}" ({columns})'
+                )
         self.session.run(f'use schema "{STATE_SCHEMA}"')
         self.session.run(
             f'merge into "{STATE_SCHEMA}"."TABLES" old using (select ? as s, ? as t) new '
@@ -64,6 +63,7 @@ class SnowflakeState:
 
     def lock(self) -> None:
         """Be alone with the table until the commit; who waits too long for it is Busy."""
+        self.locked = True
         self._run("TABLES", "update {} set updated_at = current_timestamp() where " + _OF_TABLE)
 
     def cursor(self) -> Any:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from connector_assets.load.duckdb.sql import literal
 from connector_assets.load.duckdb.tables import PARTITION, VALID_FROM, VALID_TO
 from connector_assets.load.snowflake.incoming import Incoming
 from connector_assets.load.snowflake.sql import differ, same, sf_quoted, sf_table
 from connector_assets.load.table import Table, WriteMode
+from connector_assets.snowflake.literals import sf_literal
 from connector_assets.snowflake.session import Session
 
 
@@ -50,7 +50,7 @@ class SnowflakeWrite:
             self._session.run(f"delete from {self._target}")
             self._insert()
         elif mode == "replace":
-            part = literal(self._part or "")
+            part = sf_literal(self._part or "")
             self._session.run(f"delete from {self._target} where {sf_quoted(PARTITION)} = {part}")
             if self._key:
                 self._delete_keys(_PRESENT)
@@ -107,7 +107,7 @@ class SnowflakeWrite:
 
         With `is_all`, a key that did not come is gone as well.
         """
-        at = literal(self._session.run("select current_timestamp()")[0][0].isoformat())
+        at = sf_literal(self._session.run("select current_timestamp()")[0][0].isoformat())
         now = f"{at}::timestamp_tz"
         current = f"old.{sf_quoted(VALID_TO)} is null"
         equal = f"not ({self._differs(self._data)})"

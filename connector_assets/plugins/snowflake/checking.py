@@ -1,4 +1,4 @@
-"""Whether an account can be read: host, login, role, warehouse, database, and each table by name."""
+"""Whether an account can be read: host, login, role, warehouse, and each table by name."""
 
 from __future__ import annotations
 

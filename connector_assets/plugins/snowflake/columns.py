@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from snowflake.connector.constants import FIELD_ID_TO_NAME
 
 from connector_assets.errors import ResponseError
+from connector_assets.snowflake.session import type_name
 
 _INT64_DIGITS = 18
 _UTC = pa.timestamp("us", tz="UTC")
@@ -29,6 +29,7 @@ _TYPES: dict[str, pa.DataType] = {
     "TIMESTAMP_TZ": _UTC,
     "TIMESTAMP_LTZ": _UTC,
     "BINARY": pa.binary(),
+    **dict.fromkeys(("VARIANT", "OBJECT", "ARRAY"), pa.json_()),
 }
 _UNLOADED = {
     "TIMESTAMP_NTZ": "to_varchar({}, 'YYYY-MM-DD\"T\"HH24:MI:SS.FF9')",
@@ -40,6 +41,7 @@ _UNLOADED = {
     "BINARY": "hex_encode({})",
     "REAL": "{}",
     "BOOLEAN": "{}",
+    **dict.fromkeys(("VARIANT", "OBJECT", "ARRAY"), "to_json({})"),
 }
 
 
@@ -54,7 +56,7 @@ class SourceColumn:
 
     @property
     def arrow(self) -> pa.DataType:
-        """The type of its values; JSON and what Arrow has no type for are texts.
+        """The type of its values; what Arrow has no type for is a text.
 
         >>> SourceColumn("N", "FIXED", 38, 0).arrow, SourceColumn("N", "FIXED", 10, 0).arrow
         (Decimal128Type(decimal128(38, 0)), DataType(int64))
@@ -75,9 +77,7 @@ class SourceColumn:
 def described(description: Sequence[Any]) -> list[SourceColumn]:
     """The columns of a cursor's result."""
     return [
-        SourceColumn(
-            item.name, FIELD_ID_TO_NAME[item.type_code], item.precision or 0, item.scale or 0
-        )
+        SourceColumn(item.name, type_name(item), item.precision or 0, item.scale or 0)
         for item in description
     ]
 
@@ -98,7 +98,9 @@ def as_described(rows: pa.Table, columns: Sequence[SourceColumn], where: str) ->
     return pa.table(arrays, schema=pa.schema([(one.name, one.arrow) for one in columns]))
 
 
-def _cast(values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+def _cast(  # noqa: PLR0911 # a kind of type each
+    values: pa.ChunkedArray, type_: pa.DataType
+) -> pa.ChunkedArray:
     if values.type == type_:
         return values
     if pa.types.is_binary(type_) and pa.types.is_string(values.type):
@@ -107,7 +109,11 @@ def _cast(values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     if pa.types.is_timestamp(type_) and pa.types.is_string(values.type):
         return _cast(pc.cast(values, pa.timestamp("ns")), _NTZ).cast(type_)
     if pa.types.is_time(type_) and pa.types.is_string(values.type):
-        return pc.cast(values, pa.time64("ns")).cast(type_)
+        day = pc.binary_join_element_wise("1970-01-01T", values, "")
+        return pc.cast(day, pa.timestamp("ns")).cast(pa.time64("ns")).cast(type_)
+    if isinstance(type_, pa.JsonType):
+        texts = pc.cast(values, pa.string()).combine_chunks()
+        return pa.chunked_array([pa.ExtensionArray.from_storage(type_, texts)])
     if pa.types.is_null(values.type):
         return pa.chunked_array([pa.nulls(len(values), type_)])
     return pc.cast(values, type_)

@@ -13,7 +13,6 @@ from connector_assets.plugins.snowflake.settings import SnowflakeSettings, Table
 from connector_assets.snowflake.session import Refused, Session, raised, session
 
 StreamDocument = dict[str, Any]
-_JSON = {"VARIANT", "OBJECT", "ARRAY"}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -108,12 +107,7 @@ def _is_chosen(table: Found, settings: SnowflakeSettings) -> bool:
 def _of_table(table: Found, settings: SnowflakeSettings) -> StreamDocument:
     own = settings.of_table(table.path)
     source = {"schema": table.schema, "table": table.name}
-    columns: dict[str, dict[str, str]] = {}
-    for name, type_, comment in table.columns:
-        said = {"type": "json"} if type_ in _JSON else {}
-        said |= {"description": comment} if comment else {}
-        if said:
-            columns[_key(name)] = said
+    columns = {_key(one): {"description": told} for one, _, told in table.columns if told}
     name = table.name if table.schema == "PUBLIC" else table.path
     return _document(
         name, source, own, own.primary_key or table.primary_key, table.comment, columns

@@ -1,4 +1,4 @@
-"""The connector `snowflake`, as the SDK knows it; what takes the library is imported when it runs."""
+"""The connector `snowflake`; what takes the library is imported when it runs."""
 
 from __future__ import annotations
 

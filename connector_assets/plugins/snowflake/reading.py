@@ -24,6 +24,7 @@ from connector_assets.plugins.snowflake.settings import (
 from connector_assets.plugins.snowflake.unload import Unload
 from connector_assets.reading.connector import Batch
 from connector_assets.reading.plugin_context import PluginContext
+from connector_assets.snowflake.literals import sf_literal
 from connector_assets.snowflake.session import Refused, Session, session
 from connector_assets.spec.names.paths import own_key
 
@@ -131,33 +132,29 @@ class Reading:
         """The position that this run reaches: the highest there is now."""
         if not self.cursor or self.ctx.window is not None:
             return None
-        where, values = self._where(None)
-        sql = f"select to_varchar(max({self.cursor})) from {self.source}{where}"
-        found = self.session.run(sql, *values)[0][0]
+        sql = f"select to_varchar(max({self.cursor})) from {self.source}{self._where(None)}"
+        found = self.session.run(sql)[0][0]
         return self.ctx.cursor if found is None else found
 
-    def _select(self, high: Any) -> tuple[str, tuple[Any, ...]]:
-        where, values = self._where(high)
+    def _select(self, high: Any) -> str:
         limit = f" limit {_PREVIEWED}" if self.ctx.preview else ""
-        return f"select * from {self.source}{where}{limit}", values
+        return f"select * from {self.source}{self._where(high)}{limit}"
 
-    def _where(self, high: Any) -> tuple[str, tuple[Any, ...]]:
+    def _where(self, high: Any) -> str:
         """The rows between the stored position and `high`; texts are compared as the column is."""
-        parts: list[str] = []
-        values: list[Any] = []
-        for operator, bound in self._bounds(high):
-            parts.append(f"{self.cursor} {operator} ?")
-            values.append(bound)
-        found = " and ".join(parts)
+        # Literals: COPY INTO a stage binds no values.
+        found = " and ".join(
+            f"{self.cursor} {operator} {sf_literal(bound)}"
+            for operator, bound in self._bounds(high)
+        )
         if found and self.ctx.window is None and self.ctx.stream.mode == "merge":
             # A row without a cursor may have changed, too; to append it again would double it.
             found = f"({found} or {self.cursor} is null)"
-        told = " and ".join(
-            filter(None, [found, f"({self.own.where}\n)" if self.own.where else ""])
-        )
-        return (f" where {told}" if told else ""), tuple(values)
+        own = f"({self.own.where}\n)" if self.own.where else ""
+        both = " and ".join(filter(None, [found, own]))
+        return f" where {both}" if both else ""
 
-    def _bounds(self, high: Any) -> Iterator[tuple[str, Any]]:
+    def _bounds(self, high: Any) -> Iterator[tuple[str, str]]:
         if not self.cursor:
             return
         if window := self.ctx.window:
@@ -183,8 +180,7 @@ class Reading:
                     self.ctx.log.warning("the result is no longer kept: reading anew")
                     yield _ANEW
                     high = self._highest()
-                sql, values = self._select(high)
-                query = cursor.execute_async(sql, values or None)["queryId"]
+                query = cursor.execute_async(self._select(high))["queryId"]
                 yield self.ctx.checkpoint({"query": query, "done": 0, "high": high})
                 self._wait(cursor, query)
                 cursor.query_result(query)

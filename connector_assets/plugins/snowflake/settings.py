@@ -96,7 +96,7 @@ class SnowflakeSettings(_Model):
     file_mb: Annotated[int, Field(ge=1, le=5000)] = 64
     """About how large an unloaded file is; one is on disk at a time."""
     host: str = ""
-    """Where the account is called, if not at `<account>.snowflakecomputing.com`: for PrivateLink."""
+    """Where it is called, if not at `<account>.snowflakecomputing.com`: for PrivateLink."""
     port: int | None = None
     protocol: Literal["https", "http"] = "https"
 

@@ -28,11 +28,11 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Unload:
-    """A statement with its values, whose rows come through files."""
+    """A statement whose rows come through files."""
 
     ctx: PluginContext[SnowflakeSettings]
     session: Session
-    select: tuple[str, tuple[Any, ...]]
+    select: str
     high: Any
 
     def rows(self) -> Iterator[Any]:
@@ -58,18 +58,15 @@ class Unload:
         self._remove(place)
 
     def _columns(self) -> list[SourceColumn]:
-        sql, values = self.select
         with self.session.cursor() as cursor:
-            return described(cursor.describe(sql, values or None))
+            return described(cursor.describe(self.select))
 
     def _unload(self, place: str, columns: list[SourceColumn]) -> None:
-        sql, values = self.select
         fields = ", ".join(column.unloaded() for column in columns)
         size = self.ctx.config.file_mb * _MB
         told = self.session.run(
-            f"copy into @~/{place}/ from (select {fields} from ({sql})) "
-            f"file_format = (type = parquet) header = true max_file_size = {size}",
-            *values,
+            f"copy into @~/{place}/ from (select {fields} from ({self.select})) "
+            f"file_format = (type = parquet) header = true max_file_size = {size}"
         )
         self.ctx.progress(total=int(told[0][0]))
 
@@ -84,10 +81,13 @@ class Unload:
     def _read(self, name: str, columns: list[SourceColumn]) -> Iterator[Any]:
         with tempfile.TemporaryDirectory(prefix="connector_assets-") as folder:
             path = Path(folder, "rows.parquet")
-            with self.session.cursor() as cursor, path.open("wb") as file:
-                with cursor.download_stream(f"@~/{name}") as source:
-                    while block := source.read(_BLOCK):
-                        file.write(block)
+            with (
+                self.session.cursor() as cursor,
+                path.open("wb") as file,
+                cursor.download_stream(f"@~/{name}") as source,
+            ):
+                while block := source.read(_BLOCK):
+                    file.write(block)
             with pq.ParquetFile(path) as parquet:
                 for group in range(parquet.num_row_groups):
                     rows = parquet.read_row_group(group)

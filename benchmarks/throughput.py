@@ -4,9 +4,11 @@
 
 `--peers` is the interpreter of an environment of their own: `pip install "dlt[duckdb]" pyarrow
 httpx orjson`. `--postgres` is the URL of a database of its own for the case of that name, by
-default a server that is started for it. Every contender's rows are counted in what it wrote, and
-no row comes twice. Figures are medians; CPU seconds are those of the process and its children, and
-say more than the others where a machine has other work. Ratios are to the first of a case.
+default a server that is started for it. `--staging` is where the case of that name stages rows
+besides a folder, as `s3://bucket/prefix`, by default `file://` through fsspec. Every contender's
+rows are counted in what it wrote, and no row comes twice. Figures are medians; CPU seconds are
+those of the process and its children, and say more than the others where a machine has other work.
+Ratios are to the first of a case.
 """
 
 from __future__ import annotations
@@ -21,12 +23,15 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.rows import write
 
 HERE = Path(__file__).parent
+# What pip installs is compiled; where this is forbidden, each process would compile it again.
+_ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+_FIRST_ROWS = 2_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Contender:
     more: tuple[str, ...] = ()
     is_peer: bool = False
     to: str = ""
+    staging: str = ""
 
     @property
     def dirty(self) -> bool:
@@ -52,7 +58,7 @@ class Run:
     rss_mb: float
 
 
-def contenders(rows: int, postgres: str) -> dict[str, list[Contender]]:
+def contenders(rows: int, postgres: str, staging: str) -> dict[str, list[Contender]]:
     """What is compared, by case; what takes minutes gets fewer rows, and rates compare."""
     ours, dlt, few = "contenders/ours.py", "contenders/dlt_rest.py", rows // 25
     own = Contender("DuckDB, from a local file", "contenders/duckdb_file.py", rows)
@@ -69,6 +75,10 @@ def contenders(rows: int, postgres: str) -> dict[str, list[Contender]]:
         "postgres": [
             Contender("into a DuckDB file", ours, rows),
             Contender("into PostgreSQL", ours, rows, to=postgres),
+        ],
+        "staging": [
+            Contender("staged in a folder", ours, rows),
+            Contender("staged below a URL", ours, rows, staging=staging),
         ],
         "pages": [
             Contender("httpx + orjson, pages of 1000", "contenders/limit.py", rows, is_peer=True),
@@ -130,8 +140,13 @@ def measure(contender: Contender, port: int, peers: str, made: Path) -> Run:
         command = [python, str(HERE / contender.script), url_of(contender, port)]
         command += [str(contender.rows), str(contender.size), database, *more]
         start = time.monotonic()
+        given = {"CONNECTOR_ASSETS_STAGING": contender.staging or str(Path(folder, "staging"))}
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**_ENVIRONMENT, **given},
         )
         assert process.stdout
         said = process.stdout.read().split()
@@ -177,6 +192,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", default="")
     parser.add_argument("--postgres", default="")
+    parser.add_argument("--staging", default="")
     parser.add_argument("--case", action="append", default=[])
     given = parser.parse_args()
     with (
@@ -184,7 +200,8 @@ def main() -> None:
         serving(Path(made)) as port,
         postgres_for(given.case, given.postgres) as postgres,
     ):
-        for case, entries in contenders(given.rows, postgres).items():
+        staging = given.staging or f"file://{made}/staging"
+        for case, entries in contenders(given.rows, postgres, staging).items():
             if given.case and case not in given.case:
                 continue
             able = [one for one in entries if given.peers or not one.is_peer]
@@ -197,6 +214,8 @@ def report(
     runs: dict[str, list[Run]] = {one.name: [] for one in entries}
     for one in entries:  # rows are made on first use
         urllib.request.urlopen(url_of(one, port) + "&offset=0&limit=1").read()
+    for one in entries:
+        measure(replace(one, rows=min(one.rows, _FIRST_ROWS)), port, peers, made)
     for _ in range(rounds):
         for one in entries:
             runs[one.name].append(measure(one, port, peers, made))

@@ -14,14 +14,22 @@ from pydantic import BaseModel
 from connector_assets.errors import ConnectorError, ResponseError
 from connector_assets.plugins.config import config_names, read_config
 from connector_assets.plugins.http import as_asked
-from connector_assets.plugins.streams import StreamLike, streams_of
-from connector_assets.reading.connector import Batch, Check, CodeConnector, Needs, ReadContext
+from connector_assets.plugins.streams import StreamLike, listed, of_locked, streams_of
+from connector_assets.reading.connector import (
+    Batch,
+    Check,
+    CodeConnector,
+    Needs,
+    Probe,
+    ReadContext,
+)
 from connector_assets.reading.plugin_context import PluginContext
 from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.reading.yielded import YIELD, Yielded, in_batches
 from connector_assets.runtime.by_hand import StreamHttp
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.dynamic import Listed, Locked
 from connector_assets.spec.stream.stream import Stream
 
 Tested = Check | Mapping[str, Any] | bool | None
@@ -42,16 +50,40 @@ class PluginConnector(CodeConnector):
     secret_names: tuple[str, ...]
     http: ConnectorSpec | None
     """Where requests of `ctx.http` go; None: the plugin sends none."""
-    listed: Callable[[], Iterable[StreamLike]]
+    fixed: Callable[[Mapping[str, Any]], Iterable[StreamLike]]
+    """The streams that are known without asking, from what a connection says in `config`."""
     reader: Callable[[PluginContext[Any]], Iterable[Yielded]]
     test: Callable[..., Tested] | None
+    prober: Callable[[PluginContext[Any], Any], Probe] | None
+    """Tells by a small question whether there is anything new; None: it cannot."""
+    discoverer: Callable[[PluginContext[Any]], Iterable[StreamLike]] | None
+    """Lists the streams that the source has; None: it lists none."""
+    may_discover: Callable[[Mapping[str, Any]], bool]
+    """Whether a connection with this `config` has streams to discover."""
     assets: Callable[..., Any] | None
     """Called with the connection, returns its Dagster assets; None: one asset per stream."""
     runtime: HttpRuntime | None = None
+    locked: tuple[Locked, ...] = ()
+    """The streams that the source listed, as the lock file has them."""
 
     def streams(self) -> Sequence[Stream]:
         """The streams, checked as those of a spec are; raises SpecError."""
-        return streams_of(self.id, self.listed())
+        found = [of_locked(one) for one in self.locked]
+        return streams_of(self.id, [*self.fixed({}), *found], may_be_empty=self.discovers)
+
+    @property
+    def discovers(self) -> bool:
+        return self.discoverer is not None
+
+    def listed(self, ctx: ReadContext[Any]) -> Iterator[Listed]:
+        """What its `discover` yields, asked now; raises SpecError with all that is wrong."""
+        own = self._context(ctx)
+        with _blaming_plugin(ctx.connection, own):
+            assert self.discoverer is not None
+            yield from listed(self.id, self.discoverer(own))
+
+    def with_streams(self, streams: Sequence[Locked]) -> PluginConnector:
+        return replace(self, locked=tuple(streams))
 
     def needs(self, stream: Stream, auth: str | int | None = None) -> Needs:  # noqa: ARG002 - the Protocol's shape
         """The values of its model, its secrets, and what its requests are let in by."""
@@ -84,6 +116,12 @@ class PluginConnector(CodeConnector):
         """None, also with `http`: nothing keeps a plugin from opening a socket of its own."""
         return None
 
+    def with_config(self, config: Mapping[str, Any]) -> PluginConnector:
+        """The same with the streams that follow from `config`, and discovery; raises SpecError."""
+        asks = self.discoverer if self.may_discover(config) else None
+        streams = streams_of(self.id, self.fixed(config), may_be_empty=asks is not None)
+        return replace(self, fixed=lambda _: streams, discoverer=asks)
+
     def with_runtime(self, runtime: HttpRuntime) -> PluginConnector:
         """The same, its `ctx.http` sending through `runtime`."""
         return replace(self, runtime=runtime) if self.http else self
@@ -106,6 +144,17 @@ class PluginConnector(CodeConnector):
                 ctx.stats.rows += batch.count
                 ctx.stats.pages += 1
                 yield batch
+
+    def unwatchable(self, stream: Stream) -> str:
+        return "" if self.prober else super().unwatchable(stream)
+
+    def probe(self, ctx: ReadContext[Any], before: Mapping[str, Any], position: Any) -> Probe:
+        """What the plugin's `probe` tells; ConfigError where it has none."""
+        if self.prober is None:
+            return super().probe(ctx, before, position)
+        own = self._context(ctx)
+        with _blaming_plugin(ctx.label, own):
+            return self.prober(own, position)
 
     def check(self, ctx: ReadContext[Any]) -> Check:
         """Call the plugin's `test_connection`; an exception is a failed test."""

@@ -17,6 +17,7 @@ requests of `ctx.http`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, overload
 
@@ -26,6 +27,7 @@ from connector_assets.errors import Fault, SpecError
 from connector_assets.plugins.connector import PluginConnector, Tested
 from connector_assets.plugins.http import http_spec
 from connector_assets.plugins.streams import StreamLike, streams_of
+from connector_assets.reading.connector import Probe
 from connector_assets.reading.plugin_context import PluginContext
 from connector_assets.reading.yielded import Yielded
 from connector_assets.redact import Secrets
@@ -34,11 +36,19 @@ from connector_assets.spec.names.names import ConnectorId, VariableName
 Model = TypeVar("Model", bound=BaseModel)
 Values = Mapping[str, Any]
 
-Streams = Iterable[StreamLike] | Callable[[], Iterable[StreamLike]]
+Streams = (
+    Iterable[StreamLike]
+    | Callable[[], Iterable[StreamLike]]
+    | Callable[[Values], Iterable[StreamLike]]
+)
 Read = Callable[[PluginContext[Model]], Iterable[Yielded]]
+Discover = Callable[[PluginContext[Model]], Iterable[StreamLike]]
+DiscoverValues = Callable[[PluginContext[Values]], Iterable[StreamLike]]
 ReadValues = Callable[[PluginContext[Values]], Iterable[Yielded]]
 Test = Callable[[Model], Tested] | Callable[[Model, Secrets], Tested]
 TestValues = Callable[[Values], Tested] | Callable[[Values, Secrets], Tested]
+Probes = Callable[[PluginContext[Model], Any], Probe]
+ProbesValues = Callable[[PluginContext[Values], Any], Probe]
 Assets = Callable[[Any], Any] | Callable[[Any, Any], Any]
 
 
@@ -72,7 +82,10 @@ def define_connector(
     secrets: Sequence[str] = ...,
     http: Mapping[str, Any] | None = ...,
     streams: Streams | None = ...,
+    discover: Discover[Model] | None = ...,
+    discovers: Callable[[Values], bool] | None = ...,
     test_connection: Test[Model] | None = ...,
+    probe: Probes[Model] | None = ...,
     assets: Assets | None = ...,
 ) -> PluginConnector: ...
 
@@ -90,7 +103,10 @@ def define_connector(
     secrets: Sequence[str] = ...,
     http: Mapping[str, Any] | None = ...,
     streams: Streams | None = ...,
+    discover: DiscoverValues | None = ...,
+    discovers: Callable[[Values], bool] | None = ...,
     test_connection: TestValues | None = ...,
+    probe: ProbesValues | None = ...,
     assets: Assets | None = ...,
 ) -> PluginConnector: ...
 
@@ -139,7 +155,10 @@ def define_connector(
     secrets: Sequence[str] = (),
     http: Mapping[str, Any] | None = None,
     streams: Streams | None = None,
+    discover: Callable[..., Iterable[StreamLike]] | None = None,
+    discovers: Callable[[Values], bool] | None = None,
     test_connection: Callable[..., Tested] | None = None,
+    probe: Callable[..., Probe] | None = None,
     assets: Callable[..., Any] | None = None,
 ) -> Any:
     """A connector whose rows come from `read(ctx)`, a generator; see `PluginContext` for `ctx`.
@@ -151,15 +170,22 @@ def define_connector(
     it is let in, as a spec does: `{"defaults": {"baseUrl": …}, "auth": […], "rateLimit": {…}}`.
 
     `streams` are names, or what YAML says of a stream (`{"name": "orders", "primaryKey": ["id"]}`),
-    or a function that lists them; default: one stream named as the connector. A stream with
+    or a function that lists them, from nothing or from what a connection says in `config`;
+    default: one stream named as the connector. A stream with
     `incremental` is one whose `read` keeps to `ctx.window`, so that it can be partitioned by time.
+    `discover(ctx)` yields the streams that the source has, which `connector-assets discover` keeps
+    in a lock file beside the connection; each may have `vars`, to be found in `ctx.vars`.
+    `discovers(config)` says whether a connection with that `config` has any to discover.
     `test_connection(config)`, or `(config, secrets)`, returns a `Check`, a dict with `ok` and
-    `message`, a bool or None (it worked), or raises. `assets(connection)` makes the Dagster assets
-    of a connection, instead of one asset per stream. `version` says that rows changed: what was
+    `message`, a bool or None (it worked), or raises. `probe(ctx, position)` tells by a small
+    question whether there is anything new after the position of the last load, which is None where
+    that is not known: with it a connection may `watch` the streams.
+    `assets(connection)`, or `(connection, blocks)`, makes the Dagster definitions of a connection,
+    instead of one asset per stream; see `AssetBlocks`. `version` says that rows changed: what was
     staged by another version is read anew.
 
-    Without `read` it decorates a class that has it as a method, and may have `streams`,
-    `test_connection` and `assets` besides. Raises SpecError with all that is wrong.
+    Without `read` it decorates a class that has it as a method, and may have `streams`, `discover`,
+    `test_connection`, `probe` and `assets` besides. Raises SpecError with all that is wrong.
 
     >>> @define_connector(id="numbers", display_name="Numbers")
     ... class Numbers:
@@ -168,7 +194,9 @@ def define_connector(
     """
     given: dict[str, Any] = {
         "streams": streams,
+        "discover": discover,
         "test_connection": test_connection,
+        "probe": probe,
         "assets": assets,
     }
 
@@ -184,9 +212,12 @@ def define_connector(
             config_schema=config_schema,
             secret_names=tuple(secrets),
             http=http_spec(id, display_name, http) if http is not None else None,
-            listed=_lister(id, functions["streams"]),
+            fixed=_lister(id, functions["streams"], discovers=functions["discover"] is not None),
+            discoverer=functions["discover"],
+            may_discover=discovers or (lambda _: True),
             reader=read,
             test=functions["test_connection"],
+            prober=functions["probe"],
             assets=functions["assets"],
         )
         if not callable(functions["streams"]):
@@ -229,7 +260,7 @@ def _refuse_faults(
             faults += _faults(f"secrets.{position}", VariableName, name)
     if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
         faults.append(Fault("config_schema", "must be a class made of pydantic.BaseModel"))
-    for name in ("read", "test_connection", "assets"):
+    for name in ("read", "discover", "test_connection", "probe", "assets"):
         if functions[name] is not None and not callable(functions[name]):
             what = f"is a {type(functions[name]).__name__}; give a function"
             faults.append(Fault(name, what))
@@ -237,14 +268,16 @@ def _refuse_faults(
         raise SpecError(faults, source=f"plugin {connector_id}")
 
 
-def _lister(connector_id: str, streams: Streams | None) -> Callable[[], Iterable[StreamLike]]:
+def _lister(
+    connector_id: str, streams: Any, *, discovers: bool
+) -> Callable[[Values], Iterable[StreamLike]]:
     if callable(streams):
-        return streams
+        return streams if inspect.signature(streams).parameters else lambda _: streams()
     if streams is None:
-        return lambda: (connector_id,)
+        return lambda _: () if discovers else (connector_id,)
     # Once and for all: it may be an iterator.
     fixed = streams_of(connector_id, streams)
-    return lambda: fixed
+    return lambda _: fixed
 
 
 def _faults(path: str, kind: Any, value: Any) -> Iterator[Fault]:

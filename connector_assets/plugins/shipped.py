@@ -25,6 +25,8 @@ SHIPPED: dict[str, Shipped] = {
     "snowflake": Shipped(
         "connector_assets.plugins.snowflake.plugin", ("snowflake.connector", "pyarrow")
     ),
+    "kafka": Shipped("connector_assets.plugins.kafka.connector", ("confluent_kafka", "fastavro")),
+    "sql": Shipped("connector_assets.plugins.sql.plugin", ("adbc_driver_manager", "pyarrow")),
 }
 """By id, which is the name of the extra, too."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from connector_assets.errors import Fault, SpecError
 from connector_assets.spec.checks.model_faults import findings_of
+from connector_assets.spec.dynamic import Listed, Locked, clean
 from connector_assets.spec.stream.stream import Stream
 from connector_assets.spec.yaml.yaml_source import read_yaml, show_path
 
@@ -32,7 +34,9 @@ _NOT_OURS = {
 """What a spec says of a stream that nothing does for rows of a plugin."""
 
 
-def streams_of(connector_id: str, given: Iterable[StreamLike]) -> Sequence[Stream]:
+def streams_of(
+    connector_id: str, given: Iterable[StreamLike], *, may_be_empty: bool = False
+) -> Sequence[Stream]:
     """The streams, each of its own name; raises SpecError with all that is wrong."""
     faults: list[Fault] = []
     streams: list[Stream] = []
@@ -49,7 +53,7 @@ def streams_of(connector_id: str, given: Iterable[StreamLike]) -> Sequence[Strea
     faults += [
         Fault(f"streams.{name}", "is there twice") for name in sorted(names) if names[name] > 1
     ]
-    if not (streams or faults):
+    if not (streams or faults or may_be_empty):
         faults.append(Fault("streams", "must not be empty"))
     if faults:
         raise SpecError(faults, source=f"plugin {connector_id}")
@@ -88,3 +92,40 @@ def _windowed(stream: Stream) -> Stream:
         return stream
     told = stream.incremental.model_copy(update={"client_filter": True})
     return stream.model_copy(update={"incremental": told})
+
+
+def of_locked(one: Locked) -> Mapping[str, Any]:
+    """What a lock file has of a stream, as a document."""
+    return {**one.stream, "name": one.name, "vars": one.vars}
+
+
+def listed(connector_id: str, found: Iterable[StreamLike]) -> Iterator[Listed]:
+    """The streams that a plugin's source has, to be kept; raises SpecError with all that is wrong.
+
+    A name may be what the source calls it: it is made one that a stream may have. Then `vars` must
+    tell which it is, as two may be made the same.
+    """
+    faults: list[Fault] = []
+    for number, item in enumerate(found):
+        document = _document(item)
+        name = document.pop("name", None)
+        told = document.pop("vars", {})
+        if not isinstance(name, str) or not name:
+            faults.append(Fault(f"discover.{number}.name", "is required: what the source calls it"))
+            continue
+        wrong = _stream({**document, "name": clean(name), "vars": told}, number)
+        if isinstance(wrong, list):
+            faults += [replace(one, path=f"discover: {one.path}") for one in wrong]
+        elif clean(name) != name and not told:
+            what = 'cannot be a stream\'s name; say which it is in vars, as {"table": …}'
+            faults.append(Fault(f"discover: streams.{name[:60]}", what))
+        else:
+            yield Listed(name, None, told or {"name": name}, document)
+    if faults:
+        raise SpecError(faults, source=f"plugin {connector_id}")
+
+
+def _document(item: StreamLike) -> dict[str, Any]:
+    if isinstance(item, Stream):
+        return item.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return {"name": item} if isinstance(item, str) else dict(item)

@@ -129,7 +129,14 @@ class _Finder:
             raise SpecError([placed(Finding(("connector",), wrong), yaml)], source=str(path))
         connector, spec_path = found
         self.used.add(connector.id)
-        connector, lock = with_locked_streams(connector, spec_path, document.id, self.locked)
+        try:
+            connector = connector.with_config(document.model_dump(include={"config"})["config"])
+        except SpecError as error:
+            faults = [placed(Finding(("config",), str(one)), yaml) for one in error.faults]
+            raise SpecError(faults, source=str(path)) from None
+        # A plugin has no file of its own: what it lists is kept beside the connection.
+        beside = spec_path or path.with_name(connector.id)
+        connector, lock = with_locked_streams(connector, beside, document.id, self.locked)
         connection = Connection(
             document.id, connector, document, path, self.environ, lock, spec_path
         )
@@ -142,7 +149,8 @@ class _Finder:
         if name in self.files.shared:
             return f'"{name}" is the id of {listed(self.files.shared[name])}; give each its own'
         known = ", ".join([*self.files.specs, *self.plugins]) or "none"
-        return f'"{name}" is not a connector; known are: {known}'
+        unusable = "".join(f"; {one}" for one in self.plugins.broken.values())
+        return f'"{name}" is not a connector; known are: {known}{unusable}'
 
     def _connector(self, name: str, path: Path) -> tuple[Connector[Any], Path | None] | None:
         """The connector called `name`, and the file of its spec if it has one."""
@@ -179,8 +187,13 @@ class _Finder:
                 self.connections[spec.id] = made
         for plugin in self.plugins.values():
             if plugin.id not in named:
-                made = Connection(plugin.id, plugin, None, None, self.environ)
-                self.connections[plugin.id] = made
+                self.connections[plugin.id] = self._default_of(plugin)
+
+    def _default_of(self, plugin: Connector[Any]) -> Connection:
+        """The connection of a plugin that no document names."""
+        beside = self.files.folder / plugin.id if self.files.folder else None
+        found, lock = with_locked_streams(plugin, beside, plugin.id, self.locked)
+        return Connection(plugin.id, found, None, None, self.environ, lock)
 
 
 def _salvaged(path: Path) -> Iterator[str]:
@@ -306,7 +319,7 @@ def with_locked_streams(
 
     Raises SpecError where the lock file cannot be read.
     """
-    if path is None or not connector.dynamic:
+    if path is None or not connector.discovers:
         return connector, None
     lock = lock_path(path)
     return connector.with_streams(locked(lock, connection_id)), lock

@@ -17,7 +17,7 @@ from connector_assets.runtime.http.network import Network
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.walk.slices import ParentRows
-from connector_assets.spec.dynamic import Locked
+from connector_assets.spec.dynamic import Listed, Locked
 from connector_assets.spec.stream.partitions import Partition
 from connector_assets.spec.stream.stream import DynamicStream, Stream, WriteMode
 
@@ -327,8 +327,21 @@ class Connector(Protocol[Config]):
         """The `read.dynamic` blocks, for streams that only the source can list; else empty."""
         ...
 
+    @property
+    def discovers(self) -> bool:
+        """Whether there are streams that only the source can list."""
+        ...
+
+    def listed(self, ctx: ReadContext[Config]) -> Iterator[Listed]:
+        """Ask the source for its streams, where no `dynamic` block says how."""
+        ...
+
     def with_streams(self, streams: Sequence[Locked]) -> Connector[Config]:
         """This connector with the streams that were discovered."""
+        ...
+
+    def with_config(self, config: Mapping[str, Any]) -> Connector[Config]:
+        """This connector for a connection with this `config`, from which its streams may follow."""
         ...
 
     def with_runtime(self, runtime: HttpRuntime) -> Connector[Config]:
@@ -410,8 +423,20 @@ class CodeConnector:
     def now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
 
+    @property
+    def discovers(self) -> bool:
+        return False
+
+    def listed(self, ctx: ReadContext[Any]) -> Iterator[Listed]:
+        del ctx
+        return iter(())
+
     def with_streams(self, streams: Sequence[Locked]) -> Self:
         del streams
+        return self
+
+    def with_config(self, config: Mapping[str, Any]) -> Self:
+        del config
         return self
 
     def with_runtime(self, runtime: HttpRuntime) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -35,9 +36,9 @@ from connector_assets.runtime.stats import counted
 from connector_assets.spec.auth.auth import Auth, alternatives, choose
 from connector_assets.spec.checks.bindings import RESERVED
 from connector_assets.spec.connector import ConfigField, ConnectorSpec
-from connector_assets.spec.dynamic import Locked, with_streams
+from connector_assets.spec.dynamic import Listed, Locked, with_streams
 from connector_assets.spec.endpoint import Endpoint
-from connector_assets.spec.fingerprint import fingerprint
+from connector_assets.spec.fingerprint import Fingerprints
 from connector_assets.spec.request.sealing import Sealing
 from connector_assets.spec.stream.stream import DynamicStream, Stream
 from connector_assets.spec.templates.refs import read_secrets
@@ -171,7 +172,11 @@ class YamlConnector:
         return field.default if field else None
 
     def fingerprint(self, stream: Stream) -> str:
-        return fingerprint(self.spec, stream)
+        return self._fingerprints.of(stream)
+
+    @cached_property
+    def _fingerprints(self) -> Fingerprints:
+        return Fingerprints(self.spec)
 
     @property
     def dynamic(self) -> Sequence[DynamicStream]:
@@ -203,14 +208,28 @@ class YamlConnector:
         where = f"{base.source}{url}" if base and url.startswith("/") else url
         return f"{endpoint.method} {where}"
 
+    @property
+    def discovers(self) -> bool:
+        return bool(self.dynamic)
+
+    def listed(self, ctx: ReadContext[Any]) -> Iterator[Listed]:
+        """Nothing: `dynamic` says how they are listed."""
+        del ctx
+        return iter(())
+
     def with_streams(self, streams: Sequence[Locked]) -> YamlConnector:
         return YamlConnector(with_streams(self.spec, streams), self.runtime)
+
+    def with_config(self, config: Mapping[str, Any]) -> YamlConnector:
+        """The same: a spec names its streams, whatever the values are."""
+        del config
+        return self
 
     def with_runtime(self, runtime: HttpRuntime) -> YamlConnector:
         return YamlConnector(self.spec, runtime)
 
     def now(self) -> dt.datetime:
-        return self.runtime.clock.now()
+        return self.runtime.clock.utc_now()
 
     def scope(self, ctx: ReadContext[Any]) -> Mapping[str, Any]:
         return self.runtime.scope(self.spec, ctx.stream, values_of(ctx))

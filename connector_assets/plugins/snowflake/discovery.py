@@ -9,8 +9,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from connector_assets.errors import ConfigError
+from connector_assets.plugins.snowflake.faults import told
 from connector_assets.plugins.snowflake.settings import SnowflakeSettings, TableSettings
-from connector_assets.snowflake.session import Refused, Session, raised, session
+from connector_assets.snowflake.session import Refused, Session, session
 
 StreamDocument = dict[str, Any]
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -42,7 +43,7 @@ def discovered(settings: SnowflakeSettings) -> list[StreamDocument]:
             streams = [_of_table(one, settings) for one in chosen(tables(found), settings)]
             streams += [_of_query(name, settings) for name in settings.queries]
     except Refused as refused:
-        raise raised(refused, where, ConfigError) from None
+        raise told(refused, where, where) from None
     return streams
 
 

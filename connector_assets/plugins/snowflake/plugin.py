@@ -18,6 +18,12 @@ def _read(ctx: PluginContext[SnowflakeSettings]) -> Iterator[Any]:
     return read(ctx)
 
 
+def _discover(ctx: PluginContext[SnowflakeSettings]) -> Iterator[dict[str, Any]]:
+    from connector_assets.plugins.snowflake.discovery import discovered
+
+    yield from discovered(ctx.config)
+
+
 def _check(settings: SnowflakeSettings, secrets: Secrets) -> Check:
     from connector_assets.plugins.snowflake.checking import check
 
@@ -32,5 +38,6 @@ connector = define_connector(
     docs_url="https://docs.snowflake.com/en/developer-guide/python-connector/python-connector",
     config_schema=SnowflakeSettings,
     read=_read,
+    discover=_discover,
     test_connection=_check,
 )

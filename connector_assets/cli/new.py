@@ -11,6 +11,10 @@ import typer
 from connector_assets.cli import output
 from connector_assets.cli.imports import ReplaceOption
 
+WhatArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[plugin NAME]", help="Write a plugin.", show_default=False),
+]
 IdOption = Annotated[str | None, typer.Option("--id", metavar="ID", help="The connector's id.")]
 UrlOption = Annotated[
     str | None,
@@ -84,6 +88,7 @@ OutOption = Annotated[
 
 
 def new(
+    what: WhatArgument = None,
     *,
     id: IdOption = None,  # noqa: A002 - the option's name
     url: UrlOption = None,
@@ -105,9 +110,15 @@ def new(
 ) -> None:
     """Write a spec for one list of an API, from options or, on a terminal, from answers.
 
+    `new plugin NAME` writes the skeleton of a plugin instead, with a test that passes, into the
+    folder NAME, or that of --out.
+
     Where --id and --url are not both given, a terminal is asked for all that is missing. What is
     written is valid; nothing is sent, and no secret is asked for: the spec names it.
     """
+    if what:
+        _new_plugin(what, out)
+        return
     from connector_assets.authoring.new_spec import AUTHS, PAGINATIONS, Answers, new_spec
 
     said: dict[str, Any] = {
@@ -138,6 +149,17 @@ def new(
         output.write(text)
         return
     _write(answers.id, text, out, replace=replace)
+
+
+def _new_plugin(what: list[str], out: str | None) -> None:
+    if what[0] != "plugin" or len(what) != len(("plugin", "NAME")):
+        raise output.Misused("new: takes nothing but options, or: plugin NAME")
+    from connector_assets.authoring.new_plugin import new_plugin
+
+    folder = Path(out or what[1])
+    for path in new_plugin(what[1], folder):
+        output.say(f"{path}: written")
+    output.say(f"next: pip install -e '{folder}[test]' and pytest {folder}")
 
 
 def _one_of(option: str, given: str, known: tuple[str, ...]) -> None:

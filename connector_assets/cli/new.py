@@ -13,7 +13,7 @@ from connector_assets.cli.imports import ReplaceOption
 
 WhatArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[plugin NAME]", help="Write a plugin.", show_default=False),
+    typer.Argument(metavar="plugin NAME", help="Write a plugin.", show_default=False),
 ]
 IdOption = Annotated[str | None, typer.Option("--id", metavar="ID", help="The connector's id.")]
 UrlOption = Annotated[

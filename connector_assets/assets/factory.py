@@ -102,7 +102,7 @@ def _built(
     project = replace(project, broken=(*project.broken, *more))
     if not (project.connections or project.broken):
         _refuse_nothing(given)
-    lacks = unshared_by(executor, given.state, given.destination)
+    lacks = unshared_by(executor, given.state, given.destination, given.staging)
     for lack in (*lacks, *relative_by(executor, given.specs)):
         warnings.warn(lack, stacklevel=3)
     own = dg.Definitions(resources=dict(resources.of or {}), executor=executor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from connector_assets.sync import Synced
 LONGEST_WAIT_S = 24 * 3600
 """A vendor that asks for more is a failure to look at, not a run to keep open."""
 _MOST_WAITS = 5
-_LONGEST_CELL = 80
+_LONGEST_CELL, _LONGEST_CURSOR = 80, 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,8 @@ def _cell(value: Any, mask: Callable[[str], str]) -> Any:
 def _shown(cursor: Any) -> Any:
     if cursor is None or isinstance(cursor, int | float):
         return cursor
+    if isinstance(cursor, Mapping) and len(json.dumps(cursor)) <= _LONGEST_CURSOR:
+        return dg.MetadataValue.json(dict(cursor))  # a plugin's own, which its probe is given
     return message(cursor if isinstance(cursor, str) else repr(cursor))
 
 

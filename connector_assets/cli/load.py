@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -103,7 +102,7 @@ def load(
 
     connection = given.connection(spec)
     names = _parents_first(connection, streams or _all(connection, partition))
-    staging = Path(setting("STAGING", given.environ))
+    staging = setting("STAGING", given.environ)
     destination = destination_from_url(given.destination_of(connection, to))
     rows = Indexed(parent_rows(connection, destination, schema))
     parents = rows if partition is not None and RANGE in partition else None

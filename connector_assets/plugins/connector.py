@@ -15,7 +15,14 @@ from connector_assets.errors import ConnectorError, ResponseError
 from connector_assets.plugins.config import config_names, read_config
 from connector_assets.plugins.http import as_asked
 from connector_assets.plugins.streams import StreamLike, listed, of_locked, streams_of
-from connector_assets.reading.connector import Batch, Check, CodeConnector, Needs, ReadContext
+from connector_assets.reading.connector import (
+    Batch,
+    Check,
+    CodeConnector,
+    Needs,
+    Probe,
+    ReadContext,
+)
 from connector_assets.reading.plugin_context import PluginContext
 from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.reading.yielded import YIELD, Yielded, in_batches
@@ -47,8 +54,12 @@ class PluginConnector(CodeConnector):
     """The streams that are known without asking, from what a connection says in `config`."""
     reader: Callable[[PluginContext[Any]], Iterable[Yielded]]
     test: Callable[..., Tested] | None
+    prober: Callable[[PluginContext[Any], Any], Probe] | None
+    """Tells by a small question whether there is anything new; None: it cannot."""
     discoverer: Callable[[PluginContext[Any]], Iterable[StreamLike]] | None
     """Lists the streams that the source has; None: it lists none."""
+    may_discover: Callable[[Mapping[str, Any]], bool]
+    """Whether a connection with this `config` has streams to discover."""
     assets: Callable[..., Any] | None
     """Called with the connection, returns its Dagster assets; None: one asset per stream."""
     runtime: HttpRuntime | None = None
@@ -106,9 +117,10 @@ class PluginConnector(CodeConnector):
         return None
 
     def with_config(self, config: Mapping[str, Any]) -> PluginConnector:
-        """The same with the streams that follow from `config`; raises SpecError."""
-        streams = streams_of(self.id, self.fixed(config), may_be_empty=self.discovers)
-        return replace(self, fixed=lambda _: streams)
+        """The same with the streams that follow from `config`, and discovery; raises SpecError."""
+        asks = self.discoverer if self.may_discover(config) else None
+        streams = streams_of(self.id, self.fixed(config), may_be_empty=asks is not None)
+        return replace(self, fixed=lambda _: streams, discoverer=asks)
 
     def with_runtime(self, runtime: HttpRuntime) -> PluginConnector:
         """The same, its `ctx.http` sending through `runtime`."""
@@ -133,6 +145,17 @@ class PluginConnector(CodeConnector):
                 ctx.stats.rows += batch.count
                 ctx.stats.pages += 1
                 yield batch
+
+    def unwatchable(self, stream: Stream) -> str:
+        return "" if self.prober else super().unwatchable(stream)
+
+    def probe(self, ctx: ReadContext[Any], before: Mapping[str, Any], position: Any) -> Probe:
+        """What the plugin's `probe` tells; ConfigError where it has none."""
+        if self.prober is None:
+            return super().probe(ctx, before, position)
+        own = self._context(ctx)
+        with _blaming_plugin(ctx.label, own):
+            return self.prober(own, position)
 
     def check(self, ctx: ReadContext[Any]) -> Check:
         """Call the plugin's `test_connection`; an exception is a failed test."""

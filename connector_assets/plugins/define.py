@@ -27,6 +27,7 @@ from connector_assets.errors import Fault, SpecError
 from connector_assets.plugins.connector import PluginConnector, Tested
 from connector_assets.plugins.http import http_spec
 from connector_assets.plugins.streams import StreamLike, streams_of
+from connector_assets.reading.connector import Probe
 from connector_assets.reading.plugin_context import PluginContext
 from connector_assets.reading.yielded import Yielded
 from connector_assets.redact import Secrets
@@ -46,6 +47,8 @@ DiscoverValues = Callable[[PluginContext[Values]], Iterable[StreamLike]]
 ReadValues = Callable[[PluginContext[Values]], Iterable[Yielded]]
 Test = Callable[[Model], Tested] | Callable[[Model, Secrets], Tested]
 TestValues = Callable[[Values], Tested] | Callable[[Values, Secrets], Tested]
+Probes = Callable[[PluginContext[Model], Any], Probe]
+ProbesValues = Callable[[PluginContext[Values], Any], Probe]
 Assets = Callable[[Any], Any] | Callable[[Any, Any], Any]
 
 
@@ -80,7 +83,9 @@ def define_connector(
     http: Mapping[str, Any] | None = ...,
     streams: Streams | None = ...,
     discover: Discover[Model] | None = ...,
+    discovers: Callable[[Values], bool] | None = ...,
     test_connection: Test[Model] | None = ...,
+    probe: Probes[Model] | None = ...,
     assets: Assets | None = ...,
 ) -> PluginConnector: ...
 
@@ -99,7 +104,9 @@ def define_connector(
     http: Mapping[str, Any] | None = ...,
     streams: Streams | None = ...,
     discover: DiscoverValues | None = ...,
+    discovers: Callable[[Values], bool] | None = ...,
     test_connection: TestValues | None = ...,
+    probe: ProbesValues | None = ...,
     assets: Assets | None = ...,
 ) -> PluginConnector: ...
 
@@ -149,7 +156,9 @@ def define_connector(
     http: Mapping[str, Any] | None = None,
     streams: Streams | None = None,
     discover: Callable[..., Iterable[StreamLike]] | None = None,
+    discovers: Callable[[Values], bool] | None = None,
     test_connection: Callable[..., Tested] | None = None,
+    probe: Callable[..., Probe] | None = None,
     assets: Callable[..., Any] | None = None,
 ) -> Any:
     """A connector whose rows come from `read(ctx)`, a generator; see `PluginContext` for `ctx`.
@@ -166,14 +175,17 @@ def define_connector(
     `incremental` is one whose `read` keeps to `ctx.window`, so that it can be partitioned by time.
     `discover(ctx)` yields the streams that the source has, which `connector-assets discover` keeps
     in a lock file beside the connection; each may have `vars`, to be found in `ctx.vars`.
+    `discovers(config)` says whether a connection with that `config` has any to discover.
     `test_connection(config)`, or `(config, secrets)`, returns a `Check`, a dict with `ok` and
-    `message`, a bool or None (it worked), or raises. `assets(connection)`, or `(connection,
-    blocks)`, makes the Dagster definitions of a connection, instead of one asset per stream; see
-    `AssetBlocks`. `version` says that rows changed: what was
+    `message`, a bool or None (it worked), or raises. `probe(ctx, position)` tells by a small
+    question whether there is anything new after the position of the last load, which is None where
+    that is not known: with it a connection may `watch` the streams.
+    `assets(connection)`, or `(connection, blocks)`, makes the Dagster definitions of a connection,
+    instead of one asset per stream; see `AssetBlocks`. `version` says that rows changed: what was
     staged by another version is read anew.
 
     Without `read` it decorates a class that has it as a method, and may have `streams`, `discover`,
-    `test_connection` and `assets` besides. Raises SpecError with all that is wrong.
+    `test_connection`, `probe` and `assets` besides. Raises SpecError with all that is wrong.
 
     >>> @define_connector(id="numbers", display_name="Numbers")
     ... class Numbers:
@@ -184,6 +196,7 @@ def define_connector(
         "streams": streams,
         "discover": discover,
         "test_connection": test_connection,
+        "probe": probe,
         "assets": assets,
     }
 
@@ -201,8 +214,10 @@ def define_connector(
             http=http_spec(id, display_name, http) if http is not None else None,
             fixed=_lister(id, functions["streams"], discovers=functions["discover"] is not None),
             discoverer=functions["discover"],
+            may_discover=discovers or (lambda _: True),
             reader=read,
             test=functions["test_connection"],
+            prober=functions["probe"],
             assets=functions["assets"],
         )
         if not callable(functions["streams"]):
@@ -245,7 +260,7 @@ def _refuse_faults(
             faults += _faults(f"secrets.{position}", VariableName, name)
     if schema is not None and not (isinstance(schema, type) and issubclass(schema, BaseModel)):
         faults.append(Fault("config_schema", "must be a class made of pydantic.BaseModel"))
-    for name in ("read", "discover", "test_connection", "assets"):
+    for name in ("read", "discover", "test_connection", "probe", "assets"):
         if functions[name] is not None and not callable(functions[name]):
             what = f"is a {type(functions[name]).__name__}; give a function"
             faults.append(Fault(name, what))

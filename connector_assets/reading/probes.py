@@ -201,7 +201,7 @@ class _Look:
 
 
 def _now(runtime: HttpRuntime) -> dt.datetime:
-    return runtime.clock.now()
+    return runtime.clock.utc_now()
 
 
 def _total(pagination: Any, step: Step) -> int | None:

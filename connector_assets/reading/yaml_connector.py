@@ -224,7 +224,7 @@ class YamlConnector:
         return YamlConnector(self.spec, runtime)
 
     def now(self) -> dt.datetime:
-        return self.runtime.clock.now()
+        return self.runtime.clock.utc_now()
 
     def scope(self, ctx: ReadContext[Any]) -> Mapping[str, Any]:
         return self.runtime.scope(self.spec, ctx.stream, values_of(ctx))

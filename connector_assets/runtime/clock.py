@@ -46,7 +46,7 @@ class Clock:
         """Since the epoch; for dates the server sends and for what processes share."""
         return time.time()
 
-    def now(self) -> dt.datetime:
+    def utc_now(self) -> dt.datetime:
         """The time in UTC that templates and windows of a spec see."""
         return dt.datetime.fromtimestamp(self.time(), dt.UTC)
 

@@ -43,7 +43,7 @@ def scope_of(
     A bare name never finds a secret. Vars win over config, a connection's over the spec's.
     """
     scope: dict[str, Any] = {
-        CLOCK: clock.now,
+        CLOCK: clock.utc_now,
         "secrets": values.secrets,
     }
     own = stream.vars if stream else {}

@@ -1,5 +1,6 @@
 """`record`, `replay`, and `test --replay`: real answers kept, and a spec held to them."""
 
+import gzip
 import json
 import re
 import secrets as random
@@ -285,3 +286,88 @@ def test_a_fake_has_rows_like_those_that_were_recorded(recorded, given, cli):
     assert len({row.data["id"] for row in (first, *rest)}) == len(rest) + 1
     done = cli("test", "specs/shop.yaml", "customers", "--rows-from", recorded)
     assert done.code == 0, done.out
+
+
+ODD_KEY = "987654321"
+ODD = {
+    "a key in the link to the next page": (
+        """
+auth: [{type: api_key, in: query, name: api_key, valueRef: "{{secrets.k}}"}]
+endpoints: [{id: a, url: "{{base}}/a", pagination: {type: link_header}}]""",
+        lambda asked, page: (
+            200,
+            [{"id": page, "name": "Bob"}],
+            {
+                "Link": f'<http://{asked.headers["host"]}/a?p={page + 1}&api_key={ODD_KEY}>; rel="next"'
+            }
+            if page < 3
+            else {},
+        ),
+    ),
+    "a secret that comes back as a number and as a text": (
+        """
+auth: [{type: bearer, tokenRef: "{{secrets.k}}"}]
+endpoints: [{id: a, url: "{{base}}/a"}]""",
+        lambda _, page: [{"id": 1, "echo": int(ODD_KEY), "again": f"you are {ODD_KEY}"}],
+    ),
+    "a packed file": (
+        """
+endpoints: [{id: a, url: "{{base}}/a", responseFormat: jsonl}]""",
+        lambda _, page: gzip.compress(b'{"id":1,"login":"Bob"}\n{"id":2,"login":"al"}\n'),
+    ),
+    "values in columns": (
+        """
+endpoints: [{id: a, url: "{{base}}/a", responseFormat: csv, csv: {delimiter: ";"}}]""",
+        lambda _, page: b"id;email;name\r\n1;bob@a.io;Bob\r\n2;al@a.io;Al\r\n",
+    ),
+    "elements": (
+        """
+endpoints: [{id: a, url: "{{base}}/a", responseFormat: xml, responseRowsPath: l.i}]""",
+        lambda _, page: b"<l><i><id>1</id><name>Bob</name></i><i><id>2</id><name>Al</name></i></l>",
+    ),
+    "a signature": (
+        """
+auth: [{type: aws_sigv4, accessKeyIdRef: "{{secrets.k}}", secretAccessKeyRef: "{{secrets.k}}",
+  region: eu-west-1, service: execute-api}]
+endpoints: [{id: a, url: "{{base}}/a", params: {q: "a b"}}]""",
+        lambda _, page: [{"id": 1, "name": "Bob"}],
+    ),
+    "windows in a form": (
+        """
+endpoints:
+  - id: a
+    url: "{{base}}/a"
+    method: POST
+    body: {form: {from: "{{window.start}}", to: "{{window.end}}"}}""",
+        lambda asked, page: [{"id": asked.body.decode()[:40], "name": "Bob"}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_apis_are_replayed_as_they_were_recorded(project, cli, name):
+    text, answer = ODD[name]
+    more = ""
+    if "window" in name:
+        more = ", incremental: {cursorField: at, format: iso, window: P3650D, start: '2010-01-01'}"
+    stream = f"\nread: {{streams: [{{name: a, primaryKey: [id]{more}}}]}}\n"
+    (project / "shop.yaml").write_text(shop_spec(f"\nconfig: {{base: {{}}}}{text}{stream}"))
+    with serving(lambda asked: answer(asked, int(asked.query.get("p", 1)))) as api:
+        given = ("--allow-private", api.host, "--config", f"base={api.origin}")
+        done = cli("record", "shop.yaml", *given, "--secret", f"k={ODD_KEY}")
+        assert done.code == 0, done.err
+    told = "".join(one.read_text() for one in (project / "shop.recording").rglob("*.json*"))
+    assert [one for one in (ODD_KEY, "Bob", "bob@") if one in told] == []
+    done = cli("test", "shop.yaml", "--replay")
+    assert done.code == 0, done.out
+
+
+def test_what_is_no_text_is_not_recorded(project, cli):
+    text = '\nconfig: {base: {}}\nendpoints: [{id: a, url: "{{base}}/a"}]\nread: {primary: a}\n'
+    (project / "shop.yaml").write_text(shop_spec(text))
+    with serving(lambda _: b"\x89PNG\xff") as api:
+        given = ("--allow-private", api.host, "--config", f"base={api.origin}")
+        done = cli("record", "shop.yaml", *given)
+    assert done.code == 1
+    assert "no text in UTF-8" in done.err
+    assert not (project / "shop.recording").exists()

@@ -120,7 +120,10 @@ def masked_data(tree: Any, mask: Mask) -> Any:
         return made_anew(tree, [(mask(key), masked_data(one, mask)) for key, one in pairs])
     if isinstance(tree, list):
         return [masked_data(one, mask) for one in tree]
-    return type(tree)(mask(tree)) if isinstance(tree, str) else tree
+    if not isinstance(tree, str):
+        return tree
+    masked = mask(tree)
+    return tree if masked == tree else masked
 
 
 def _pairs(named: Mapping[str, Any]) -> Pairs:

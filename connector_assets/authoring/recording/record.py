@@ -22,8 +22,9 @@ from connector_assets.errors import ConfigError
 from connector_assets.reading.connector import ReadContext, lasting
 from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.reading.yielded import closing_if_closable
+from connector_assets.runtime.body.unpack import unpacked
 from connector_assets.runtime.by_hand import AS_THE_SPEC_SAYS
-from connector_assets.runtime.http.exchange import Answer
+from connector_assets.runtime.http.exchange import Answer, Limits
 from connector_assets.runtime.http.request import Request
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.auth.auth import choose
@@ -33,6 +34,7 @@ from connector_assets.spec.endpoint import Endpoint
 PAGES = 3
 MAX_BYTES = 1 << 20
 MAX_REQUESTS = 200
+_LEAST = 1 << 20
 _PASSING = (401, 408, 429, *range(500, 600))
 _ALWAYS = ("content-type", "link", "location")
 _TOLD_ELSEWHERE = ("set-cookie", "date", "server", "content-length", "content-encoding")
@@ -122,10 +124,12 @@ class Recorder:
 
     def _raw(self, answer: Answer) -> bytes:
         reading = self.readings[-1]
-        raw = answer.body
         if answer.file is not None:
             answer.file.seek(0)
-            raw = answer.file.read(self.bounds.bytes + 1)
+        # A packed file is kept as what is in it.
+        plain = unpacked(answer, Limits(max_bytes=max(self.bounds.bytes, _LEAST)))
+        raw = plain.body if plain.file is None else plain.file.read(self.bounds.bytes + 1)
+        if answer.file is not None:
             answer.file.seek(0)
         self._bytes += len(raw)
         if len(raw) > self.bounds.bytes:
@@ -240,7 +244,7 @@ def with_rows(recording: Recording, data: Mapping[str, Any]) -> Recording:
     for name, one in recording.streams.items():
         told = rows_of(data, recording, name)
         if told.error or told.missing or told.new:
-            why = told.error or [*told.new, *told.missing][0]
+            why = next(filter(None, [*told.new, told.error, *told.missing]))
             fix = "keep the values that requests are made of: --keep FIELD"
             raise ConfigError(f"cannot be replayed: {why}", where=name, fix=fix)
         streams[name] = replace(one, rows=told.rows)

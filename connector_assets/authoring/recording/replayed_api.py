@@ -33,7 +33,8 @@ class Replayed(ServedSpec):
     origins: Sequence[str]
 
     def as_recorded(self, text: str) -> str:
-        """A text with the recorded addresses instead of those on loopback."""
+        """A text with the recorded addresses instead of those on loopback, and no secret."""
+        text = self.api.secrets.mask(text)
         for origin, base in zip(self.origins, self.bases, strict=True):
             text = _moved(text, base, origin)
         return text
@@ -96,12 +97,19 @@ class ReplayedApi:
         return [request for request, _ in self.kept]
 
     def _reply(self, answer: KeptAnswer) -> ApiReply:
-        body = answer.body.raw().decode("utf-8")
-        headers = dict(answer.headers)
+        # A link to the next page may hold the key: the client is given the one that it has.
+        body = self._with_secrets(answer.body.raw().decode("utf-8"))
+        headers = {name: self._with_secrets(value) for name, value in answer.headers}
         for origin, base in zip(self.origins, self.bases, strict=True):
             body = _moved(body, origin, base)
             headers = {name: _moved(value, origin, base) for name, value in headers.items()}
         return ApiReply(answer.status, body.encode(), headers)
+
+    def _with_secrets(self, text: str) -> str:
+        def one(found: re.Match[str]) -> str:
+            return self.secrets.get(found[1], found[0])
+
+        return re.sub(r"\[secret:(\w+)\]", one, text) if "[secret:" in text else text
 
 
 def nearest(request: KeptRequest, kept: Sequence[KeptRequest]) -> str:

@@ -73,7 +73,7 @@ class Scrubber:
 
     def value(self, value: str, name: str = "") -> str:
         """One value of a field, a parameter or an element of that name."""
-        if name in self._keep or not value:
+        if name in self._keep or not value or "[secret" in value:
             return value
         kind = self._kind(name)
         if isinstance(value, Number):
@@ -122,8 +122,7 @@ class Scrubber:
         if kind is None or (kind == "secret" and not is_long):
             known = is_long and value in self._made
             return self._made[value] if known else value
-        masked = self._mask(value) != value
-        return self._made.of("secret" if masked else kind, value, is_number=True)
+        return self._made.of(kind, value, is_number=True)
 
     def _param(self, found: re.Match[str]) -> str:
         before, name, value = found.groups()

@@ -63,7 +63,7 @@ def profile(segments: Sequence[Segment], *, where: str) -> Profile:
 
 def _read(segment: Segment, before: int, where: str) -> Profile:
     profiler = Profiler(where=where, before=before)
-    for chunk in _chunks(segment):
+    for chunk in chunks(segment):
         profiler.add(chunk)
     return profiler.found
 
@@ -120,7 +120,7 @@ def _learn_parquet(found: Profile, segments: Sequence[Segment]) -> None:
     found.rows += sum(segment.rows for segment in segments)
 
 
-def _chunks(segment: Segment) -> Iterator[bytes]:
+def chunks(segment: Segment) -> Iterator[bytes]:
     """Whole lines, about a megabyte at a time."""
     with segment.path.open("rb") as file:
         left = segment.bytes

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from pydantic.alias_generators import to_camel
 
 from connector_assets.errors import AuthError, ConfigError, ConnectorError, RequestError
 from connector_assets.plugins.kafka.config import KafkaConfig
@@ -43,6 +46,15 @@ def settings(config: KafkaConfig) -> dict[str, Any]:
     return {name: value for name, value in made.items() if value is not None}
 
 
+def _require_files(config: KafkaConfig, where: str) -> None:
+    """Raise ConfigError for a file that librdkafka would not name."""
+    for name in ("ca_file", "certificate_file", "key_file"):
+        path = getattr(config, name)
+        if path is not None and not os.access(path, os.R_OK):
+            what = f"{to_camel(name)}: {path} cannot be read"
+            raise ConfigError(what, where=where, fix="name a PEM file that is there")
+
+
 def _login(config: KafkaConfig) -> dict[str, Any]:
     if config.sasl is None:
         return {}
@@ -71,6 +83,7 @@ class Cluster:
 
     def __init__(self, config: KafkaConfig, secrets: Secrets, *, where: str) -> None:
         self.config, self.where, self._secrets = config, where, secrets
+        _require_files(config, where)
         self._settings = settings(config)
         self._admin: AdminClient | None = None
         self._troubles: dict[str, KafkaError] = {}
@@ -90,6 +103,8 @@ class Cluster:
         from confluent_kafka import Consumer
 
         own = {
+            "queued.max.messages.kbytes": _QUEUED_KIB,
+            **self.config.client,
             "group.id": self.config.group or _GROUP,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -97,7 +112,6 @@ class Cluster:
             "auto.offset.reset": "error",
             "isolation.level": self.config.isolation,
             "allow.auto.create.topics": False,
-            "queued.max.messages.kbytes": _QUEUED_KIB,
             "max.poll.interval.ms": _POLL_MS,
         }
         consumer = self._made(Consumer, own)
@@ -125,10 +139,17 @@ class Cluster:
         """Forget what went wrong before: brokers answer again."""
         self._troubles.clear()
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether brokers were reached and do not let us in: to wait longer will not help."""
+        if self._admin is not None:
+            self._admin.poll(0)  # its errors are told in there
+        return any(self._troubles.keys() & {"_AUTHENTICATION", "_SSL"})
+
     def unreachable(self, what: str) -> ConnectorError:
         """Why brokers do not answer about `what`, as far as their connections tell."""
         if self._admin is not None:
-            self._admin.poll(0)  # its errors are told in there
+            self._admin.poll(0)  # as above
         for name, explained in _TELLING.items():
             if name in self._troubles:
                 return explained(self._text(self._troubles[name]), self._at)

@@ -96,7 +96,9 @@ class KafkaConfig(_Part):
     brokers: tuple[Annotated[str, AfterValidator(_broker)], ...] = Field(min_length=1)
     """Some brokers of the cluster, as `[kafka-1.example.com:9092]`; these name the others."""
     topics: dict[str, TopicStream | None] = {}
-    """The streams by name, as `{orders: {value: avro}}`."""
+    """The streams by name, as `{orders: {value: avro}}`. Default: one for each topic that
+    `connector-assets discover` found.
+    """
     key: FormatName = "text"
     """Format of keys: json, avro, protobuf, text, integer (big-endian, as Java's serializers write
     it) or raw (base64).

@@ -23,7 +23,7 @@ Context = PluginContext[KafkaConfig]
 
 def read(ctx: Context) -> Iterator[Any]:
     """The messages of a stream from its stored offsets up to those where it ends now."""
-    stream = topic_stream(ctx.config, ctx.stream.name)
+    stream = topic_stream(ctx.config, ctx.stream.name, ctx.vars)
     cluster = Cluster(ctx.config, ctx.secrets, where=ctx.label)
     registry = Registry(ctx.config, where=ctx.label)
     maker = RowMaker(ctx.config, stream, registry, where=ctx.label)

@@ -8,8 +8,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connector_assets.errors import Fault, SpecError
+from connector_assets.plugins.kafka.client import Cluster
 from connector_assets.plugins.kafka.config import KafkaConfig, Rows, TopicStream
 from connector_assets.plugins.kafka.layouts import PREFIX
+from connector_assets.plugins.kafka.topics import listed
+from connector_assets.reading.plugin_context import PluginContext
 
 _MESSAGE_KEY = ("topic", "partition", "offset")
 
@@ -23,9 +26,10 @@ class _Topics(BaseModel):
     rows: Rows = "message"
 
 
-def topic_stream(config: KafkaConfig, name: str) -> TopicStream:
-    """What the connection says of the stream `name`."""
-    return config.topics.get(name) or TopicStream()
+def topic_stream(config: KafkaConfig, name: str, variables: Mapping[str, Any]) -> TopicStream:
+    """What the connection says of the stream `name`; a discovered one has its topic in `vars`."""
+    topic = variables.get("topic")
+    return config.topics.get(name) or TopicStream(topic=None if topic is None else str(topic))
 
 
 def streams(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -34,10 +38,20 @@ def streams(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         said = _Topics.model_validate(config)
     except ValidationError as error:
         raise SpecError([*_faults(error)]) from None
-    if not said.topics:
-        raise SpecError([Fault("topics", "is missing; name the topics to read: {orders: {}}")])
     for name, one in said.topics.items():
         yield _stream(name, one or TopicStream(), said.rows)
+
+
+def names_none(config: Mapping[str, Any]) -> bool:
+    """Whether the connection leaves it to the cluster which topics there are."""
+    return not config.get("topics")
+
+
+def discover(ctx: PluginContext[KafkaConfig]) -> Iterator[dict[str, Any]]:
+    """A stream for each topic of the cluster that the user may see."""
+    cluster = Cluster(ctx.config, ctx.secrets, where=ctx.connection)
+    for topic in listed(cluster):
+        yield {**_stream(topic, TopicStream(), ctx.config.rows), "vars": {"topic": topic}}
 
 
 def _faults(error: ValidationError) -> Iterator[Fault]:

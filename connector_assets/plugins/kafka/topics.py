@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from connector_assets.errors import ConfigError, RequestError
 from connector_assets.plugins.kafka.client import Cluster
 from connector_assets.plugins.kafka.config import TopicStream
 
-_FEW = 10
+_FEW, _LOOK_S = 10, 1.0
 _NO_ID = "A" * 22  # what brokers without topic ids answer: sixteen zeros, in base64
 
 
@@ -57,10 +58,14 @@ def listed(cluster: Cluster) -> dict[str, Any]:
     """What brokers tell of all topics but internal ones, by name in order."""
     from confluent_kafka import KafkaException
 
-    try:
-        found = cluster.admin.list_topics(timeout=cluster.config.timeout_s)
-    except KafkaException as error:
-        cluster.fail(error.args[0], "topics")
+    deadline, found = time.monotonic() + cluster.config.timeout_s, None
+    while found is None:
+        left = deadline - time.monotonic()
+        try:
+            found = cluster.admin.list_topics(timeout=max(0.1, min(left, _LOOK_S)))
+        except KafkaException as error:
+            if left < _LOOK_S or cluster.is_refused:
+                cluster.fail(error.args[0], "topics")
     cluster.answered()
     return {name: told for name, told in sorted(found.topics.items()) if not name.startswith("__")}
 

@@ -119,7 +119,7 @@ def _done(futures: Mapping[Any, Any]) -> None:
 
 
 class NoidaBroker(Broker):
-    """A noida-db: its topics are on disk, so that it can be killed and started again."""
+    """A noida-db: its topics are on disk, so that it can be stopped and started again."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._port = folder, free_port()
@@ -134,9 +134,10 @@ class NoidaBroker(Broker):
         )
         self.wait()
 
-    def kill(self) -> None:
+    def stop(self) -> None:
+        """End it, its topics saved: for clients it is gone at once."""
         if self._process:
-            self._process.send_signal(signal.SIGKILL)
+            self._process.send_signal(signal.SIGTERM)
             self._process.wait()
 
 
@@ -149,7 +150,7 @@ def noida() -> Iterator[NoidaBroker]:
         try:
             yield broker
         finally:
-            broker.kill()
+            broker.stop()
 
 
 @contextmanager
@@ -172,8 +173,7 @@ def tansu(advertised: str = "") -> Iterator[Broker]:
         )
         broker = Broker(address)
         try:
-            if not advertised:
-                broker.wait()
+            broker.wait()
             yield broker
         finally:
             process.kill()

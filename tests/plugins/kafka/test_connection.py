@@ -46,7 +46,6 @@ config:
 @pytest.mark.parametrize(
     ("topics", "message"),
     [
-        ("{}", "topics: is missing"),
         ("{orders: {topik: x}}", "topics.orders.topik: extra"),
         ("{orders: {topic: a b}}", "topics.orders.topic: must be the name of a topic"),
         ("{orders: {pattern: '('}}", "topics.orders.pattern: is not a regular expression"),

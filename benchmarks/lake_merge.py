@@ -3,15 +3,17 @@
     python -m benchmarks.lake_merge delta 1000000 --folder /tmp/lake
 
 Keys that follow each other are in one file; keys that are spread touch every file, which is then
-written anew. Each figure is one load in a process of its own: seconds, CPU seconds, peak RSS.
+written anew. Each load is in a process of its own: seconds, CPU seconds (medians) and the highest
+peak RSS of `--rounds`. A table that is in the folder already is taken as it is.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
+import statistics
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -39,17 +41,22 @@ def staged(folder: Path, name: str, numbers: str, salt: int) -> Segment:
     return Segment(path, rows, path.stat().st_size)
 
 
-def measured(what: str, url: str, segment: Segment, mode: WriteMode) -> None:
-    """Load in a child process, and print what it took."""
+def measured(url: str, segment: Segment, mode: WriteMode) -> tuple[float, float, float]:
+    """Load in a child process: seconds, its CPU seconds, and its peak in MB."""
     begun = time.monotonic()
     if (child := os.fork()) == 0:
         destination_from_url(url).load(Order(TABLE, mode, [segment]))
         os._exit(0)
     _, status, usage = os.wait4(child, 0)
-    assert status == 0, what
+    assert status == 0, mode
     cpu, rss = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-    seconds = time.monotonic() - begun
-    print(f"{what:24}{seconds:8.1f} s{cpu:8.1f} s CPU{rss:8.0f} MB", flush=True)
+    return time.monotonic() - begun, cpu, rss
+
+
+def report(what: str, url: str, mode: WriteMode, segments: Iterable[Segment]) -> None:
+    wall, cpu, rss = zip(*(measured(url, one, mode) for one in segments), strict=True)
+    seconds = f"{statistics.median(wall):8.1f} s{statistics.median(cpu):8.1f} s CPU"
+    print(f"{what:24}{seconds}{max(rss):8.0f} MB", flush=True)
 
 
 def main() -> None:
@@ -57,27 +64,34 @@ def main() -> None:
     parser.add_argument("format", choices=["delta", "iceberg", "parquet", "duckdb"])
     parser.add_argument("rows", type=int)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     folder = given.folder / f"{given.format}-{given.rows}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     place = {
         "delta": f"delta+file:///{folder}/lake",
         "iceberg": f"iceberg+sqlite:///{folder}/catalog.db",
         "parquet": f"parquet:///{folder}/lake",
         "duckdb": f"duckdb:///{folder}/data.duckdb",
     }[given.format]
-    part = given.rows // 10
-    for number in range(10):
-        numbers = f"select range from range({number * part}, {(number + 1) * part})"
-        segment = staged(folder, "part", numbers, 0)
-        measured(f"append {part:,}", place, segment, "append")
-    more = staged(folder, "more", f"select {given.rows} + range from range(1000)", 0)
-    measured("append 1,000", place, more, "append")
-    near = staged(folder, "near", f"select {part * 3} + range from range(1000)", 1)
-    measured("merge 1,000 near", place, near, "merge")
-    spread = staged(folder, "far", f"select range * {given.rows // 1000} from range(1000)", 2)
-    measured("merge 1,000 spread", place, spread, "merge")
-    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, "MB at most")
+    part, rows = given.rows // 10, given.rows
+    if len(list(folder.iterdir())) == 0:
+        ranges = (f"range({n * part}, {(n + 1) * part})" for n in range(10))
+        all_rows = (staged(folder, "part", f"select range from {one}", 0) for one in ranges)
+        report(f"append {part:,}", place, "append", all_rows)
+    salt = time.time_ns() % 1_000_000_000
+    merges = {
+        "new keys": f"select {rows} + {salt + 1}000 + SALT * 1000 + range from range(1000)",
+        "near": f"select {part * 3} + range from range(1000)",
+        "spread": f"select range * {rows // 1000} from range(1000)",
+    }
+    for name, numbers in merges.items():
+        segments = (
+            staged(folder, "few", numbers.replace("SALT", str(turn)), salt + turn)
+            for turn in range(given.rounds)
+        )
+        mode: WriteMode = "append" if name == "new keys" else "merge"
+        report(f"{mode} 1,000, {name}", place, mode, segments)
 
 
 if __name__ == "__main__":

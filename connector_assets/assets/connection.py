@@ -19,7 +19,7 @@ from connector_assets.assets.source import Sources
 from connector_assets.assets.stream import PlannedAsset, asset_spec, op_settings, stream_asset
 from connector_assets.assets.together import streams_asset
 from connector_assets.assets.translator import ConnectorTranslator, asset_keys
-from connector_assets.errors import Fault, SpecError
+from connector_assets.errors import ConfigError, Fault, SpecError
 from connector_assets.load.files.store_names import table_name
 from connector_assets.project.connection import Connection
 from connector_assets.spec.stream.stream import Stream
@@ -96,10 +96,24 @@ def _planned(
             source=sources.references(stream.name),
             condition=_condition(connection, stream, lineage, timezone),
         )
-        translated = translator.get_asset_spec(connection, stream, spec)
+        translated = _translated(translator, connection, stream, spec)
         op = _op(connection, stream, translator)
         planned.append(PlannedAsset(stream, translated, lineage, op))
     return planned
+
+
+def _translated(
+    translator: ConnectorTranslator, connection: Connection, stream: Stream, spec: dg.AssetSpec
+) -> dg.AssetSpec:
+    """What the translator makes of it; the key is known to children and schedules already."""
+    found: Any = translator.get_asset_spec(connection, stream, spec)
+    if not isinstance(found, dg.AssetSpec):
+        raise ConfigError(f"get_asset_spec gave no AssetSpec for {stream.name}; return one")
+    if found.key != spec.key:
+        raise ConfigError(
+            f"get_asset_spec changed the key of {stream.name}; say it in get_asset_key"
+        )
+    return found
 
 
 def _op(connection: Connection, stream: Stream, translator: ConnectorTranslator) -> dict[str, Any]:

@@ -40,6 +40,8 @@ from connector_assets.load.table import Segment
 _CHUNK, _READ = 1 << 16, 1 << 20
 # A Struct looks its fields up one by one: with more, dicts are faster.
 _MOST_FIELDS = 300
+# Of more columns it takes longer to look for 0 than to look at their text.
+_FEW_FLOATS = 8
 # Keys that msgspec does not take as a field's name.
 _UNNAMEABLE = re.compile(r"[\\\x00-\x1f\"]")
 _DIGITS = 60
@@ -91,12 +93,7 @@ class Profiler:
     def _take(self, chunk: bytes) -> None:
         found = self.found
         found.longest = max(found.longest, len(chunk))
-        is_tiny = may_be_tiny(chunk)
-        if (
-            self._known is not None
-            and not is_tiny
-            and (rows := self._known.count(chunk)) is not None
-        ):
+        if self._known is not None and (rows := self._known.count(chunk)) is not None:
             found.rows += rows
             found.has_long = found.has_long or self._known.has_long
             return
@@ -202,11 +199,13 @@ def _not_json(name: str) -> Any:
 class _Known:
     """What rows hold that hold nothing new; `huge` reads the columns to be looked at besides.
 
-    `any_json` reads those that may hold anything; `long` gets an item once one has a long number.
+    `floats` reads those of floats. `any_json` reads those that may hold anything; `long` gets an
+    item once one has a long number.
     """
 
     decoder: msgspec.json.Decoder[Any]
     huge: Sequence[Callable[[Any], Any]]
+    floats: Sequence[Callable[[Any], Any]]
     any_json: Sequence[Callable[[Any], Any]]
     long: list[bool]
 
@@ -232,19 +231,28 @@ class _Known:
             for number, kinds in enumerate(found.kinds.values())
             if _is_huge(kinds)
         ]
+        floats = [
+            attrgetter(f"f{number}")
+            for number, kinds in enumerate(found.kinds.values())
+            if kinds & Kind.FLOAT and not is_settled(kinds)
+        ]
         any_json = [
             attrgetter(f"f{number}")
             for number, kinds in enumerate(found.kinds.values())
             if is_settled(kinds) and not found.has_long
         ]
         row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
-        return cls(msgspec.json.Decoder(row), huge, any_json, [])
+        return cls(msgspec.json.Decoder(row), huge, floats, any_json, [])
 
     def count(self, chunk: bytes) -> int | None:
         """The rows of `chunk`, None if there is something new in one."""
         try:
             rows = self.decoder.decode_lines(chunk)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        # What no double but 0 is near to is read as 0.
+        may_be = len(self.floats) > _FEW_FLOATS or any(0 in map(one, rows) for one in self.floats)
+        if may_be and may_be_tiny(chunk):
             return None
         for column in self.huge:
             if not all(_HUGE.fullmatch(raw) for raw in map(column, rows) if raw is not None):

@@ -59,14 +59,19 @@ class DeltaStore:
         return None
 
     def write(self, name: str, content: bytes) -> None:
+        with self.writing(name) as file:
+            file.write(content)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[NewFile]:
+        """A file that is there once the block ends well."""
         if "://" not in self.url:
             os.makedirs(self.url, exist_ok=True)  # noqa: PTH103
-        # Not through pyarrow's file, which hands over buffers where the library wants bytes.
         from deltalake._internal import DeltaFileSystemHandler
 
-        file: Any = DeltaFileSystemHandler(self.url, self.options).open_output_stream(name)
-        file.write(content)
-        file.close()
+        file = NewFile(DeltaFileSystemHandler(self.url, self.options).open_output_stream(name))
+        yield file
+        file.end()
 
     def delete(self, name: str) -> None:
         with suppress(FileNotFoundError, OSError):
@@ -91,6 +96,32 @@ class DeltaStore:
         from deltalake.fs import DeltaStorageHandler
 
         return pa_fs.PyFileSystem(DeltaStorageHandler(self.url, self.options))
+
+
+class NewFile:
+    """A file as pyarrow wants one: it hands over buffers where the library wants bytes."""
+
+    closed = False
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self.size = stream, 0
+
+    def write(self, content: Any) -> int:
+        self._stream.write(bytes(content))
+        self.size += len(content)
+        return len(content)
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        """Nothing: the store takes pieces as it wants them."""
+
+    def close(self) -> None:
+        """Nothing: who has written all of it says so by `end`."""
+
+    def end(self) -> None:
+        self._stream.close()
 
 
 @contextmanager

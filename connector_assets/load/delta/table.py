@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import LoadError
+from connector_assets.load.delta.parts import DeltaPart, dataset, parts_of
+from connector_assets.load.delta.rewrite import Rewrite, can_rewrite
 from connector_assets.load.delta.store import DeltaStore
 from connector_assets.load.duckdb.sql import literal, quoted
 from connector_assets.load.duckdb.tables import PARTITION
-from connector_assets.load.lake.affected import bounded
 from connector_assets.load.lake.facts import Facts
 from connector_assets.load.lake.store import Bounds, Change, Conflict, Fence, ScratchRows
 from connector_assets.load.table import Column
@@ -59,41 +60,13 @@ class DeltaSnapshot:
     def count(self) -> int:
         return self.delta.count() if self.delta is not None else 0
 
-    def shown(
-        self, connection: DuckDBPyConnection, name: str, bounds: Bounds | None = None
-    ) -> Iterator[None]:
-        """Show all rows at once: the dataset itself leaves files out, by what the log says."""
-        if self.delta is None:
-            return
-        rows = f"{name}_files"
-        self.show(connection, rows)
-        connection.execute(
-            f"create or replace temp view {quoted(name)} as {bounded(quoted(rows), bounds)}"
-        )
-        yield
-        connection.execute(f"drop view {quoted(name)}")
-        connection.unregister(rows)
+    def parts(self, bounds: Bounds | None = None) -> Iterator[DeltaPart]:
+        if self.delta is not None:
+            yield from parts_of(self.delta, bounds)
 
     def show(self, connection: DuckDBPyConnection, name: str) -> None:
         if self.delta is not None:
             connection.register(name, dataset(self.delta))
-
-
-def dataset(delta: DeltaTable) -> Any:
-    """The table's rows as a pyarrow dataset, file by file in the order in which they came."""
-    from pyarrow.dataset import FileSystemDataset
-
-    found = delta.to_pyarrow_dataset()
-    actions = delta.get_add_actions()
-    came = dict(
-        zip(
-            actions.column("path").to_pylist(),
-            actions.column("modification_time").to_pylist(),
-            strict=True,
-        )
-    )
-    fragments = sorted(found.get_fragments(), key=lambda one: (came.get(one.path), one.path))
-    return FileSystemDataset(fragments, found.schema, found.format, found.filesystem)
 
 
 def look(store: DeltaStore, folder: Path) -> DeltaSnapshot:
@@ -151,6 +124,7 @@ class DeltaCommit:
     before: DeltaSnapshot
     change: Change
     fence: Fence
+    written: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         """Write rows, and then the one line of the log that makes them and the facts count."""
@@ -190,11 +164,13 @@ class DeltaCommit:
         if delta is None or delta.transaction_version(APP) != number:
             self.before.store.delete(f"{_FOLDER}/{number:020d}.items.parquet")
             self.before.store.delete(f"{_FOLDER}/{number:020d}.json")
+            for name in self.written:
+                self.before.store.delete(name)
 
     def _write(self, number: int) -> None:
         properties = self._properties(number)
         if self.before.delta is not None and self.change.gone is not None and not self._is_part():
-            self._merge(self.before.delta, self.change.gone, properties)
+            self._by_key(self.before.delta, self.change.gone, properties)
             return
         self._allow_times()
         from deltalake import write_deltalake
@@ -217,6 +193,13 @@ class DeltaCommit:
                 commit_properties=properties,
                 **way,
             )
+
+    def _by_key(self, delta: DeltaTable, gone: ScratchRows, properties: Any) -> None:
+        self._allow_times()
+        if self._adds_columns() or not can_rewrite(delta):
+            self._merge(delta, gone, properties)
+            return
+        Rewrite(self.before.store, delta, self.change, self.fence, self.written).run(properties)
 
     def _is_part(self) -> bool:
         return self.change.partition is not None
@@ -256,7 +239,6 @@ class DeltaCommit:
 
     def _merge(self, delta: DeltaTable, gone: ScratchRows, properties: Any) -> None:
         """Delete the rows whose identity is in `gone` and add the new ones, in one commit."""
-        self._allow_times()
         self.fence()
         source = _source(self.change.rows, gone)
         names = list(self.change.rows.types)

@@ -51,7 +51,7 @@ def time_cast(text: str, shape: str, type_: str) -> Cast:
     """A text of that shape as a time: it must look the same when written again."""
     again = f"strftime(TRY_CAST({text} AS TIMESTAMP), {literal(strftime(shape))})"
     # There is no year 0: DuckDB takes it for 1 BC, and other stores for something else.
-    is_other = f"({again} IS DISTINCT FROM {text} OR starts_with({text}, '0000'))"
+    is_other = f"({again} IS DISTINCT FROM {text} OR {text} < '0001')"
     return Cast(f"CAST({text} AS {type_})", f"({text} IS NOT NULL AND {is_other})")
 
 

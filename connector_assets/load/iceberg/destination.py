@@ -13,7 +13,8 @@ from typing import Any
 from connector_assets.errors import LoadError
 from connector_assets.load.files.store_errors import as_load_errors
 from connector_assets.load.iceberg.catalog import CatalogAddress, address_of
-from connector_assets.load.iceberg.table import FILE_BYTES, IcebergCommit, IcebergSnapshot, look
+from connector_assets.load.iceberg.parts import FILE_BYTES
+from connector_assets.load.iceberg.table import IcebergCommit, IcebergSnapshot, look
 from connector_assets.load.lake.destination import LakeDestination
 from connector_assets.load.lake.store import Change, Fence, Snapshot
 from connector_assets.load.lake.stored import COMMON, Storing

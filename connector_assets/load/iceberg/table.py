@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector_assets.errors import LoadError
-from connector_assets.load.duckdb.scratch import scratch
-from connector_assets.load.duckdb.sql import literal, quoted
-from connector_assets.load.duckdb.tables import PARTITION
+from connector_assets.load.duckdb.sql import quoted
+from connector_assets.load.iceberg.parts import IcebergPart, arrow_schema, parts_of, written_files
 from connector_assets.load.lake.facts import Facts
+from connector_assets.load.lake.gone import Gone
+from connector_assets.load.lake.parts import PART, rows_but, showing
 from connector_assets.load.lake.store import Bounds, Change, Conflict, Fence
 from connector_assets.load.table import Column
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 _FACTS, _ITEMS, _LOAD = (f"connector-assets.{name}" for name in ("facts", "items", "load-id"))
 # Of a metadata file, which is written anew by each commit.
 _MOST_ITEMS_BYTES = 4 << 20
-FILE_BYTES = 128 << 20
-_PART = "connector_assets_part"
-_ROWS_AT_ONCE = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,61 +51,19 @@ class IcebergSnapshot:
     def count(self) -> int:
         return int(self.table.scan().count()) if self.table is not None else 0
 
-    def shown(
-        self, connection: DuckDBPyConnection, name: str, bounds: Bounds | None = None
-    ) -> Iterator[None]:
-        """File by file: one is in memory at a time."""
-        for task in tasks_in(self.table, bounds):
-            connection.register(name, read(self.table, [task], self.table.schema()))
-            yield
-            connection.unregister(name)
+    def parts(self, bounds: Bounds | None = None) -> Iterator[IcebergPart]:
+        return parts_of(self.table, bounds)
 
     def show(self, connection: DuckDBPyConnection, name: str) -> None:
         """Copy the rows: the library's own reader can be read only once."""
         if self.table is None:
             return
-        schema = _arrow_schema(self.table)
-        connection.register(_PART, schema.empty_table())
-        connection.execute(f"create table {quoted(name)} as from {_PART}")
-        connection.unregister(_PART)
-        for _ in self.shown(connection, _PART):
-            connection.execute(f"insert into {quoted(name)} from {_PART}")
-
-
-def tasks_in(table: Any, bounds: Bounds | None) -> list[Any]:
-    """The files that may have rows within the bounds, in the order in which they came."""
-    if table is None:
-        return []
-    from pyiceberg import expressions
-
-    # Their arguments are by position, which mypy does not see through pydantic.
-    known: Any = expressions
-    scan = table.scan()
-    if bounds is not None:
-        low = known.GreaterThanOrEqual(bounds.column, _plain(bounds.low))
-        high = known.LessThanOrEqual(bounds.column, _plain(bounds.high))
-        scan = table.scan(known.And(low, high))
-    # A later snapshot's manifests are first.
-    return list(scan.plan_files())[::-1]
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, int | str) else str(value)
-
-
-def read(table: Any, tasks: Sequence[Any], schema: Any) -> Any:
-    """The rows of these files, as a pyarrow.Table with the columns of `schema`."""
-    from pyiceberg.expressions import AlwaysTrue
-    from pyiceberg.io.pyarrow import ArrowScan
-
-    scan = ArrowScan(table.metadata, table.io, schema, AlwaysTrue())
-    return scan.to_table(tasks)
-
-
-def _arrow_schema(table: Any) -> Any:
-    from pyiceberg.io.pyarrow import schema_to_pyarrow
-
-    return schema_to_pyarrow(table.schema(), include_field_ids=False)
+        schema = arrow_schema(self.table.schema())
+        with showing(connection, schema, []):
+            connection.execute(f"create table {quoted(name)} as from {PART}")
+        for part in self.parts():
+            with showing(connection, schema, part.batches(schema.names)):
+                connection.execute(f"insert into {quoted(name)} from {PART}")
 
 
 def look(table: Any, where: str, folder: Path) -> IcebergSnapshot:
@@ -116,7 +72,7 @@ def look(table: Any, where: str, folder: Path) -> IcebergSnapshot:
 
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        connection.register("rows", _arrow_schema(table).empty_table())
+        connection.register("rows", arrow_schema(table.schema()).empty_table())
         described = connection.execute("describe from rows").fetchall()
     columns = {name: type_ for name, type_, *_ in described}
     return IcebergSnapshot(table, _facts(table.properties, where, folder), columns)
@@ -196,81 +152,25 @@ class IcebergCommit:
         """One snapshot: files with rows that go are written anew without them, new rows added."""
         update = transaction.update_snapshot({_LOAD: self.change.load_id})
         with (update.fast_append if self.change.way == "append" else update.overwrite)() as files:
-            for task in self._touched():
-                files.delete_data_file(task.file)
-                if self.change.way != "replace":
-                    with self._kept(task) as rows:
-                        _add(files, transaction, rows, written)
+            for part, kept in self._touched():
+                files.delete_data_file(part.task.file)
+                for file in written_files(transaction, kept, written):
+                    files.append_data_file(file)
             with self.change.rows.reader(self.fence) as rows:
-                _add(files, transaction, rows, written)
+                for file in written_files(transaction, rows, written):
+                    files.append_data_file(file)
 
-    def _touched(self) -> Iterator[Any]:
-        """The files that have a row which goes."""
-        if self.change.way == "append" or self.before.table is None:
+    def _touched(self) -> Iterator[tuple[IcebergPart, Iterator[Any]]]:
+        """The files that have a row which goes, and the batches of those that stay."""
+        columns = list(self.before.columns or ())
+        if self.change.way == "replace":
+            yield from ((part, iter(())) for part in self.before.parts())
+        if self.change.way != "part":
             return
-        names = [*(self.change.gone.types if self.change.gone else ()), *self._part()]
-        for task in tasks_in(self.before.table, None):
-            if self.change.way == "replace" or (names and self._has_gone(task, names)):
-                yield task
-
-    def _has_gone(self, task: Any, names: Sequence[str]) -> bool:
-        table = self.before.table
-        rows = read(table, [task], table.schema().select(*names))
-        with self._beside(rows) as connection:
-            sql = f"select 1 from {_PART} old where {self._goes()} limit 1"
-            return bool(connection.execute(sql).fetchall())
-
-    @contextmanager
-    def _kept(self, task: Any) -> Iterator[Any]:
-        """The rows of a data file that stay, as a reader."""
-        table = self.before.table
-        with self._beside(read(table, [task], table.schema())) as connection:
-            sql = f"select * from {_PART} old where not {self._goes()}"
-            yield connection.sql(sql).to_arrow_reader(_ROWS_AT_ONCE)
-
-    @contextmanager
-    def _beside(self, rows: Any) -> Iterator[DuckDBPyConnection]:
-        """A connection to the scratch file, with rows of a data file beside it as `_PART`."""
-        path = self.change.rows.path
-        with scratch(path, where=self.where) as connection, connection.cursor() as beside:
-            beside.execute("set TimeZone = 'UTC'")
-            beside.register(_PART, rows)
-            yield beside
-
-    def _part(self) -> list[str]:
-        has_part = PARTITION in (self.before.columns or {})
-        return [PARTITION] if self.change.partition is not None and has_part else []
-
-    def _goes(self) -> str:
-        """The SQL of whether a row of `old` goes."""
-        parts = [
-            f"coalesce(old.{name} = {literal(self.change.partition or '')}, false)"
-            for name in self._part()
-        ]
-        if self.change.gone is not None:
-            same = " and ".join(
-                f"old.{quoted(name)} is not distinct from gone.{quoted(name)}"
-                for name in self.change.gone.types
-            )
-            parts.append(f"exists (select 1 from ({self.change.gone.sql}) gone where {same})")
-        return f"({' or '.join(parts)})"
-
-
-def _add(files: Any, transaction: Any, rows: Any, written: list[str]) -> None:
-    """Write rows into data files of the table, and add those to a snapshot."""
-    from pyiceberg.io.pyarrow import _dataframe_to_data_files, bin_pack_record_batches
-
-    metadata, io = transaction.table_metadata, transaction._table.io  # noqa: SLF001
-    parts: Iterable[Any] = [rows]
-    if not metadata.spec().is_unpartitioned():  # by somebody: of such a table it takes no stream
-        import pyarrow as pa
-
-        packed = bin_pack_record_batches(rows, FILE_BYTES)
-        parts = (pa.Table.from_batches(batches) for batches in packed)
-    for part in parts:
-        for file in _dataframe_to_data_files(metadata, part, io):
-            written.append(file.file_path)
-            files.append_data_file(file)
+        with Gone.of(self.change, columns) as gone:
+            for part in self.before.parts(self.change.bounds):
+                if numbers := gone.rows(part):
+                    yield part, rows_but(part.batches(columns), numbers)
 
 
 def _delete(transaction: Any, written: Sequence[str]) -> None:

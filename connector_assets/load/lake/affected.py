@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connector_assets.load.duckdb.scratch import scratch
 from connector_assets.load.duckdb.sql import comparable, literal, quoted
@@ -16,6 +16,7 @@ from connector_assets.load.duckdb.tables import (
     VALID_TO,
     name_of,
 )
+from connector_assets.load.lake.parts import PART, ROW, Part, rows_at, rows_where, showing
 from connector_assets.load.lake.store import Bounds, Snapshot
 from connector_assets.load.lake.stored import Storing
 from connector_assets.load.order import Order
@@ -24,7 +25,6 @@ from connector_assets.load.table import Table
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_OLD = "connector_assets_old"
 _SCHEMA = "connector_assets_lake"
 _BEFORE, _CHANGED, GONE = (f"{_SCHEMA}.{name}" for name in ("before", "changed", "gone"))
 # Types whose order is the same in DuckDB and in the statistics of files.
@@ -70,30 +70,48 @@ class Affected:
     def restore(self, connection: DuckDBPyConnection, before: Snapshot) -> None:
         """Put the rows into the scratch file's table, and a copy of them beside it."""
         if set(self.key) <= self.types.keys():
-            where = f"where {self._is_current()}" if self.is_history else ""
-            join = (
-                ""
-                if self.is_all
-                else _semi_join(f"read_parquet({literal(str(self.keys))})", self.key, self.types)
-            )
-            source = f"(select {restored_values(self.types)} from {_OLD})"
-            insert = f"insert into {name_of(connection, self.table)} select old.* from {source} old"
-            for _ in before.shown(connection, _OLD, self.bounds):
-                connection.execute(f"{insert} {join} {where}")
+            for part in before.parts(self.bounds):
+                self._restore(connection, part)
         connection.execute(f"create schema {_SCHEMA}")
         connection.execute(f"create table {_BEFORE} as from {name_of(connection, self.table)}")
 
-    def _is_current(self) -> str:
-        return f"old.{VALID_TO} is null" if VALID_TO in self.types else "true"
+    def _restore(self, connection: DuckDBPyConnection, part: Part) -> None:
+        names = [*self.key, *([VALID_TO] if self.is_history and VALID_TO in self.types else [])]
+        types = {name: self.types[name] for name in names}
+        of_keys = f"from (select {restored_values(types)}, {ROW} from {PART}) old"
+        numbers = rows_where(connection, part, names, f"{of_keys} {self._join()} {self._where()}")
+        if numbers:
+            rows = rows_at(part.batches(list(self.types)), numbers)
+            _insert(connection, self.table, self.types, part, rows)
+
+    def _join(self) -> str:
+        keys = f"read_parquet({literal(str(self.keys))})"
+        return "" if self.is_all else _semi_join(keys, self.key, self.types)
+
+    def _where(self) -> str:
+        has_end = self.is_history and VALID_TO in self.types
+        return f"where old.{VALID_TO} is null" if has_end else ""
 
 
 def all_rows(
     connection: DuckDBPyConnection, table: Table, types: Mapping[str, str], before: Snapshot
 ) -> None:
     """Put all rows into the scratch file's table."""
-    for _ in before.shown(connection, _OLD):
+    for part in before.parts():
+        _insert(connection, table, types, part, part.batches(list(types)))
+
+
+def _insert(
+    connection: DuckDBPyConnection,
+    table: Table,
+    types: Mapping[str, str],
+    part: Part,
+    batches: Iterable[Any],
+) -> None:
+    """Put rows of a part into the scratch file's table."""
+    with showing(connection, part.schema(list(types)), batches):
         connection.execute(
-            f"insert into {name_of(connection, table)} select {restored_values(types)} from {_OLD}"
+            f"insert into {name_of(connection, table)} select {restored_values(types)} from {PART}"
         )
 
 
@@ -144,15 +162,18 @@ def moved_rows(
     """Fill `GONE` with the stored keys of new rows that other partitions have; return how many."""
     connection.execute(f"create schema {_SCHEMA}")
     join = _semi_join(name_of(connection, table), ids, types)
-    source = f"(select {restored_values(types)}, {_stored(ids)} from {_OLD})"
+    if not set(ids) <= types.keys():
+        return 0
+    names = [*ids, *([PARTITION] if PARTITION in types else [])]
+    restored = restored_values({name: types[name] for name in names})
+    source = f"(select {restored}, {_stored(ids)} from {PART})"
     other = f"where old.{PARTITION} is distinct from {literal(table.partition or '')}"
     other = other if PARTITION in types else ""
     named = ", ".join(f"old.stored_{n} AS {quoted(name)}" for n, name in enumerate(ids))
     verb = f"create table {GONE} as"
-    if not set(ids) <= types.keys():
-        return 0
-    for _ in before.shown(connection, _OLD):
-        connection.execute(f"{verb} select distinct {named} from {source} old {join} {other}")
+    for part in before.parts():
+        with showing(connection, part.schema(names), part.batches(names)):
+            connection.execute(f"{verb} select distinct {named} from {source} old {join} {other}")
         verb = f"insert into {GONE}"
     if verb.startswith("create"):
         return 0
@@ -187,11 +208,3 @@ def _bounds(connection: DuckDBPyConnection, column: str, type_: str, keys: Path)
         f"select min({name}), max({name}) from read_parquet({literal(str(keys))})"
     ).fetchall()[0]
     return Bounds(column, *found) if found[0] is not None else None
-
-
-def bounded(name: str, bounds: Bounds | None) -> str:
-    """The SQL of rows within bounds."""
-    if bounds is None:
-        return f"from {name}"
-    column, low, high = quoted(bounds.column), literal(str(bounds.low)), literal(str(bounds.high))
-    return f"from {name} where {column} between {low} and {high}"

@@ -121,7 +121,8 @@ class LakeLoad:
             )
         change = self._change(done, "append", rows=self._rows(done, added, done.types))
         if gone:
-            change = replace(change, way="part", gone=self._gone(done, ids, gone))
+            rows = self._gone(done, ids, gone)
+            change = replace(change, way="part", gone=rows, bounds=affected.bounds)
         return self._planned(done, change)
 
     def _probe(self) -> Pass:

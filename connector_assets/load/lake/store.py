@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from connector_assets.load.duckdb.scratch import scratch
 from connector_assets.load.lake.facts import Facts
+from connector_assets.load.lake.parts import Part
 from connector_assets.load.lake.stored import Storing
 from connector_assets.load.table import Column, Table
 
@@ -110,8 +111,9 @@ class Change:
     """One commit: `rows` are added, and others taken away first.
 
     `way` "append" takes none away, "replace" all of them, "part" those of `partition`, if there is
-    one, and those whose values are among `gone`. `columns` are all columns that the table then
-    has; `facts` is what it then remembers. A `blind` one holds whatever else is in the table.
+    one, and those whose values are among `gone`, which are within `bounds`. `columns` are all
+    columns that the table then has; `facts` is what it then remembers. A `blind` one holds whatever
+    else is in the table.
     """
 
     way: Way
@@ -121,6 +123,7 @@ class Change:
     load_id: str
     partition: str | None = None
     gone: ScratchRows | None = None
+    bounds: Bounds | None = None
     blind: bool = False
 
 
@@ -141,13 +144,8 @@ class Snapshot(Protocol):
 
     def count(self) -> int: ...
 
-    def shown(
-        self, connection: DuckDBPyConnection, name: str, bounds: Bounds | None = None
-    ) -> Iterator[None]:
-        """Make a view `name` of its rows, part by part: what is to be read has to be read in each.
-
-        Parts that are all outside of the bounds are left out.
-        """
+    def parts(self, bounds: Bounds | None = None) -> Iterator[Part]:
+        """Its data files in the order in which they came, but for those outside of the bounds."""
         ...
 
     def show(self, connection: DuckDBPyConnection, name: str) -> None:

@@ -156,3 +156,21 @@ def test_only_in_columns_of_any_json_do_long_numbers_count(row: bytes, has_long:
 def test_a_uuid_is_no_number_near_to_0(text: bytes, is_tiny: bool) -> None:
     """Rows of which one is are read slowly, and of UUIDs every tenth looks so."""
     assert may_be_tiny(text) is is_tiny
+
+
+@pytest.mark.parametrize("columns", [1, 9])
+@pytest.mark.parametrize("tiny", [b"1e-400", b"-0.%b1" % (b"0" * 330)])
+def test_a_number_that_no_double_is_near_to_is_seen_in_rows_like_those_before(
+    columns: int, tiny: bytes
+) -> None:
+    def row(value: bytes) -> bytes:
+        return b"{%b}\n" % b",".join(b'"f%d":%b' % (n, value) for n in range(columns))
+
+    alone, after = Profiler(where=""), Profiler(where="")
+    alone.add(row(b"0.5") + row(tiny))
+    for one in (b"0.5", b"0.0", tiny):
+        after.add(row(one))
+    assert after.found.kinds == alone.found.kinds
+    plain = Profiler(where="")
+    plain.add(row(b"0.5") + row(b"0.0"))
+    assert plain.found.kinds != alone.found.kinds

@@ -4,10 +4,12 @@
 
 `--peers` is the interpreter of an environment of their own: `pip install "dlt[duckdb]" pyarrow
 httpx orjson`. `--postgres` is the URL of a database of its own for the case of that name, by
-default a server that is started for it. Every contender's rows are counted in what it wrote, and
-no row comes twice. Each contender runs once before, with few rows, so that none is timed while
-Python compiles it. Figures are medians; CPU seconds are those of the process and its children, and
-say more than the others where a machine has other work. Ratios are to the first of a case.
+default a server that is started for it. `--staging` is where the case of that name stages rows
+besides a folder, as `s3://bucket/prefix`, by default `file://` through fsspec. Every contender's
+rows are counted in what it wrote, and no row comes twice. Each contender runs once before, with few
+rows, so that none is timed while Python compiles it. Figures are medians; CPU seconds are those of
+the process and its children, and say more than the others where a machine has other work. Ratios
+are to the first of a case.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class Contender:
     more: tuple[str, ...] = ()
     is_peer: bool = False
     to: str = ""
+    staging: str = ""
 
     @property
     def dirty(self) -> bool:
@@ -56,7 +59,7 @@ class Run:
     rss_mb: float
 
 
-def contenders(rows: int, postgres: str) -> dict[str, list[Contender]]:
+def contenders(rows: int, postgres: str, staging: str) -> dict[str, list[Contender]]:
     """What is compared, by case; what takes minutes gets fewer rows, and rates compare."""
     ours, dlt, few = "contenders/ours.py", "contenders/dlt_rest.py", rows // 25
     own = Contender("DuckDB, from a local file", "contenders/duckdb_file.py", rows)
@@ -73,6 +76,10 @@ def contenders(rows: int, postgres: str) -> dict[str, list[Contender]]:
         "postgres": [
             Contender("into a DuckDB file", ours, rows),
             Contender("into PostgreSQL", ours, rows, to=postgres),
+        ],
+        "staging": [
+            Contender("staged in a folder", ours, rows),
+            Contender("staged below a URL", ours, rows, staging=staging),
         ],
         "pages": [
             Contender("httpx + orjson, pages of 1000", "contenders/limit.py", rows, is_peer=True),
@@ -134,8 +141,13 @@ def measure(contender: Contender, port: int, peers: str, made: Path) -> Run:
         command = [python, str(HERE / contender.script), url_of(contender, port)]
         command += [str(contender.rows), str(contender.size), database, *more]
         start = time.monotonic()
+        given = {"CONNECTOR_ASSETS_STAGING": contender.staging or str(Path(folder, "staging"))}
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_ENVIRONMENT
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**_ENVIRONMENT, **given},
         )
         assert process.stdout
         said = process.stdout.read().split()
@@ -181,6 +193,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", default="")
     parser.add_argument("--postgres", default="")
+    parser.add_argument("--staging", default="")
     parser.add_argument("--case", action="append", default=[])
     given = parser.parse_args()
     with (
@@ -188,7 +201,8 @@ def main() -> None:
         serving(Path(made)) as port,
         postgres_for(given.case, given.postgres) as postgres,
     ):
-        for case, entries in contenders(given.rows, postgres).items():
+        staging = given.staging or f"file://{made}/staging"
+        for case, entries in contenders(given.rows, postgres, staging).items():
             if given.case and case not in given.case:
                 continue
             able = [one for one in entries if given.peers or not one.is_peer]

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from connector_assets.project.connection import Connection
     from connector_assets.project.project import connection_from_file, discover
     from connector_assets.reading.connector import Batch, Check, Connector, ReadContext
+    from connector_assets.reading.plugin_context import PluginContext
     from connector_assets.redact import Secrets
     from connector_assets.runtime.guard.guard import Verdict, judge_url
     from connector_assets.runtime.http.network import Network, Proxy
@@ -61,6 +62,7 @@ _HOMES = {
     "assets.translator": ("ConnectorTranslator",),
     "project.connection": ("Connection",),
     "reading.connector": ("Batch", "Check", "Connector", "ReadContext"),
+    "reading.plugin_context": ("PluginContext",),
     "errors": (
         "AuthError",
         "BlockedError",
@@ -126,6 +128,7 @@ __all__ = [
     "Order",
     "PageLimit",
     "PaginationLoop",
+    "PluginContext",
     "Proxy",
     "RateLimited",
     "ReadContext",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -20,8 +20,8 @@ from connector_assets.load.destination import Ahead, Destination, LoadsAhead, Te
 from connector_assets.load.files.store_names import table_name
 from connector_assets.load.items import collected
 from connector_assets.load.order import Order
+from connector_assets.load.staging.shared import staging, sweep
 from connector_assets.load.staging.staging import Staging
-from connector_assets.load.staging.sweep import sweep_streams
 from connector_assets.load.table import Claim, Cursor, Index, Loaded, Overflow, Table, Wanted
 from connector_assets.project.connection import Connection
 from connector_assets.project.partitioned import asked, narrowed, only
@@ -40,19 +40,19 @@ from connector_assets.spec.stream.stream import Stream
 class Run:
     """How a stream is loaded: all that is the same whatever the connector and the store.
 
-    `staging` is the folder of rows that are not loaded yet. `schema` is the table's, by default
-    the connection's id. `partition` is the key of the part to read and to replace, where the stream
-    has partitions. `full` ignores the stored cursor and what an earlier run staged, and replaces
-    the table, unless it keeps versions (`scd2`). `limit` stops after the page that brings so many
-    rows, and `start` begins where it says instead of at the stored cursor. `window` reads from its
-    first time to its second, merges that by key, and leaves the cursor as it is. `adopt` takes over
-    a table that somebody else made or loads. `on_progress` is called after each batch. `fence` runs
-    inside the transaction before it commits and may raise to abort it. `id` names this run to
-    others who find the stream or the table locked. `parents` reads the tables of parents, where
-    many runs share what they read.
+    `staging` is the folder of rows that are not loaded yet, or the URL of an object store. `schema`
+    is the table's, by default the connection's id. `partition` is the key of the part to read and
+    to replace, where the stream has partitions. `full` ignores the stored cursor and what an
+    earlier run staged, and replaces the table, unless it keeps versions (`scd2`). `limit` stops
+    after the page that brings so many rows, and `start` begins where it says instead of at the
+    stored cursor. `window` reads from its first time to its second, merges that by key, and leaves
+    the cursor as it is. `adopt` takes over a table that somebody else made or loads. `on_progress`
+    is called after each batch. `fence` runs inside the transaction before it commits and may raise
+    to abort it. `id` names this run to others who find the stream or the table locked. `parents`
+    reads the tables of parents, where many runs share what they read.
     """
 
-    staging: Path
+    staging: Path | str
     schema: str | None = None
     partition: str | None = None
     full: bool = False
@@ -152,8 +152,8 @@ def _note_dropped(reading: ReadContext[Any], loaded: Loaded) -> None:
 
 def _staging(
     connection: Connection, reading: ReadContext[Any], run: Run, after: str | None
-) -> Staging:
-    return Staging(
+) -> AbstractContextManager[Staging]:
+    return staging(
         run.staging,
         connection=connection.id,
         stream=reading.stream.name,
@@ -168,7 +168,7 @@ def _sweep(connection: Connection, run: Run) -> None:
     """Let go of what was staged for streams that were renamed or removed since."""
     if not connection.awaits_discovery:
         names = (stream.name for stream in connection.connector.streams())
-        sweep_streams(run.staging, connection.id, names)
+        sweep(run.staging, connection.id, names)
 
 
 def _fingerprint(connection: Connection, reading: ReadContext[Any], run: Run) -> str:
@@ -324,7 +324,7 @@ def table_of(connection: Connection, stream: Stream, schema: str | None = None) 
         tuple(map(own_key, stream.primary_key)),
         {own_key(path): type_ for path, type_ in columns},
         stream.schema_policy,
-        deleted=TOMBSTONE if stream.deleted_when else None,
+        deleted=TOMBSTONE if connection.may_delete(stream) else None,
         reject=REJECT if stream.schema_policy == "quarantine" else None,
         on_misfit=stream.on_misfit,
         wanted=_wanted(stream),

@@ -63,6 +63,18 @@ def test_the_row_is_refused_by_name_or_set_aside(tmp_path, way, odd, lake):
     assert one.table(aside) == [(row, reason, 2)]
 
 
+@pytest.mark.parametrize("way", WAYS[1:4])
+def test_an_object_with_a_key_twice_is_not_computed_on(tmp_path, way):
+    body = b'[{"id":1,"v":{"w":[{"x":1}]}},{"id":2,"v":{"w":[{"x":1,"x":2}]}}]'
+    with pytest.raises(ConnectorError, match=r'row 2 of a page has the key "v\.w\.x" twice'):
+        shop(tmp_path, way, body).load("items")
+    one = shop(tmp_path, f"{way}\n      schemaPolicy: quarantine", body)
+    assert one.load("items").loaded.rejected == 1
+    assert one.table('select cast("row" as varchar) from shop.items__rejected') == [
+        ('{"id":2,"v":{"w":[{"x":1,"x":2}]}}',)
+    ]
+
+
 def test_a_row_that_is_set_aside_shows_nothing_that_is_masked(tmp_path):
     fields = "fields: {mask: {v: nullify, w: sha256}, remove: [x]}"
     body = b'[{"id":1,"v":"s3cret","v":1},{"id":2,"x":"s3cret","w":NaN}]'

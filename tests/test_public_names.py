@@ -40,6 +40,7 @@ NAMES = [
     "Order",
     "PageLimit",
     "PaginationLoop",
+    "PluginContext",
     "Proxy",
     "RateLimited",
     "ReadContext",

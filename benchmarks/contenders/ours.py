@@ -33,7 +33,7 @@ total = "" if "probed" in sys.argv else "totalField: total, "
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder, "bench.yaml")
     path.write_text(SPEC.format(url=url, size=size, concurrency=concurrency, total=total))
-    os.environ["CONNECTOR_ASSETS_STAGING"] = str(Path(folder, "staging"))
+    os.environ.setdefault("CONNECTOR_ASSETS_STAGING", str(Path(folder, "staging")))
     to = database if "://" in database else f"duckdb:///{Path(database).absolute()}"
     try:
         main(["load", str(path), "--to", to, "--allow-private", urlsplit(url).netloc])

@@ -17,7 +17,8 @@ from connector_assets.legible import code, markdown
 from connector_assets.load.destination import Destination
 from connector_assets.load.table import Column, Table
 from connector_assets.spec.names.paths import own_key
-from connector_assets.spec.stream.stream import Checks, ConnectionChecks, SqlCheck, Stream
+from connector_assets.spec.stream.stream import Stream
+from connector_assets.spec.stream.table_checks import Checks, ConnectionChecks, SqlCheck
 from connector_assets.sync import Synced
 
 

@@ -299,7 +299,7 @@ class _ComponentFile:
         """What changes with the files that this component is made of, but for those in `specs`."""
         named = self.path.parent / str(connector)
         spec = specs.specs[connector][1] if connector in specs.specs else named
-        files = (self.path, named, lock_path(spec) if spec.suffix else named)
+        files = (self.path, named, lock_path(spec if spec.suffix else named))
         return tuple(stamp(file) for file in dict.fromkeys(files) if file.is_file())
 
     def yaml(self) -> YamlSource | None:

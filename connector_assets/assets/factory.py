@@ -106,7 +106,7 @@ def _built(
     if problem:
         plugins = Broken(Path("plugins"), SpecError([Fault("", problem)]))
         project = replace(project, broken=(*project.broken, plugins))
-    lacks = unshared_by(executor, given.state, given.destination)
+    lacks = unshared_by(executor, given.state, given.destination, given.staging)
     for lack in (*lacks, *relative_by(executor, given.specs)):
         warnings.warn(lack, stacklevel=3)
     own = dg.Definitions(resources=dict(resources.of or {}), executor=executor)

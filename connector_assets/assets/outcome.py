@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ from connector_assets.sync import Synced
 LONGEST_WAIT_S = 24 * 3600
 """A vendor that asks for more is a failure to look at, not a run to keep open."""
 _MOST_WAITS = 5
-_LONGEST_CELL = 80
+_LONGEST_CELL, _LONGEST_CURSOR = 80, 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,22 @@ def metadata(part: LoadedPart) -> dict[str, Any]:
         "source_state": part.source_state,
         "notes": dg.MetadataValue.text("\n".join(stats.notes)) if stats.notes else None,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    known = {name: value for name, value in told.items() if value is not None}
+    return {**_of_plugin(stats.metadata, told.keys()), **known}
+
+
+def _of_plugin(said: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]:
+    """What a plugin says of the load, under names of its own."""
+    return {
+        f"plugin/{name}" if name in taken else name: _metadata_value(value)
+        for name, value in said.items()
+    }
+
+
+def _metadata_value(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return dg.MetadataValue.json(value)
+    return legible(value) if isinstance(value, str) else value
 
 
 def _changes(part: LoadedPart) -> dg.MetadataValue[Any] | None:
@@ -164,6 +180,8 @@ def _cell(value: Any, mask: Callable[[str], str]) -> Any:
 def _shown(cursor: Any) -> Any:
     if cursor is None or isinstance(cursor, int | float):
         return cursor
+    if isinstance(cursor, Mapping) and len(json.dumps(cursor)) <= _LONGEST_CURSOR:
+        return dg.MetadataValue.json(dict(cursor))  # a plugin's own, which its probe is given
     return message(cursor if isinstance(cursor, str) else repr(cursor))
 
 

@@ -45,6 +45,7 @@ class Progress:
         """Say what is due to be said; Dagster records an observation only when it is yielded."""
         now = self.clock.monotonic()
         self.tell_notes()
+        self.tell_lines()
         waits_for = self.stats.waiting if self.stats else ""
         if waits_for and waits_for != self._waited_for:
             self.context.log.info("%s", waits_for)
@@ -59,6 +60,7 @@ class Progress:
     def done(self, rows: int) -> None:
         """Say what came of it: the table now holds `rows` rows."""
         self.tell_notes()
+        self.tell_lines()
         spent = sentence(self.stats, self.elapsed_s) if self.stats else "nothing new was read"
         self.context.log.info("%s; the table holds %s", spent, count(rows, "row"))
 
@@ -68,6 +70,11 @@ class Progress:
         for note in notes[self._notes :]:
             self.context.log.info(note)
         self._notes = len(notes)
+
+    def tell_lines(self) -> None:
+        """Log what a plugin said."""
+        for level, text in self.stats.said() if self.stats else ():
+            self.context.log.log(level, "%s", text)
 
 
 def sentence(stats: Stats | None, elapsed_s: float) -> str:
@@ -79,8 +86,8 @@ def sentence(stats: Stats | None, elapsed_s: float) -> str:
     if stats is None:
         return f"no answer yet after {elapsed_s:.0f} s"
     rate = stats.rows / elapsed_s if elapsed_s else 0.0
-    pages, rows = count(stats.pages, "page"), count(stats.rows, "row")
-    text = f"{rows} in {pages}, {size(stats.bytes)}, {count(round(rate), 'row')}/s"
+    text = f"{stats.done} in {count(stats.pages, 'page')}, {size(stats.bytes)}"
+    text += f", {count(round(rate), 'row')}/s"
     if stats.waited_s >= 1:
         text += f"; waited {stats.waited_s:,.1f} s"
     if stats.retries:

@@ -11,7 +11,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -69,22 +68,21 @@ class DestinationResource(dg.ConfigurableResource):  # type: ignore[type-arg] # 
     )
     staging: str = Field(
         default=DEFAULTS["STAGING"],
-        description="Folder of rows on their way; reruns resume from it, so it must outlive them.",
+        description="Folder of rows on their way, or the URL of an object store, as "
+        "s3://bucket/prefix; reruns resume from it, so it must outlive them.",
     )
 
     def get_resource_definition(self) -> Any:
         """As Dagster asks for it once; ConfigError where it would store and show a password."""
         if not isinstance(self.url, dg.EnvVar) and may_hold_password(self.url):
             raise _shows_password("DESTINATION")
+        if not isinstance(self.staging, dg.EnvVar):
+            _require_no_password(self.staging)
         return super().get_resource_definition()
 
     def open(self) -> Destination:
         """The store; nothing is locked before the first load."""
         return destination_from_url(self.url)
-
-    @property
-    def staging_path(self) -> Path:
-        return Path(self.staging)
 
 
 PREFIX = "connector_assets_"
@@ -124,6 +122,7 @@ def http_resource(allow_private: tuple[str, ...], state: str) -> HttpRuntimeReso
 @cache
 def destination_resource(url: str, staging: str) -> DestinationResource:
     """Return one object for equal settings, as `http_resource` does."""
+    _require_no_password(staging)
     return DestinationResource(url=_stored("DESTINATION", url), staging=staging)
 
 
@@ -138,6 +137,16 @@ def _stored(name: str, value: str) -> str:
     if may_hold_password(value):
         raise _shows_password(name)
     return value
+
+
+def _require_no_password(staging: str) -> None:
+    """Raise ConfigError: also from the environment no staging's URL may hold a password."""
+    if "://" in staging and may_hold_password(staging):
+        raise ConfigError(
+            "Dagster would store and show the password in this URL",
+            where="staging",
+            fix="leave it to the environment, as AWS_PROFILE",
+        )
 
 
 def _shows_password(name: str) -> ConfigError:

@@ -143,7 +143,7 @@ class AssetStep:
                 self.stream.name,
                 store,
                 Run(
-                    staging=self.destination.staging_path,
+                    staging=self.destination.staging,
                     partition=partition,
                     full=self.asked.full,
                     limit=self.asked.limit,
@@ -199,13 +199,15 @@ def attempt(step: AssetStep) -> Generator[Event, None, ConnectorError | None]:
         parts[-1] = step.registered(parts[-1], store)
         return step.look(store, parts[-1].synced)
 
-    for lack in unshared_in(step.context, step.http.shared_in, step.destination.url):
+    stores = (step.destination.url, step.destination.staging)
+    for lack in unshared_in(step.context, step.http.shared_in, *stores):
         step.context.log.warning(lack)
     progress = step.progress
     try:
         seen = yield from watched(work, step.cancel, progress.tick)
     except ConnectorError as error:
         progress.tell_notes()
+        progress.tell_lines()
         yield from loaded_before(step.key, parts)
         yield from incomplete(step.key, error)
         return error

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from connector_assets.spec.stream.stream import Stream
 
-Affects = Literal["rows", "state", "columns", "table", "cost", "access", "prose"]
+Affects = Literal["rows", "state", "columns", "table", "asset", "cost", "access", "prose"]
 Level = Literal["info", "warning", "breaking"]
 
 

@@ -6,17 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pydantic import BaseModel
-
 from connector_assets.authoring.change_meanings import Affects, Effect, Level, meaning_of
+from connector_assets.authoring.differences import differing, plain_model, shown_value
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.fingerprint import fingerprint
-from connector_assets.spec.names.paths import Path
 from connector_assets.spec.stream.stream import Stream
-from connector_assets.spec.templates.template import Template
 
 _LEVELS: tuple[Level, ...] = ("info", "warning", "breaking")
-_SHOWN = 60
 _WITHOUT_VALUES = ("auth", "endpoint.auth", "endpoint.headers", "endpoint.params", "endpoint.body")
 """What may hold a secret that somebody wrote there by mistake."""
 _SPELLED_OUT = {"endpoints", "read", "defaults"}
@@ -99,60 +95,28 @@ def _new(stream: Stream) -> SpecChange:
 
 def _of_connector(old: ConnectorSpec, new: ConnectorSpec) -> Iterator[SpecChange]:
     before, after = (
-        {key: item for key, item in _plain(one).items() if key not in _SPELLED_OUT}
+        {key: item for key, item in plain_model(one).items() if key not in _SPELLED_OUT}
         for one in (old, new)
     )
-    for path, was, is_ in _differing(before, after, ""):
+    for path, was, is_ in differing(before, after, ""):
         yield _change("", path, was, is_, meaning_of(path, was, is_))
 
 
 def _of_stream(old: ConnectorSpec, new: ConnectorSpec, name: str) -> Iterator[SpecChange]:
     streams = old.stream(name), new.stream(name)
     before, after = (
-        {**_plain(stream), "writeMode": stream.mode, "endpoint": _plain(spec.endpoint_of(stream))}
+        {
+            **plain_model(stream),
+            "writeMode": stream.mode,
+            "endpoint": plain_model(spec.endpoint_of(stream)),
+        }
         for spec, stream in zip((old, new), streams, strict=True)
     )
-    for path, was, is_ in _differing(before, after, ""):
+    for path, was, is_ in differing(before, after, ""):
         yield _change(name, path, was, is_, meaning_of(path, was, is_, stream=streams[1]))
 
 
 def _change(stream: str, path: str, old: Any, new: Any, meaning: Effect) -> SpecChange:
     hidden = any(path == one or path.startswith(f"{one}.") for one in _WITHOUT_VALUES)
-    shown = (None, None) if hidden else (_short(old), _short(new))
+    shown = (None, None) if hidden else (shown_value(old), shown_value(new))
     return SpecChange(stream, path, meaning.affects, meaning.level, meaning.says, *shown)
-
-
-def _short(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > _SHOWN:
-        return value[:_SHOWN] + "…"
-    return value
-
-
-def _differing(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """The paths at which two documents differ; of two kinds of a thing, the thing itself."""
-    if isinstance(old, dict) and isinstance(new, dict) and old.get("type") == new.get("type"):
-        for key in {**old, **new}:
-            yield from _differing(old.get(key), new.get(key), f"{path}.{key}" if path else key)
-    elif _are_models(old) and _are_models(new) and len(old) == len(new):
-        for at, (was, is_) in enumerate(zip(old, new, strict=True)):
-            yield from _differing(was, is_, f"{path}.{at}")
-    elif old != new or type(old) is not type(new):
-        yield path, old, new
-
-
-def _are_models(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
-
-
-def _plain(value: Any) -> Any:
-    """A model as the document would say it, defaults included."""
-    if isinstance(value, Template | Path):
-        return str(value) if isinstance(value, Path) else value.source
-    if isinstance(value, BaseModel):
-        fields = type(value).model_fields
-        return {one.alias or name: _plain(getattr(value, name)) for name, one in fields.items()}
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)

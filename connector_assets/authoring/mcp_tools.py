@@ -180,12 +180,19 @@ class ConnectorTools:
             dict[str, str], Field(description="Values of config that cannot be made up.")
         ] = {},
         looks: Annotated[list[Look], Field(description="Fewer are faster.")] = list(LOOKS),
+        *,
+        replay: Annotated[
+            bool, Field(description="Compare with the recording beside the spec instead.")
+        ] = False,
     ) -> answers.Trial:
         """Load it from a fake of its API: complete, resumed after a kill, then only what is new.
 
         Nothing is sent to the vendor. `ok` says that nothing failed.
         """
-        report = self.bench.simulate(id, yaml, streams=streams, config=config, looks=looks)
+        if replay:
+            report = self.bench.replay(id, yaml, streams=streams)
+        else:
+            report = self.bench.simulate(id, yaml, streams=streams, config=config, looks=looks)
         points, left = fitting((asdict(one) for one in report.points), MAX_BYTES)
         told = made(answers.Trial, ok=report.ok, points=points)
         if left:

@@ -57,6 +57,25 @@ def of_spec() -> str:
     return "\n".join(lines)
 
 
+def of_plugin(connector_id: str) -> str:
+    """What a connection says in `config` of a plugin that comes with this package."""
+    from connector_assets.plugins.config import config_names
+    from connector_assets.plugins.shipped import shipped
+    from connector_assets.spec.checks.jsonschema import schema_of
+
+    plugin = shipped(connector_id)
+    assert plugin is not None
+    assert plugin.config_schema is not None
+    schema, names = schema_of(plugin.config_schema), config_names(plugin.config_schema)
+    secrets = ", ".join(f"`{name}`" for name in sorted(names.secrets | names.optional_secrets))
+    lines = [GENERATED.format(connector_id), f"# {plugin.display_name}", "", plugin.description, ""]
+    lines += [f"Secrets, which stand in `secrets` of the connection: {secrets}.", ""]
+    lines += _mapping("config", schema)
+    for name in _reachable(schema, schema, set()):
+        lines += _mapping(name, schema["$defs"][name])
+    return "\n".join(lines)
+
+
 def _reachable(schema: Any, root: Mapping[str, Any], seen: set[str]) -> Iterator[str]:
     """The names of the mappings below `schema`, in the order a reader meets them, each once."""
     for name in _references(schema):

@@ -11,7 +11,7 @@ from typing import Any
 
 from connector_assets.authoring.whole_file import write_whole
 from connector_assets.errors import BlockedError, ConfigError, Fault, SpecError
-from connector_assets.plugins.define import PluginConnector
+from connector_assets.plugins.connector import PluginConnector
 from connector_assets.plugins.registry import ConnectorRegistry, connector_registry
 from connector_assets.project.spec_files import listed, read_specs
 from connector_assets.runtime.guard.origins import spec_origins

@@ -18,6 +18,8 @@ import msgspec
 
 from connector_assets.authoring.answers import cut, fitting
 from connector_assets.authoring.imports.source import Fetch, Source, fetched_by, open_source
+from connector_assets.authoring.recording.recording_folder import folder_of, read_recording
+from connector_assets.authoring.recording.replay import replayed
 from connector_assets.authoring.simulator.report import Report
 from connector_assets.authoring.simulator.trial import Look, tried
 from connector_assets.authoring.simulator.wire import CannotSimulate
@@ -28,8 +30,8 @@ from connector_assets.project.project import discover
 from connector_assets.project.settings import folders, private_hosts, setting
 from connector_assets.project.spec_files import refuse_id_of_connection
 from connector_assets.reading.connector import Batch, Check, ReadContext, lasting
-from connector_assets.reading.rows_in_batches import closing_if_closable
 from connector_assets.reading.yaml_connector import YamlConnector
+from connector_assets.reading.yielded import closing_if_closable
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import read_connector
 
@@ -138,6 +140,20 @@ class Workbench:
             return tried(data, tuple(streams), config=config, looks=looks)
         except CannotSimulate as error:
             raise ConfigError(f"cannot be simulated: {error}", where=str(data["id"])) from None
+
+    def replay(self, connector: str = "", yaml: str = "", *, streams: Sequence[str] = ()) -> Report:
+        """The connector, or a new text of it, beside what was recorded of it."""
+        known = connector.strip() or read_connector(yaml).spec.id
+        found = self._known(known)
+        path = found.spec or found.source
+        if path is None:
+            raise ConfigError("is of no file, and has no recording", where=known)
+        text = (yaml.strip() and yaml) or self.folder.text_of(found.connector.id)
+        data = dict(read_connector(text).yaml.data)
+        try:
+            return replayed(data, read_recording(folder_of(path)), tuple(streams))
+        except CannotSimulate as error:
+            raise ConfigError(f"cannot be replayed: {error}", where=known) from None
 
     def plan(self, connection: Connection, stream: str = "", *, probe: bool = False) -> Any:
         """How many requests a load will send; nothing is sent unless `probe`."""

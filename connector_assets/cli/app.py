@@ -29,6 +29,7 @@ from connector_assets.cli.new import new
 from connector_assets.cli.plan import plan
 from connector_assets.cli.query import preview, query
 from connector_assets.cli.read import read
+from connector_assets.cli.record import record, replay
 from connector_assets.cli.schema import schema
 from connector_assets.cli.simulate import simulate, try_out
 from connector_assets.cli.state import state
@@ -53,6 +54,8 @@ app.command()(load)
 app.command()(plan)
 app.command()(simulate)
 app.command("test")(try_out)
+app.command()(record)
+app.command()(replay)
 app.command()(preview)
 app.command()(query)
 app.command()(check)

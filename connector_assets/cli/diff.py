@@ -25,10 +25,11 @@ class ChangeLevel(StrEnum):
 
 
 OldArgument = Annotated[
-    Path, typer.Argument(metavar="OLD", help="The spec as it was.", show_default=False)
+    Path,
+    typer.Argument(metavar="OLD", help="The spec or connection as it was.", show_default=False),
 ]
 NewArgument = Annotated[
-    Path, typer.Argument(metavar="NEW", help="The spec as it is to be.", show_default=False)
+    Path, typer.Argument(metavar="NEW", help="It as it is to be.", show_default=False)
 ]
 LevelOption = Annotated[
     ChangeLevel,
@@ -45,23 +46,49 @@ def diff(
     level: LevelOption = ChangeLevel.BREAKING,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what the change from one version of a spec to another does to what is loaded already.
+    """Say what the change of a spec, or of a connection, does to what is loaded already.
 
     Streams that come and go, keys, write modes, cursors and whether their positions hold, columns,
     requests and how long they take. Nothing is sent and no table is looked at. With --json, the
     output is {level, added, removed, rows, changes}, and each change {stream, path, affects, level,
-    says, old, new}; affects is rows, state, columns, table, cost, access or prose.
+    says, old, new}; affects is rows, state, columns, table, asset, cost,
+    access or prose.
     """
-    from connector_assets.authoring.changes import compare
-    from connector_assets.spec.document import load_connector
-
-    found = compare(load_connector(old), load_connector(new))
+    found = _compared(old, new)
     if as_json:
         output.write_json(found.plain(), indent=2)
     else:
         output.write("".join(f"{line}\n" for line in _lines(found)))
     if found.reaches(level.value):
         raise typer.Exit(1)
+
+
+def _compared(old: Path, new: Path) -> Comparison:
+    """Two specs, or two connections."""
+    from connector_assets.spec.document import (
+        is_connection,
+        load_connector,
+        read_connection,
+    )
+    from connector_assets.spec.yaml.yaml_text import read_file
+
+    texts = read_file(old), read_file(new)
+    kinds = [b"connection" in text and is_connection(text) for text in texts]
+    if kinds[0] != kinds[1]:
+        raise output.Misused(
+            f"{old}, {new}: one is a spec and one a connection; give two of a kind"
+        )
+    if not kinds[0]:
+        from connector_assets.authoring.changes import compare
+
+        return compare(load_connector(old), load_connector(new))
+    from connector_assets.authoring.connection_changes import compare_connections
+
+    before, after = (
+        read_connection(text, source=str(path)).spec
+        for path, text in zip((old, new), texts, strict=True)
+    )
+    return compare_connections(before, after)
 
 
 def _lines(found: Comparison) -> Iterator[str]:

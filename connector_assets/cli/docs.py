@@ -20,17 +20,19 @@ class Subject(StrEnum):
     LINT = "lint"
     PYTHON = "python"
     LLMS = "llms"
+    KAFKA = "kafka"
 
 
 SubjectArgument = Annotated[
-    Subject, typer.Argument(metavar="spec|cli|lint|python|llms", help="Which reference.")
+    Subject, typer.Argument(metavar="spec|cli|lint|python|llms|kafka", help="Which reference.")
 ]
 
 
 def docs(context: typer.Context, subject: SubjectArgument = Subject.SPEC) -> None:
     """Print the reference of the spec, the command line, lint or the Python API, as Markdown.
 
-    llms is an index of the documentation in the folder docs, in the form of llms.txt.
+    llms is an index of the documentation in the folder docs, in the form of llms.txt; kafka is what
+    a connection to Kafka takes.
     """
     from connector_assets.authoring import llms_txt, spec_reference
     from connector_assets.cli import reference, reference_python
@@ -41,6 +43,7 @@ def docs(context: typer.Context, subject: SubjectArgument = Subject.SPEC) -> Non
         Subject.CLI: lambda: reference.of_cli(root.info_name or "", root.command),
         Subject.LINT: spec_reference.of_lint,
         Subject.PYTHON: reference_python.of_python,
+        Subject.KAFKA: lambda: spec_reference.of_plugin("kafka"),
         Subject.LLMS: lambda: llms_txt.llms_txt(Path("docs")),
     }
     output.write(made[subject]())

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -103,7 +102,7 @@ def load(
 
     connection = given.connection(spec)
     names = _parents_first(connection, streams or _all(connection, partition))
-    staging = Path(setting("STAGING", given.environ))
+    staging = setting("STAGING", given.environ)
     destination = destination_from_url(given.destination_of(connection, to))
     rows = Indexed(parent_rows(connection, destination, schema))
     parents = rows if partition is not None and RANGE in partition else None
@@ -120,6 +119,8 @@ def load(
 def _all(connection: Connection, partition: str | None) -> list[str]:
     """Every stream; with a partition, every one that has partitions."""
     names = [one.name for one in connection.streams()]
+    if not names and connection.awaits_discovery:
+        raise connection.not_discovered()
     if partition is not None:
         names = [name for name in names if connection.partitions(name)]
     if partition is not None and not names:
@@ -156,6 +157,7 @@ class _Work:
         self, stream: str, partition: str | None, shown: Shows, tell: Callable[..., None]
     ) -> bool:
         """Whether it went well; what came of it is told either way."""
+        from connector_assets.cli.progress import tell_lines
         from connector_assets.runtime.clock import Clock
 
         name = f"{self.connection.id}.{stream}"
@@ -174,14 +176,17 @@ class _Work:
             tell(label, Cancelled("interrupted", fix=_next(self.stats)), 0.0)
             raise
         shown.stop()
+        tell_lines(label, self.stats)
         tell(label, came, Clock().monotonic() - began)
         return not isinstance(came, ConnectorError)
 
     def _sync(self, stream: str, partition: str | None, shown: Shows) -> Synced:
+        from connector_assets.cli.progress import tell_lines
         from connector_assets.sync import sync
 
         def update(stats: Stats) -> None:
             self.stats = stats
+            tell_lines(f"{self.connection.id}.{stream}", stats)
             shown.update(stats)
 
         self.stats = None

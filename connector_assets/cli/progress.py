@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol, Self
 
 from rich.console import Console
@@ -50,7 +51,7 @@ def counted(stats: Stats, elapsed_s: float) -> str:
     >>> counted(Stats(calls=7, pages=6, rows=6000, bytes=3_250_000, waited_s=4.2), 12.0)
     '6,000 rows, 6 pages, 3.2 MB, 500 rows/s, waited 4.2 s'
     """
-    parts = [noun(stats.rows, "row"), noun(stats.pages, "page"), size(stats.bytes)]
+    parts = [stats.done, noun(stats.pages, "page"), size(stats.bytes)]
     if elapsed_s > 0:
         parts.append(f"{noun(round(stats.rows / elapsed_s), 'row')}/s")
     if stats.retries:
@@ -60,6 +61,13 @@ def counted(stats: Stats, elapsed_s: float) -> str:
     if stats.waiting:
         parts.append(stats.waiting)
     return ", ".join(parts)
+
+
+def tell_lines(name: str, stats: Stats | None) -> None:
+    """Say on stderr what a plugin said; debug lines are for those who ask with -v."""
+    for level, text in stats.said() if stats else ():
+        if level >= logging.INFO or logging.getLogger("connector_assets").isEnabledFor(level):
+            output.say(f"{name}: {logging.getLevelName(level).lower()}: {text}")
 
 
 def size(count: float) -> str:

@@ -139,6 +139,8 @@ def _unsent(connection: Connection, given: Given, stream: str) -> bool:
 
 def _print(lines: _Lines, format_: Format) -> None:
     """The rows to stdout; what is to be said of them to stderr, also where reading fails."""
+    from connector_assets.cli.progress import tell_lines
+
     try:
         if format_ is Format.TABLE:
             from connector_assets.cli.text_table import table
@@ -148,6 +150,7 @@ def _print(lines: _Lines, format_: Format) -> None:
             for chunk in lines:
                 output.write_lines(chunk)
     finally:
+        tell_lines(lines.connection.id, lines.reading.stats)
         for note in lines.reading.stats.notes:
             output.say(f"note: {note}")
         for lack in () if lines.more else lines.reading.stats.lacks:
@@ -187,7 +190,7 @@ class _Lines:
         if self.limit == 0:
             return
         from connector_assets.reading.connector import lasting
-        from connector_assets.reading.rows_in_batches import closing_if_closable
+        from connector_assets.reading.yielded import closing_if_closable
 
         read = self.connection.connector.read(self.reading)
         # At once, so that pages fetched ahead are given up before the client is closed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -12,7 +13,8 @@ from connector_assets.cli import output
 from connector_assets.cli.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
-    from connector_assets.authoring.simulator.simulated import Simulated
+    from connector_assets.authoring.simulator.report import Report
+    from connector_assets.authoring.simulator.simulated import ServedSpec
 
 SpecFile = Annotated[
     str,
@@ -38,6 +40,21 @@ FaultOption = Annotated[
 AuthNumber = Annotated[
     int, typer.Option("--auth", metavar="N", min=0, help="Which of the spec's auths, from 0.")
 ]
+ReplayOption = Annotated[
+    bool, typer.Option("--replay", help="Compare with the recording beside the spec.")
+]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--recording", metavar="FOLDER", help="Another folder of a recording; as --replay."
+    ),
+]
+SamplesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--rows-from", metavar="FOLDER", help="Rows like those of a recording, made by `record`."
+    ),
+]
 StreamsArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="STREAM...", help="Default: every stream.", show_default=False),
@@ -51,6 +68,7 @@ def simulate(
     fault: FaultOption = None,
     config: ConfigOption = None,
     auth: AuthNumber = 0,
+    samples: SamplesOption = None,
 ) -> None:
     """Serve a fake of an API on this machine, made from its spec, until Ctrl-C.
 
@@ -66,16 +84,18 @@ def simulate(
     from connector_assets.authoring.simulator.trial import write_files
     from connector_assets.authoring.simulator.wire import CannotSimulate
 
-    data = _document(spec)
+    _, data = document(spec)
     try:
         with (
             tempfile.TemporaryDirectory(prefix="connector-assets-simulate-") as folder,
-            simulated(data, config=_values(config), auth=auth, port=port) as fake,
+            simulated(
+                data, config=_values(config), auth=auth, port=port, samples=_samples(data, samples)
+            ) as fake,
         ):
             for one in fault or ():
                 fake.api.faults.plan(one)
             write_files(fake, Path(folder))
-            _tell(fake, Path(folder))
+            tell(fake, Path(folder))
             threading.Event().wait()
     except (CannotSimulate, ValueError) as error:
         _refuse(str(error))
@@ -89,6 +109,9 @@ def try_out(
     *,
     config: ConfigOption = None,
     auth: AuthNumber = 0,
+    samples: SamplesOption = None,
+    replay: ReplayOption = False,
+    recording: FolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Try a spec against a fake of its API: nothing is sent to the vendor.
@@ -97,13 +120,20 @@ def try_out(
     token, a 429, a failure and a cut answer; parents come first; the rate limit is kept; a second
     load reads only what is new; a list that goes in circles is an error. What cannot be judged is
     said. Exit code 1 if a point failed.
+
+    With --replay the spec reads what `record` kept, and rows and requests are compared.
     """
-    from connector_assets.authoring.simulator.trial import tried
     from connector_assets.authoring.simulator.wire import CannotSimulate
 
-    data = _document(spec)
+    path, data = document(spec)
     try:
-        report = tried(data, streams or (), config=_values(config), auth=auth)
+        if replay or recording:
+            report = _replayed(path, data, streams or (), recording)
+        else:
+            from connector_assets.authoring.simulator.trial import tried
+
+            given = _samples(data, samples)
+            report = tried(data, streams or (), config=_values(config), auth=auth, samples=given)
     except CannotSimulate as error:
         _refuse(f"cannot be simulated: {error}")
     if as_json:
@@ -114,8 +144,30 @@ def try_out(
         raise typer.Exit(1)
 
 
-def _document(spec: str) -> dict[str, Any]:
-    """The data of a valid connector, by file or by id."""
+def _replayed(
+    path: Path, data: dict[str, Any], streams: Sequence[str], recording: Path | None
+) -> Report:
+    from connector_assets.authoring.recording.recording_folder import folder_of, read_recording
+    from connector_assets.authoring.recording.replay import replayed
+
+    return replayed(data, read_recording(recording or folder_of(path)), streams)
+
+
+def _samples(data: dict[str, Any], folder: Path | None) -> dict[str, list[dict[str, Any]]] | None:
+    if folder is None:
+        return None
+    import json
+
+    from connector_assets.authoring.recording.recording_folder import read_recording
+    from connector_assets.authoring.recording.sampled_rows import samples_of
+    from connector_assets.spec.document import parse_connector
+
+    spec = parse_connector(json.dumps(data, ensure_ascii=False))
+    return samples_of(read_recording(folder), spec)
+
+
+def document(spec: str) -> tuple[Path, dict[str, Any]]:
+    """The file and the data of a valid connector, by file or by id."""
     import os
 
     from connector_assets.project.settings import folders
@@ -129,7 +181,7 @@ def _document(spec: str) -> dict[str, Any]:
     if not path.is_file():
         output.say(f"{spec}: is neither a file nor the name of one in {specs}/")
         raise typer.Exit(2)
-    return dict(read_connector(read_file(path), source=str(path)).yaml.data)
+    return path, dict(read_connector(read_file(path), source=str(path)).yaml.data)
 
 
 def _values(config: list[str] | None) -> dict[str, str]:
@@ -142,12 +194,13 @@ def _refuse(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def _tell(fake: Simulated, folder: Path) -> None:
+def tell(served: ServedSpec, folder: Path) -> None:
+    """Say where a spec is served, and by which command it is read."""
     from connector_assets.authoring.simulator.trial import arguments
 
-    command = ["connector-assets", "load", str(folder / "spec.yaml"), *arguments(fake, folder)]
-    streams = len(fake.spec.streams)
+    command = ["connector-assets", "load", str(folder / "spec.yaml"), *arguments(served, folder)]
+    streams = len(served.spec.streams)
     counted = f"{streams} stream{'s' if streams != 1 else ''}"
-    output.write(f"{fake.spec.id}: {counted} at {', '.join(fake.bases)}; Ctrl-C ends it\n")
+    output.write(f"{served.spec.id}: {counted} at {', '.join(served.bases)}; Ctrl-C ends it\n")
     output.write(f"{shlex.join(command)}\n")
     output.flush()

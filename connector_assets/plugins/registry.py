@@ -14,7 +14,9 @@ from threading import RLock
 from typing import Any
 
 from connector_assets.errors import ConfigError, Fault, SpecError
-from connector_assets.plugins.define import PluginConnector
+from connector_assets.plugins.connector import PluginConnector
+from connector_assets.plugins.shipped import shipped
+from connector_assets.project.known import Connectors
 from connector_assets.project.settings import variable
 from connector_assets.reading.connector import Connector
 from connector_assets.reading.yaml_connector import YamlConnector
@@ -88,7 +90,7 @@ class ConnectorRegistry:
         with self._lock:
             return tuple(sorted(self._entries))
 
-    def connectors(self, runtime: HttpRuntime | None = None) -> dict[str, Connector[Any]]:
+    def connectors(self, runtime: HttpRuntime | None = None) -> Connectors:
         """Connectors by id, ready to be read; specs send their requests through `runtime`.
 
         Specs that are files are left out: a project finds them in its folder.
@@ -100,10 +102,18 @@ class ConnectorRegistry:
                 if name not in self._in_files
             }
         runtime = runtime or HttpRuntime()
-        return {
-            name: YamlConnector(entry, runtime) if isinstance(entry, ConnectorSpec) else entry
+        ready = {
+            name: YamlConnector(entry, runtime)
+            if isinstance(entry, ConnectorSpec)
+            else entry.with_runtime(runtime)
             for name, entry in entries.items()
         }
+
+        def more(connector_id: str) -> Connector[Any] | None:
+            found = shipped(connector_id)
+            return found.with_runtime(runtime) if found else None
+
+        return Connectors(ready, more)
 
     def __contains__(self, connector_id: object) -> bool:
         with self._lock:

@@ -103,6 +103,14 @@ class Connection:
         """How `stream` is partitioned, if it is."""
         return self.document.settings(stream).partitions if self.document else None
 
+    def may_delete(self, stream: Stream) -> bool:
+        """Whether rows of `stream` may say that their key is gone."""
+        if stream.deleted_when is not None:
+            return True
+        own = self.document.settings(stream.name).python if self.document else None
+        reads = own if isinstance(own, str) else own.read if own else None
+        return stream.mode == "merge" and bool(reads or self.connector.may_delete)
+
     def unwatchable(self, stream: Stream) -> str:
         """Why `stream` cannot be watched for changes; empty where it can."""
         if self.partitions(stream.name) is not None:

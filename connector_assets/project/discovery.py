@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 from connector_assets.errors import ConfigError, ResponseError
 from connector_assets.project.connection import Connection
 from connector_assets.reading.connector import Connector, ReadContext
+from connector_assets.redact import Secrets
 from connector_assets.spec.dynamic import Listed, Locked, named, still_locked
 from connector_assets.spec.stream.stream import DynamicStream, Stream
 from connector_assets.spec.templates.template import Template
@@ -28,22 +30,48 @@ def discover_streams(connection: Connection, **given: Any) -> list[Locked]:
     """
     connector = connection.connector
     if connection.lock is None:
-        raise ConfigError(
-            "lists no streams", where=connection.id, fix="add read.dynamic to its spec"
-        )
+        fix = "add read.dynamic to its spec" if connection.spec else "its plugin has no discover"
+        raise ConfigError("lists no streams", where=connection.id, fix=fix)
     before = still_locked(connection.lock, connection.id)
-    listed: list[Listed] = []
-    for block in connector.dynamic:
-        stream = Stream.model_construct(name=block.from_, endpoint=block.from_)
-        rows = _listed(connector, block, connection.open(stream, **given))
-        listed += islice(rows, MOST + 1)
-        if len(listed) > MOST:
-            raise ResponseError(
-                f"more than {MOST:,} streams are listed", where=connection.id, fix="narrow only"
-            )
+    listed = list(islice(_all_listed(connection, given), MOST + 1))
+    if len(listed) > MOST:
+        raise ResponseError(
+            f"more than {MOST:,} streams are listed", where=connection.id, fix="narrow only"
+        )
     locked = {one.name for one in before}
     written = [one.name for one in connector.streams() if one.name not in locked]
     return named(listed, before, written)
+
+
+def _all_listed(connection: Connection, given: dict[str, Any]) -> Iterator[Listed]:
+    connector = connection.connector
+    for block in connector.dynamic:
+        stream = Stream.model_construct(name=block.from_, endpoint=block.from_)
+        yield from _listed(connector, block, connection.open(stream, **given))
+    if not connector.dynamic:
+        reading = connection.open(Stream.model_construct(name="discovery"), **given)
+        for one in connector.listed(reading):
+            _refuse(one, reading.secrets)
+            yield one
+
+
+def _refuse(listed: Listed, secrets: Secrets) -> None:
+    """Raise ResponseError where a listed stream holds what no lock file may hold."""
+    for name, value in listed.vars.items():
+        _refuse_unkeepable(name, value)
+    if secrets.holds(json.dumps([listed.name, listed.told], default=str)):
+        # The lock file is committed.
+        raise ResponseError(f'what is told of "{listed.name[:60]}" holds a secret of ours')
+
+
+def _refuse_unkeepable(name: str, value: Any) -> None:
+    if isinstance(value, dict | list):
+        raise ResponseError(f"vars.{name} is not one value", fix="point it at a text or number")
+    if wrong := _unwritable(value):
+        raise ResponseError(f"vars.{name} holds {wrong}", fix="choose another field")
+    if isinstance(value, str) and "{{" in value:
+        # It would be rendered as a template later, and it comes from a server.
+        raise ResponseError(f'vars.{name} holds "{{{{"', fix="choose another field")
 
 
 def _listed(
@@ -64,13 +92,7 @@ def _row(block: DynamicStream, scope: dict[str, Any]) -> Listed:
         if isinstance(value, Template) and any(_of_record(one) for one in value.names)
     }
     for name, value in own.items():
-        if isinstance(value, dict | list):
-            raise ResponseError(f"vars.{name} is not one value", fix="point it at a text or number")
-        if wrong := _unwritable(value):
-            raise ResponseError(f"vars.{name} holds {wrong}", fix="choose another field")
-        if isinstance(value, str) and "{{" in value:
-            # It would be rendered as a template later, and it comes from a server.
-            raise ResponseError(f'vars.{name} holds "{{{{"', fix="choose another field")
+        _refuse_unkeepable(name, value)
     name = block.name.text(scope) or ""
     for at, value in {"name": name, **{f"vars.{one}": value for one, value in own.items()}}.items():
         if scope["secrets"].holds(str(value)):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connector_assets.errors import Fault, SpecError
-from connector_assets.load.files.store_names import table_name
+from connector_assets.errors import ConfigError, SpecError
 from connector_assets.project.connection import Connection
-from connector_assets.project.partitioned import parent_partitions
+from connector_assets.project.known import Connectors
+from connector_assets.project.misfits import misfits, placed
 from connector_assets.project.spec_files import (
     SUFFIXES,
     Broken,
@@ -30,9 +30,8 @@ from connector_assets.project.spec_files import (
 )
 from connector_assets.reading.connector import Connector
 from connector_assets.reading.yaml_connector import YamlConnector
-from connector_assets.runtime.guard.origins import unpinned
 from connector_assets.runtime.runtime import HttpRuntime
-from connector_assets.spec.checks.model_faults import Finding, in_order, near
+from connector_assets.spec.checks.model_faults import Finding, in_order
 from connector_assets.spec.component import (
     attributes_of,
     is_component,
@@ -47,7 +46,6 @@ from connector_assets.spec.document import (
     read_connector,
 )
 from connector_assets.spec.dynamic import LOCK_SUFFIX, Locked, discovered, lock_path
-from connector_assets.spec.stream.stream import Stream
 from connector_assets.spec.yaml.yaml_source import YamlSource, read_yaml
 from connector_assets.spec.yaml.yaml_text import read_file
 
@@ -85,7 +83,7 @@ class Project:
 class _Finder:
     runtime: HttpRuntime
     environ: Mapping[str, str]
-    plugins: Mapping[str, Connector[Any]]
+    plugins: Connectors
     files: SpecFiles
     locked: ReadsLock = discovered
     connections: dict[str, Connection] = field(default_factory=dict)
@@ -122,17 +120,27 @@ class _Finder:
 
         `yaml` is its text, for the places of faults.
         """
-        found = self._connector(document.connector, path)
+        try:
+            found = self._connector(document.connector, path)
+            wrong = "" if found else self._unknown(document.connector)
+        except ConfigError as error:
+            found, wrong = None, str(error)
         if found is None:
-            fault = _placed(Finding(("connector",), self._unknown(document.connector)), yaml)
-            raise SpecError([fault], source=str(path))
+            raise SpecError([placed(Finding(("connector",), wrong), yaml)], source=str(path))
         connector, spec_path = found
         self.used.add(connector.id)
-        connector, lock = with_locked_streams(connector, spec_path, document.id, self.locked)
+        try:
+            connector = connector.with_config(document.model_dump(include={"config"})["config"])
+        except SpecError as error:
+            faults = [placed(Finding(("config",), str(one)), yaml) for one in error.faults]
+            raise SpecError(faults, source=str(path)) from None
+        # A plugin has no file of its own: what it lists is kept beside the connection.
+        beside = spec_path or path.with_name(connector.id)
+        connector, lock = with_locked_streams(connector, beside, document.id, self.locked)
         connection = Connection(
             document.id, connector, document, path, self.environ, lock, spec_path
         )
-        faults = [_placed(one, yaml) for one in _misfits(connection, document)]
+        faults = [placed(one, yaml) for one in misfits(connection, document)]
         if faults:
             raise SpecError(in_order(faults), source=str(path))
         return connection
@@ -155,7 +163,8 @@ class _Finder:
             self._refuse_shared(target)
             spec = parse_connector(read_file(target), source=str(target))
             return YamlConnector(spec, self.runtime), target
-        return None
+        more = self.plugins.more(name)
+        return (more, None) if more else None
 
     def _refuse_shared(self, target: Path) -> None:
         """Raise the error of a file whose id another file has, too, be it named by its path."""
@@ -177,8 +186,13 @@ class _Finder:
                 self.connections[spec.id] = made
         for plugin in self.plugins.values():
             if plugin.id not in named:
-                made = Connection(plugin.id, plugin, None, None, self.environ)
-                self.connections[plugin.id] = made
+                self.connections[plugin.id] = self._default_of(plugin)
+
+    def _default_of(self, plugin: Connector[Any]) -> Connection:
+        """The connection of a plugin that no document names."""
+        beside = self.files.folder / plugin.id if self.files.folder else None
+        found, lock = with_locked_streams(plugin, beside, plugin.id, self.locked)
+        return Connection(plugin.id, found, None, None, self.environ, lock)
 
 
 def _salvaged(path: Path) -> Iterator[str]:
@@ -198,94 +212,13 @@ def _data(path: Path) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def _misfits(connection: Connection, document: ConnectionDocument) -> Iterator[Finding]:
-    """What a connection says of its connector that it is not."""
-    if document.origins is not None:
-        yield from _unpinned(connection.connector, document.origins)
-    streams = {stream.name: stream for stream in connection.connector.streams()}
-    for name in document.streams or ():
-        path = ("streams", name)
-        if name in streams:
-            for key, message in document.misfits(streams[name]):
-                yield Finding((*path, *key.split(".")), message)
-            yield from _unread_parents(connection, document, streams[name])
-            if document.settings(name).watch and (reason := connection.unwatchable(streams[name])):
-                yield Finding((*path, "watch"), reason)
-        elif not connection.awaits_discovery:
-            known = ", ".join(streams)
-            yield Finding(path, f"is not a stream; use one of {known}", on_key=True)
-    if document.watch and all(map(connection.unwatchable, connection.streams())):
-        yield Finding(
-            ("watch",), "is for none of the streams: no small request tells their changes"
-        )
-    yield from _shared_tables(document, streams.values())
-    yield from _unknown_secrets(connection.connector, document)
-
-
-def _shared_tables(document: ConnectionDocument, streams: Iterable[Stream]) -> Iterator[Finding]:
-    """Streams that `table` puts into one: stores ignore case, and several characters become `_`."""
-    tables: dict[str, str] = {}
-    read = [one for one in streams if not document.streams or one.name in document.streams]
-    for stream in read:
-        name = table_name(document.overridden(stream).table_name).casefold()
-        other = tables.setdefault(name, stream.name)
-        if other != stream.name and (document.table or document.settings(stream.name).table):
-            own = ("streams", stream.name, "table")
-            path = own if document.settings(stream.name).table else ("table",)
-            yield Finding(
-                path, f'puts "{other}" and "{stream.name}" into one table; use {{{{stream}}}}'
-            )
-
-
-def _unread_parents(
-    connection: Connection, document: ConnectionDocument, stream: Stream
-) -> Iterator[Finding]:
-    each = parent_partitions(connection, stream)
-    for parent in each.parents if each else ():
-        if document.streams is not None and parent.stream not in document.streams:
-            text = f'are rows of "{parent.stream}", which this connection does not read; add it'
-            yield Finding(("streams", stream.name, "partitions"), text)
-
-
-def _unknown_secrets(connector: Connector[Any], document: ConnectionDocument) -> Iterator[Finding]:
-    known = sorted(connector.known_secrets()) if document.secrets else ()
-    for name in document.secrets:
-        if name not in known:
-            meant = near(name, known)
-            listed_ = f"use one of {', '.join(known)}" if known else "it takes none"
-            hint = f'did you mean "{meant}"?' if meant else listed_
-            yield Finding(("secrets", name), f"is not a secret of {connector.id}; {hint}", True)
-
-
-def _unpinned(connector: Connector[Any], pinned: Sequence[str]) -> Iterator[Finding]:
-    origins = connector.sends_to()
-    if origins is None:
-        yield Finding(("origins",), "is for connectors in YAML; a plugin may send anywhere", True)
-        return
-    extra = unpinned(origins, pinned)
-    if extra:
-        message = f"does not allow {', '.join(extra)}, where the connector may send too"
-        yield Finding(("origins",), f"{message}; add it if the secrets may go there")
-
-
-def _placed(one: Finding, yaml: YamlSource | None) -> Fault:
-    """At its line; of a list of streams, the one that it names."""
-    if yaml is None:
-        return Fault(".".join(map(str, one.path)), one.message)
-    names = yaml.at(("streams",))
-    if one.path[0] != "streams" or not isinstance(names, list):
-        return one.placed(yaml)
-    line, column = yaml.position(("streams", names.index(one.path[1])))
-    return Fault(".".join(map(str, one.path)), one.message, line, column)
-
-
 def discover(
     specs: Path,
     connections: Path | None = None,
     *,
     runtime: HttpRuntime | None = None,
     environ: Mapping[str, str] | None = None,
-    plugins: Mapping[str, Connector[Any]] | None = None,
+    plugins: Connectors | None = None,
     locked: ReadsLock | None = None,
 ) -> Project:
     """Every connection of a project; a folder that does not exist is an empty one.
@@ -296,7 +229,7 @@ def discover(
     finder = _Finder(
         runtime or HttpRuntime(),
         os.environ if environ is None else environ,
-        plugins or {},
+        Connectors() if plugins is None else plugins,
         read_specs(specs, plugins or {}) if specs else SpecFiles(),
         locked or discovered,
     )
@@ -312,7 +245,7 @@ def connection_from_file(
     runtime: HttpRuntime | None = None,
     environ: Mapping[str, str] | None = None,
     specs: Path | None = None,
-    plugins: Mapping[str, Connector[Any]] | None = None,
+    plugins: Connectors | None = None,
     locked: ReadsLock | None = None,
     connections: Path | None = None,
 ) -> Connection:
@@ -385,7 +318,7 @@ def with_locked_streams(
 
     Raises SpecError where the lock file cannot be read.
     """
-    if path is None or not connector.dynamic:
+    if path is None or not connector.discovers:
         return connector, None
     lock = lock_path(path)
     return connector.with_streams(locked(lock, connection_id)), lock
@@ -399,7 +332,7 @@ def connection_from_document(
     runtime: HttpRuntime | None = None,
     environ: Mapping[str, str] | None = None,
     specs: Path | SpecFiles | None = None,
-    plugins: Mapping[str, Connector[Any]] | None = None,
+    plugins: Connectors | None = None,
     locked: ReadsLock | None = None,
 ) -> Connection:
     """The connection that `document`, written in `path`, stands for; raises SpecError.
@@ -409,7 +342,7 @@ def connection_from_document(
     finder = _Finder(
         runtime or HttpRuntime(),
         os.environ if environ is None else environ,
-        plugins or {},
+        Connectors() if plugins is None else plugins,
         read_specs(specs, plugins or {}) if isinstance(specs, Path) else specs or SpecFiles(),
         locked or discovered,
     )

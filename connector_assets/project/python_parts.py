@@ -26,7 +26,7 @@ def by_hand(given: PythonParts | str | None, folder: Path | None, where: str) ->
     parts = PythonParts(read=given) if isinstance(given, str) else given
     named = {name: value for name, value in parts.model_dump().items() if value}
     found: dict[str, Any] = {}
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"2")  # checkpoints are JSON values
     for name, value in sorted(named.items()):
         found[name], source = _imported(value, folder, f"{where}.python: {value}")
         digest.update(f"{name}={value}\0".encode() + source)

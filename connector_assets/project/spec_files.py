@@ -67,6 +67,7 @@ class SpecFiles:
     specs: dict[str, tuple[ConnectorSpec, Path]] = field(default_factory=dict)
     shared: dict[str, list[Path]] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
+    folder: Path | None = None
 
 
 def read_specs(folder: Path, plugins: Collection[str] = ()) -> SpecFiles:
@@ -74,12 +75,13 @@ def read_specs(folder: Path, plugins: Collection[str] = ()) -> SpecFiles:
 
     A file is read once in a process, until it changes.
     """
-    return _read_specs(tuple(stamp(path) for path in documents(folder)), frozenset(plugins))
+    stamps = tuple(stamp(path) for path in documents(folder))
+    return _read_specs(folder, stamps, frozenset(plugins))
 
 
 @lru_cache(maxsize=16)
-def _read_specs(files: tuple[Stamp, ...], plugins: frozenset[str]) -> SpecFiles:
-    found = SpecFiles()
+def _read_specs(folder: Path, files: tuple[Stamp, ...], plugins: frozenset[str]) -> SpecFiles:
+    found = SpecFiles(folder=folder)
     read: list[tuple[Path, ConnectorSpec]] = []
     for path, one in ((Path(file[0]), read_spec(file)) for file in files):
         if isinstance(one, SpecError):

@@ -12,12 +12,12 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from connector_assets.errors import ConfigError, ConnectorError, StartOver
 from connector_assets.redact import Secrets
 from connector_assets.runtime.answers.diagnosis import part_of
-from connector_assets.runtime.by_hand import AS_THE_SPEC_SAYS, ByHand, StreamHttp
+from connector_assets.runtime.by_hand import AS_THE_SPEC_SAYS, ByHand
 from connector_assets.runtime.http.network import Network
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.walk.slices import ParentRows
-from connector_assets.spec.dynamic import Locked
+from connector_assets.spec.dynamic import Listed, Locked
 from connector_assets.spec.stream.partitions import Partition
 from connector_assets.spec.stream.stream import DynamicStream, Stream, WriteMode
 
@@ -87,8 +87,7 @@ class ReadContext(Generic[Config]):
     at once, so that the next page may be asked for meanwhile.
 
     `by_hand` has the functions that the connection gives for parts of the stream, instead of the
-    spec. Where one of them reads, it sends its requests by `http`, and `spec_rows()` gives the rows
-    that the spec alone would read.
+    spec.
     """
 
     connection: str
@@ -100,8 +99,6 @@ class ReadContext(Generic[Config]):
     origins: Collection[str] | None = None
     network: Network | None = None
     by_hand: ByHand = AS_THE_SPEC_SAYS
-    http: StreamHttp | None = None
-    spec_rows: Callable[[], Iterator[dict[str, Any]]] | None = None
     cursor: Mapping[str, Any] | None = None
     reached: Mapping[str, Any] | None = None
     resume: str | None = None
@@ -330,8 +327,21 @@ class Connector(Protocol[Config]):
         """The `read.dynamic` blocks, for streams that only the source can list; else empty."""
         ...
 
+    @property
+    def discovers(self) -> bool:
+        """Whether there are streams that only the source can list."""
+        ...
+
+    def listed(self, ctx: ReadContext[Config]) -> Iterator[Listed]:
+        """Ask the source for its streams, where no `dynamic` block says how."""
+        ...
+
     def with_streams(self, streams: Sequence[Locked]) -> Connector[Config]:
         """This connector with the streams that were discovered."""
+        ...
+
+    def with_config(self, config: Mapping[str, Any]) -> Connector[Config]:
+        """This connector for a connection with this `config`, from which its streams may follow."""
         ...
 
     def with_runtime(self, runtime: HttpRuntime) -> Connector[Config]:
@@ -344,6 +354,11 @@ class Connector(Protocol[Config]):
 
     def source_of(self, stream: Stream) -> str:
         """Where the rows of `stream` come from, as people read it: `GET https://…/orders`."""
+        ...
+
+    @property
+    def may_delete(self) -> bool:
+        """Whether it may yield rows whose keys are gone, whatever the stream says."""
         ...
 
     @property
@@ -373,6 +388,7 @@ class CodeConnector:
 
     assets: Callable[..., Any] | None = None
     docs_url: str | None = None
+    may_delete = True
     dynamic: Sequence[DynamicStream] = ()
     owners: Sequence[str] = ()
     tags: Mapping[str, str] = MappingProxyType({})
@@ -407,8 +423,20 @@ class CodeConnector:
     def now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
 
+    @property
+    def discovers(self) -> bool:
+        return False
+
+    def listed(self, ctx: ReadContext[Any]) -> Iterator[Listed]:
+        del ctx
+        return iter(())
+
     def with_streams(self, streams: Sequence[Locked]) -> Self:
         del streams
+        return self
+
+    def with_config(self, config: Mapping[str, Any]) -> Self:
+        del config
         return self
 
     def with_runtime(self, runtime: HttpRuntime) -> Self:

@@ -17,7 +17,8 @@ from connector_assets.errors import ConfigError
 from connector_assets.reading.connector import FirstPage, Probe, ReadContext
 from connector_assets.reading.marks import Marks
 from connector_assets.reading.tasks import Tasks, values_of
-from connector_assets.runtime.runtime import HttpRuntime, Walk
+from connector_assets.runtime.list_walk import Walk
+from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.runtime.walk.conditional import Conditional
 from connector_assets.runtime.walk.paginate import Step
 from connector_assets.runtime.walk.positions import RowPositions
@@ -200,7 +201,7 @@ class _Look:
 
 
 def _now(runtime: HttpRuntime) -> dt.datetime:
-    return dt.datetime.fromtimestamp(runtime.clock.time(), dt.UTC)
+    return runtime.clock.utc_now()
 
 
 def _total(pagination: Any, step: Step) -> int | None:

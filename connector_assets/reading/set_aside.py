@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from connector_assets.errors import ResponseError
-from connector_assets.json_keys import KEY_TWICE_FIX, key_twice
+from connector_assets.json_keys import KEY_TWICE_FIX, key_twice_within
 from connector_assets.runtime.body.mended import set_aside
 from connector_assets.spec.stream.stream import Stream
 
@@ -49,7 +49,9 @@ def _without_keys_twice(
     lines: bytes, count: int, stream: Stream, before: int
 ) -> Iterator[WholeRows]:
     kept: list[bytes] = []
-    found = [(n, key) for n, line in enumerate(lines.splitlines()) if (key := key_twice(line))]
+    found = [
+        (n, key) for n, line in enumerate(lines.splitlines()) if (key := key_twice_within(line))
+    ]
     if not found:
         yield WholeRows(lines, count)
         return

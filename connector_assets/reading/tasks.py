@@ -13,7 +13,8 @@ import msgspec
 from connector_assets.errors import ConnectorError
 from connector_assets.reading.connector import Batch, ReadContext, lasting
 from connector_assets.reading.marks import Marks
-from connector_assets.runtime.runtime import HttpRuntime, Walk
+from connector_assets.runtime.list_walk import Walk
+from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.runtime.values import Values
 from connector_assets.runtime.walk.conditional import Conditional
 from connector_assets.runtime.walk.in_order import in_order

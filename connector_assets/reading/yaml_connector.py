@@ -24,17 +24,18 @@ from connector_assets.reading.connector import (
 )
 from connector_assets.reading.lists import limits_of, lists_of
 from connector_assets.reading.marks import Marks
+from connector_assets.reading.plugin_context import PluginContext
 from connector_assets.reading.probes import first_page, probe, unwatchable
-from connector_assets.reading.rows_in_batches import in_batches
 from connector_assets.reading.tasks import Tasks, values_of
-from connector_assets.runtime.by_hand import blamed
+from connector_assets.reading.yielded import in_batches
+from connector_assets.runtime.by_hand import StreamHttp, blamed
 from connector_assets.runtime.guard.origins import spec_origins
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.runtime.stats import counted
 from connector_assets.spec.auth.auth import Auth, alternatives, choose
 from connector_assets.spec.checks.bindings import RESERVED
 from connector_assets.spec.connector import ConfigField, ConnectorSpec
-from connector_assets.spec.dynamic import Locked, with_streams
+from connector_assets.spec.dynamic import Listed, Locked, with_streams
 from connector_assets.spec.endpoint import Endpoint
 from connector_assets.spec.fingerprint import fingerprint
 from connector_assets.spec.request.sealing import Sealing
@@ -177,6 +178,11 @@ class YamlConnector:
         return self.spec.read.dynamic
 
     @property
+    def may_delete(self) -> bool:
+        """Not without `deletedWhen`."""
+        return False
+
+    @property
     def owners(self) -> Sequence[str]:
         return self.spec.owners
 
@@ -197,14 +203,28 @@ class YamlConnector:
         where = f"{base.source}{url}" if base and url.startswith("/") else url
         return f"{endpoint.method} {where}"
 
+    @property
+    def discovers(self) -> bool:
+        return bool(self.dynamic)
+
+    def listed(self, ctx: ReadContext[Any]) -> Iterator[Listed]:
+        """Nothing: `dynamic` says how they are listed."""
+        del ctx
+        return iter(())
+
     def with_streams(self, streams: Sequence[Locked]) -> YamlConnector:
         return YamlConnector(with_streams(self.spec, streams), self.runtime)
+
+    def with_config(self, config: Mapping[str, Any]) -> YamlConnector:
+        """The same: a spec names its streams, whatever the values are."""
+        del config
+        return self
 
     def with_runtime(self, runtime: HttpRuntime) -> YamlConnector:
         return YamlConnector(self.spec, runtime)
 
     def now(self) -> dt.datetime:
-        return dt.datetime.fromtimestamp(self.runtime.clock.time(), dt.UTC)
+        return self.runtime.clock.utc_now()
 
     def scope(self, ctx: ReadContext[Any]) -> Mapping[str, Any]:
         return self.runtime.scope(self.spec, ctx.stream, values_of(ctx))
@@ -238,7 +258,17 @@ class YamlConnector:
     def _by_hand(self, ctx: ReadContext[Any]) -> Iterator[Batch]:
         """What Python of the operator's yields for this stream."""
         assert ctx.by_hand.read is not None
-        http = self.runtime.http(
+        own = PluginContext(
+            ctx, http=lambda: self.http(ctx), spec_rows=lambda: self._spec_rows(ctx)
+        )
+        with blamed("read", ctx.secrets.mask):
+            for batch in in_batches(ctx.by_hand.read(own), own, where=ctx.label):
+                ctx.stats.add(rows=batch.count, pages=1)
+                yield batch
+
+    def http(self, ctx: ReadContext[Any]) -> StreamHttp:
+        """Requests of Python's own, as those of the stream are made."""
+        return self.runtime.http(
             self.spec,
             ctx.stream,
             values_of(ctx),
@@ -246,11 +276,6 @@ class YamlConnector:
             cancel=ctx.cancel,
             on_request=ctx.on_request,
         )
-        own = replace(ctx, http=http, spec_rows=lambda: self._spec_rows(ctx))
-        with blamed("read", ctx.secrets.mask):
-            for batch in in_batches(ctx.by_hand.read(own), own, where=ctx.label):
-                ctx.stats.add(rows=batch.count, pages=1)
-                yield batch
 
     def _spec_rows(self, ctx: ReadContext[Any]) -> Iterator[dict[str, Any]]:
         """The rows of the stream as its spec says."""

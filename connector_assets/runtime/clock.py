@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import threading
 import time
@@ -44,6 +45,10 @@ class Clock:
     def time(self) -> float:
         """Since the epoch; for dates the server sends and for what processes share."""
         return time.time()
+
+    def utc_now(self) -> dt.datetime:
+        """The time in UTC that templates and windows of a spec see."""
+        return dt.datetime.fromtimestamp(self.time(), dt.UTC)
 
     def wait(self, seconds: float, cancel: threading.Event) -> None:
         """Return after `seconds`; raise Cancelled as soon as `cancel` is set."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Self
 
 import httpx
 import msgspec
-from msgspec import structs
 
 from connector_assets.errors import ConfigError, ConnectorError
 from connector_assets.redact import Secrets
@@ -26,21 +25,19 @@ from connector_assets.runtime.by_hand import (
     blamed,
 )
 from connector_assets.runtime.clock import Clock
-from connector_assets.runtime.exports import Exporting
 from connector_assets.runtime.guard.guard import Guard, Resolve
 from connector_assets.runtime.guard.origins import declared_origins, refuse_unpinned
 from connector_assets.runtime.http.client import Client
 from connector_assets.runtime.http.network import Network
-from connector_assets.runtime.http.render import first_call, request_of, shown
+from connector_assets.runtime.http.render import first_call, request_of
+from connector_assets.runtime.list_walk import Walk, steps_of
 from connector_assets.runtime.rows.records import transform_of
-from connector_assets.runtime.session import Session, limits_of
+from connector_assets.runtime.session import Observe, Session, limits_of
 from connector_assets.runtime.shared.budget import Budget, budget_for
 from connector_assets.runtime.shared.tokens import token_store
 from connector_assets.runtime.stats import Stats
 from connector_assets.runtime.values import Values, scope_of
-from connector_assets.runtime.walk.conditional import Conditional
-from connector_assets.runtime.walk.export_job import capped
-from connector_assets.runtime.walk.paginate import Step, restarting, walk
+from connector_assets.runtime.walk.paginate import Step
 from connector_assets.spec.auth.auth import Auth, AuthContext, choose
 from connector_assets.spec.auth.credentials import Flow
 from connector_assets.spec.connector import ConnectorSpec
@@ -48,31 +45,6 @@ from connector_assets.spec.endpoint import Endpoint, RateLimit
 from connector_assets.spec.request.call import Call
 from connector_assets.spec.stream.stream import Stream
 from connector_assets.spec.templates.templated import rendered
-
-
-@dataclass(frozen=True)
-class Walk:
-    """How the pages of one list are gone through.
-
-    `start` resumes at a call of an earlier walk. `bindings` are further names for templates, and
-    `adjust` changes the first call. `max_pages` ends it early; `truncate` ends it at the spec's own
-    cap, where that is an error else. `may_restart` says that the caller heeds `Step.restarted`,
-    `conditional` that it heeds `Page.unchanged`, `ask_ahead` that it keeps no page waiting: the
-    next request may be under way meanwhile. `label` names the list in what is said of it.
-    `may_be_gone` says that what `adjust` adds, and `cursor` in the bindings, came from the server
-    in an earlier run: where it asks to start over, or answers 410, they are left out.
-    """
-
-    start: Call | None = None
-    bindings: Mapping[str, Any] = field(default_factory=dict)
-    adjust: Callable[[Call], Call] | None = None
-    max_pages: int | None = None
-    truncate: bool = False
-    may_restart: bool = False
-    may_be_gone: bool = False
-    ask_ahead: bool = False
-    label: str = ""
-    conditional: Conditional | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +64,8 @@ class HttpRuntime:
     None keeps them in this process. `verbose` lets errors quote the server's own words.
     `max_attempts` tries a request fewer times than its spec says. `network` says how requests leave
     (proxy, certificates) where a connection does not; a `transport` knows nothing of it.
+    `observe(endpoint, request, answer)` is told each exchange as it was, with its secrets, but none
+    that asks for a token.
 
     >>> with HttpRuntime() as runtime:
     ...     result = runtime.execute_endpoint(spec, "query", params={"soql": "…"}, secrets={…})
@@ -109,8 +83,10 @@ class HttpRuntime:
         verbose: bool = False,
         max_attempts: int | None = None,
         network: Network | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self.allow_private = tuple(allow_private)
+        self.observe = observe
         self.max_attempts = max_attempts
         self.clock = clock or Clock()
         self.state = state
@@ -140,7 +116,7 @@ class HttpRuntime:
         session, call = self._begin(
             spec, endpoint, None, values, stats, cancel=cancel or threading.Event()
         )
-        steps = self._walk(session, call, Walk(), _concurrency(spec, endpoint))
+        steps = steps_of(session, call, Walk(), _concurrency(spec, endpoint))
         return EndpointResult((row for step in steps for row in step.page.records()), stats)
 
     def steps(
@@ -177,7 +153,7 @@ class HttpRuntime:
         if how.conditional:
             session = replace(session, conditional=how.conditional.headers(call))
         first = anew if how.may_be_gone else call
-        return self._walk(session, first, how, _concurrency(spec, endpoint))
+        return steps_of(session, first, how, _concurrency(spec, endpoint))
 
     def unsent(
         self, spec: ConnectorSpec, stream: Stream, values: Values, how: Walk, stats: Stats
@@ -310,6 +286,7 @@ class HttpRuntime:
             max_attempts=self.max_attempts,
             label=f"{values.id}.{stream.name}" if stream else f"{values.id}: {endpoint.id}",
             mending=mending_of(stream) if stream else AS_JSON_HAS_IT,
+            observe=self.observe,
         )
         return session, call
 
@@ -338,54 +315,6 @@ class HttpRuntime:
             scopes=auth.asks(),
             verbose=self.verbose,
         )
-
-    def _walk(self, session: Session, first: Call, how: Walk, concurrency: int) -> Iterator[Step]:
-        start, truncate = how.start or first, how.truncate
-        pagination = session.endpoint.pagination
-        cap = None if pagination.max_pages == "unlimited" else pagination.max_pages
-        if how.max_pages is not None:
-            cap, truncate = how.max_pages, True
-        elif pagination.on_max_pages:
-            truncate = pagination.on_max_pages == "truncate"
-        begin = partial(
-            walk,
-            pagination,
-            fetch=session.fetch,
-            ahead=session.ahead,
-            begin=session.begin if how.ask_ahead else None,
-            max_pages=cap,
-            truncate=truncate,
-            width=1 if truncate else concurrency,
-        )
-        if session.endpoint.job:
-            steps = capped(Exporting(session).steps(start, first, begin), how.max_pages)
-        else:
-            steps = restarting(
-                begin,
-                start,
-                first,
-                may_restart=how.may_restart,
-                may_be_gone=how.may_be_gone,
-            )
-        try:
-            for step in steps:
-                if step.restarted:
-                    session.stats.note("the server had the list begun anew")
-                yield self._counted(step, session.stats, how.label)
-        except ConnectorError as error:
-            raise error.at(shown(start, session.scope)).masked(session.secrets.mask) from None
-
-    def _counted(self, step: Step, stats: Stats, label: str) -> Step:
-        """`step`, once it is in the counters; `label` says of which list it is."""
-        if step.lacks and label:
-            step = structs.replace(step, lacks=f"{label}: {step.lacks}")
-        stats.truncated |= step.truncated
-        stats.add(pages=not step.partial, rows=step.page.count)
-        stats.lack(step.lacks)
-        stats.ignore(step.ignored)
-        for note in step.notes:
-            stats.note(note)
-        return step
 
     def _auth_context(
         self, values: Values, scope: Mapping[str, Any], cancel: threading.Event

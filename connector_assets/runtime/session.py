@@ -46,6 +46,8 @@ from connector_assets.spec.request.call import Call
 from connector_assets.spec.request.formats import ACCEPT
 
 T = TypeVar("T")
+Observe = Callable[[Endpoint, Request, Answer], None]
+"""Is told a request with its answer, secrets and all."""
 _SHOWN = 2_000
 GOOD = ("rows", "accept")
 # What a server may answer where there is no such page.
@@ -67,7 +69,7 @@ class Session:
 
     `origins` are where credentials may go. `conditional` goes with the first page only: the headers
     that a 304 answers. `label` names it in the log. `mending` says what becomes of rows that
-    are no JSON.
+    are no JSON. `observe` is told each request with its answer as they were, but for tokens.
     """
 
     client: Client
@@ -86,6 +88,7 @@ class Session:
     conditional: Mapping[str, str] = field(default_factory=dict)
     label: str = ""
     mending: Mending = AS_JSON_HAS_IT
+    observe: Observe | None = None
     _root: _Root = field(default_factory=_Root)
 
     def fetch(self, call: Call) -> Page:
@@ -244,6 +247,8 @@ class Session:
 
     def _tell(self, request: Request, answer: Answer | None) -> None:
         """Show a request for a token or a login, and the status of every answer."""
+        if self.observe and answer is not None and not request.is_token:
+            self.observe(self.endpoint, request, answer)
         if self.stats.teller is None:
             return
         line = f"{request.method} {request.url}"
@@ -275,7 +280,7 @@ class Session:
             mask=self.secrets.mask,
             turn=partial(self.patience.turn, cancel),
             label=self.label,
-            tell=self._tell if self.stats.teller else None,
+            tell=self._tell if self.stats.teller or self.observe else None,
             stays_home=self.endpoint.job is not None,
         )
 

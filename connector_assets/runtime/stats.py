@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from connector_assets.legible import message
 
 _TOLD = 100  # no one reads more
+_LINES = 1_000
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -32,6 +36,8 @@ class Stats:
     time spent on purpose: rate limit, Retry-After, back-off. `notes` are one-line remarks a user
     should see once, such as which root array was taken for the rows. `lacks` are the reasons why
     rows may be missing, one for each list that has some; a cap is one, and then `truncated` is set.
+    `total` is how many rows there are to read, as far as a plugin tells, and `metadata` is what it
+    says of the load.
     """
 
     calls: int = 0
@@ -51,7 +57,11 @@ class Stats:
     teller: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
     notes: list[str] = field(default_factory=list)
     lacks: list[str] = field(default_factory=list)
+    total: int | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
     ignored: int = 0
+    _lines: deque[tuple[int, str]] = field(default_factory=deque, repr=False, compare=False)
+    _lost: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def add(
@@ -72,6 +82,31 @@ class Stats:
             self.bytes += bytes
             self.retries += retries
             self.waited_s += waited_s
+
+    def say(self, level: int, text: str) -> None:
+        """Keep a line, of a level as in `logging`, for whoever watches the read."""
+        with self._lock:
+            if len(self._lines) < _LINES:
+                self._lines.append((level, message(text)))
+            else:
+                self._lost += 1
+
+    def said(self) -> list[tuple[int, str]]:
+        """The lines that were kept since the last call; of too many, how many were left out."""
+        with self._lock:
+            lines, lost = list(self._lines), self._lost
+            self._lines.clear()
+            self._lost = 0
+        if lost:
+            lines.append((logging.WARNING, f"{counted(lost, 'further line')} left out"))
+        return lines
+
+    @property
+    def done(self) -> str:
+        """How much is read, of how much where that is known: "12 of 100 rows"."""
+        if not self.total or self.rows > self.total:
+            return counted(self.rows, "row")
+        return f"{self.rows:,} of {counted(self.total, 'row')}"
 
     @property
     def complete(self) -> bool:

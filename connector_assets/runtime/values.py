@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,7 +43,7 @@ def scope_of(
     A bare name never finds a secret. Vars win over config, a connection's over the spec's.
     """
     scope: dict[str, Any] = {
-        CLOCK: lambda: dt.datetime.fromtimestamp(clock.time(), dt.UTC),
+        CLOCK: clock.utc_now,
         "secrets": values.secrets,
     }
     own = stream.vars if stream else {}

@@ -32,7 +32,7 @@ from connector_assets.spec.names.names import (
 )
 from connector_assets.spec.names.url import origin_of
 from connector_assets.spec.network import NetworkSettings, SecretSource
-from connector_assets.spec.request.body import Value
+from connector_assets.spec.request.body import Setting, Value
 from connector_assets.spec.stream.asset_settings import (
     AssetSettings,
     Key,
@@ -40,7 +40,8 @@ from connector_assets.spec.stream.asset_settings import (
     filled_table,
 )
 from connector_assets.spec.stream.partitions import Partitions
-from connector_assets.spec.stream.stream import ConnectionChecks, Stream, WriteMode
+from connector_assets.spec.stream.stream import Stream, WriteMode
+from connector_assets.spec.stream.table_checks import ConnectionChecks
 from connector_assets.spec.templates.template import Template
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
@@ -158,8 +159,10 @@ class _Head(Model):
 class ConnectionDocument(AssetSettings, _Head):
     """How one project uses a connector: values, places of secrets, streams, schedule."""
 
-    config: dict[ValueName, Value] = {}
-    """Values; a text may be a template, rendered once for each stream."""
+    config: dict[ValueName, Setting] = {}
+    """Values; a text may be a template, rendered once for each stream. Plugins may take objects,
+    whose texts stand as they are.
+    """
     secrets: dict[ValueName, SecretSource] = {}
     """Where each secret is found, by its name in the connector. Default: the environment
     variable `<ID>__<NAME>`, as SHOP__API_KEY for `apiKey` of the connection `shop`.

@@ -20,7 +20,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -47,10 +47,12 @@ class Locked(Model):
 
     name: StreamName
     """Name of its table, and last part of its asset's key."""
-    from_: EndpointId
-    """The endpoint that listed it, as `from` in the connector's `read.dynamic`."""
+    from_: EndpointId | None = None
+    """The endpoint that listed it, as `from` in `read.dynamic`; a plugin has none."""
     vars: dict[VariableName, Plain] = {}
-    """What of the listed row its templates read."""
+    """What of the listed row its templates read, or a plugin's `ctx.vars`."""
+    stream: dict[str, Any] = {}
+    """What a plugin says of the stream, as a spec would: its key, columns, description."""
 
     model_config = {"alias_generator": lambda name: name.rstrip("_")}
 
@@ -71,8 +73,16 @@ class Listed:
     """One listed row that is to become a stream: the name it asks for, and its variables."""
 
     name: str
-    from_: str
+    from_: str | None
     vars: Mapping[str, Plain] = field(default_factory=dict)
+    stream: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is kept of it besides its name."""
+        from_ = {} if self.from_ is None else {"from": self.from_}
+        stream = {"stream": self.stream} if self.stream else {}
+        return {**from_, "vars": self.vars, **stream}
 
     @property
     def key(self) -> str:
@@ -147,6 +157,7 @@ def write_lock(path: Path, connection_id: str, streams: Sequence[Locked]) -> Non
     text = "".join(lines).encode("utf-8", "surrogatepass")
     if _parsed(text, str(path)).connections != known:
         raise SpecError([Fault("", "would not say the same when it is read")], source=str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)  # a project of plugins alone has no specs
     mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else 0o644
     replaced(path, text, mode)
 
@@ -188,7 +199,8 @@ def _row_of(line: str) -> Locked | None:
 
 def shown(stream: Locked) -> str:
     """One stream as its line in the file; JSON, which every YAML reader takes alike."""
-    plain = {"name": stream.name, "from": stream.from_, "vars": stream.vars}
+    told = Listed(stream.name, stream.from_, stream.vars, stream.stream).told
+    plain = {"name": stream.name, **told}
     # A reader of YAML folds or refuses these where they stand as they are.
     text = json.dumps(plain, ensure_ascii=False)
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -209,7 +221,7 @@ def with_streams(spec: ConnectorSpec, streams: Sequence[Locked]) -> ConnectorSpe
     made = tuple(
         _stream(blocks[one.from_], one)
         for one in streams
-        if one.from_ in blocks and _table(one.name) not in taken
+        if one.from_ and one.from_ in blocks and _table(one.name) not in taken
     )
     read = spec.read.model_copy(update={"streams": (*spec.read.streams, *made)})
     copy = spec.model_copy(update={"read": read})
@@ -241,8 +253,7 @@ def named(
         if _table(chosen) not in used:
             used.add(_table(chosen))
             one = rows[key, name]
-            plain = {"name": chosen, "from": one.from_, "vars": one.vars}
-            result.append(Locked.model_validate(plain))
+            result.append(Locked.model_validate({"name": chosen, **one.told}))
     return sorted(result, key=lambda one: one.name)
 
 

@@ -46,6 +46,31 @@ def test_a_password_anywhere_in_a_url_is_refused_in_code(shop_project, url):
     assert "s3cret" not in str(refused.value)
 
 
+def test_rows_are_staged_where_all_machines_find_them(shop_project, tmp_path):
+    url = f"file://{tmp_path}/shared"
+    result = shop_project.run("shop/items", staging=url)
+    assert result.success
+    (done,) = result.asset_materializations_for_node("shop__items")
+    assert done.metadata["dagster/row_count"].value == 12
+    assert (tmp_path / "shared" / "shop" / "items").is_dir()
+    assert not [one for one in (tmp_path / "shared").rglob("*") if one.is_file()]
+
+
+def test_a_password_of_the_staging_is_refused_in_code_and_in_the_environment(
+    shop_project, monkeypatch
+):
+    url = "s3://key:s3cret@bucket/staging"
+    with pytest.raises(ConfigError, match="staging: Dagster would store and show") as refused:
+        shop_project.definitions(staging=url)
+    assert "s3cret" not in str(refused.value)
+    shown = dg.Definitions(resources={"s": DestinationResource(url="duckdb:///a", staging=url)})
+    with pytest.raises(ConfigError, match="staging: Dagster would store and show"):
+        shown.get_repository_def()
+    monkeypatch.setenv("CONNECTOR_ASSETS_STAGING", url)
+    with pytest.raises(ConfigError, match="staging: Dagster would store and show"):
+        shop_project.definitions()
+
+
 @pytest.mark.parametrize(
     "url",
     [

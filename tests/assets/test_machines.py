@@ -24,6 +24,7 @@ shared = {"mail": dg.ResourceDefinition.hardcoded_resource("mail")}
 number = 7
 """
 REDIS, POSTGRES = "redis://127.0.0.1/0", "postgresql://127.0.0.1/tables"
+S3 = "s3://bucket/staging"
 
 
 @pytest.fixture
@@ -126,30 +127,31 @@ def test_definitions_warn_of_what_machines_would_not_share(pool, sets):
     with pytest.warns(UserWarning, match="steps are run by") as warned:
         defs()
     told = [str(one.message) for one in warned]
-    assert len(told) == 3
-    assert "CONNECTOR_ASSETS_SPECS: steps are run by" in told[2]
+    assert len(told) == 4
+    assert "CONNECTOR_ASSETS_SPECS: steps are run by" in told[3]
+    assert "CONNECTOR_ASSETS_STAGING: steps are run by" in told[2]
     assert 'CONNECTOR_ASSETS_STATE: steps are run by the executor "remote"' in told[0]
     assert "set it to redis://" in told[0]
     assert "CONNECTOR_ASSETS_DESTINATION" in told[1]
 
 
 @pytest.mark.parametrize(
-    ("executor", "state", "url", "lacks"),
+    ("executor", "state", "url", "staging", "lacks"),
     [
-        (None, "folder", "duckdb:///a.duckdb", []),
-        (dg.multi_or_in_process_executor, "folder", "duckdb:///a.duckdb", []),
-        (dg.in_process_executor, "folder", "duckdb:///a.duckdb", []),
-        ("remote", "folder", POSTGRES, ["STATE"]),
-        ("remote", REDIS, "duckdb:///a.duckdb", ["DESTINATION"]),
-        ("remote", REDIS, POSTGRES, []),
+        (None, "folder", "duckdb:///a.duckdb", "folder", []),
+        (dg.multi_or_in_process_executor, "folder", "duckdb:///a.duckdb", "folder", []),
+        (dg.in_process_executor, "folder", "duckdb:///a.duckdb", "folder", []),
+        ("remote", "folder", POSTGRES, S3, ["STATE"]),
+        ("remote", REDIS, "duckdb:///a.duckdb", "folder", ["DESTINATION", "STAGING"]),
+        ("remote", REDIS, POSTGRES, "folder", []),
     ],
 )
-def test_who_lacks_what(executor, state, url, lacks):
+def test_who_lacks_what(executor, state, url, staging, lacks):
     if executor == "remote":
         executor = dg.ExecutorDefinition(
             "remote", requirements=dg.multiple_process_executor_requirements()
         )
-    told = unshared_by(executor, state, url)
+    told = unshared_by(executor, state, url, staging)
     assert [one.partition(":")[0].removeprefix("CONNECTOR_ASSETS_") for one in told] == lacks
 
 
@@ -160,8 +162,8 @@ LAUNCHER = "run_launcher: {module: %s, class: %s, config: {}}\n"
     ("module", "launcher", "lacks"),
     [
         ("dagster._core.launcher", "DefaultRunLauncher", 0),
-        ("dagster_k8s", "K8sRunLauncher", 2),
-        ("tests.nowhere", "OwnLauncher", 2),
+        ("dagster_k8s", "K8sRunLauncher", 3),
+        ("tests.nowhere", "OwnLauncher", 3),
     ],
 )
 def test_a_launcher_elsewhere_is_told_in_the_log_of_the_step(

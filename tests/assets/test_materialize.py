@@ -182,6 +182,30 @@ def test_a_plugins_stream_materialises_beside_those_of_specs(shop_project):
     assert len(shop_project.rows("shop.items")) == 12
 
 
+def test_a_plugin_says_how_it_goes_in_the_log_and_on_the_asset(shop_project, capfd):
+    def read(ctx):
+        ctx.progress(total=3)
+        ctx.log.warning("half of it, token %s", "x")
+        ctx.metadata(lag=7, shelves=["a"], pages="mine")
+        yield {"n": 1}
+
+    numbers = define_connector(id="numbers", display_name="Numbers", read=read)
+    connector_registry.register_plugin(numbers)
+    try:
+        result = shop_project.run("numbers/numbers")
+    finally:
+        connector_registry.unregister("numbers")
+    (event,) = result.get_asset_materialization_events()
+    metadata = event.materialization.metadata
+    assert metadata["lag"].value == 7
+    assert metadata["shelves"].value == ["a"]
+    assert (metadata["pages"].value, metadata["plugin/pages"].value) == (1, "mine")
+    logged = capfd.readouterr().err
+    assert "WARNING" in logged
+    assert "half of it, token x" in logged
+    assert "1 of 3 rows in 1 page" in logged
+
+
 def test_resources_may_be_exchanged(shop_project):
     definitions = shop_project.definitions(destination="duckdb:///other.duckdb")
     job = definitions.resolve_implicit_global_asset_job_def()

@@ -1,5 +1,7 @@
 """`connector-assets fmt`."""
 
+from pathlib import Path
+
 import pytest
 
 SHOP = """\
@@ -55,3 +57,20 @@ def test_a_component_is_passed_over(cli, project):
     file = project / "defs.yaml"
     file.write_text("type: connector_assets.ConnectorComponent\nattributes: {connector: shop}\n")
     assert "passed over" in cli("fmt", file).out
+
+
+ROOT = Path(__file__).parents[2]
+OURS = [
+    path
+    for folder in ("specs", "connections", "pictures/project/specs", "pictures/project/connections")
+    for path in sorted((ROOT / folder).glob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize("path", OURS, ids=[str(one.relative_to(ROOT)) for one in OURS])
+def test_our_own_documents_are_in_their_form(path):
+    from connector_assets.authoring.formatted import formatted
+
+    assert formatted(path.read_bytes(), source=str(path)) == path.read_text(), (
+        "run: connector-assets fmt"
+    )

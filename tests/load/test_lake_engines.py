@@ -13,8 +13,8 @@ import pytest
 from connector_assets.load.table import Cursor, Table
 from connector_assets.load.urls import destination_from_url
 from tests.load.contract import Store
+from tests.s3 import REGION, SECRET, serving_s3
 from tests.third_party.environments import python_environment
-from tests.third_party.process import answering, free_port
 
 pytestmark = [pytest.mark.third_party, pytest.mark.filterwarnings("ignore")]
 
@@ -96,26 +96,9 @@ def test_duckdb_reads_what_was_loaded_exactly(kind: str, tmp_path: Path) -> None
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    from botocore.session import Session
-
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [python_environment("moto") / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
-    for name, value in (
-        ("AWS_ENDPOINT_URL", url),
-        ("AWS_REGION", "eu-west-1"),
-        ("AWS_DEFAULT_REGION", "eu-west-1"),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "s3cret"),
-        ("PYICEBERG_CATALOG__CONNECTOR_ASSETS__S3__ENDPOINT", url),
-        ("PYICEBERG_CATALOG__CONNECTOR_ASSETS__S3__REGION", "eu-west-1"),
-    ):
-        monkeypatch.setenv(name, value)
-    with answering(command, url, tmp_path):
-        client = Session().create_client("s3")
-        client.create_bucket(
-            Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-        )
+    with serving_s3(tmp_path) as url:
+        monkeypatch.setenv("PYICEBERG_CATALOG__CONNECTOR_ASSETS__S3__ENDPOINT", url)
+        monkeypatch.setenv("PYICEBERG_CATALOG__CONNECTOR_ASSETS__S3__REGION", REGION)
         yield "lake"
 
 
@@ -145,4 +128,4 @@ def test_a_lake_in_a_bucket_is_loaded_by_several_machines(
     assert store.destination.read_cursor(table) == 2
     store.load({"id": 9}, table=table)
     assert store.values("id") == [9]
-    assert "s3cret" not in repr(store.destination)
+    assert SECRET not in repr(store.destination)

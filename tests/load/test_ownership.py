@@ -165,6 +165,15 @@ def test_a_table_that_another_connection_loads_is_refused_with_both_named(store:
         store.load({"id": 3}, table=staff())
 
 
+def test_a_table_without_rows_is_still_its_connection_s(store: Store) -> None:
+    """The next load brings rows again, and would find another's among them."""
+    store.load({"id": 1}, table=staff())
+    store.load(table=staff())
+    assert store.destination.count(staff()) == 0
+    with pytest.raises(LoadError, match="connection hr, and this is south"):
+        store.load({"id": 2}, table=replace(staff(), claim=Claim("south")))
+
+
 @pytest.mark.parametrize(("before", "now"), [("merge", "merge"), ("merge", "scd2")])
 def test_another_key_is_refused_with_both_and_the_way(
     store: Store, before: WriteMode, now: WriteMode
@@ -176,8 +185,11 @@ def test_another_key_is_refused_with_both_and_the_way(
     with pytest.raises(LoadError, match=r"by the key code, and primaryKey is now region, code"):
         store.load({"code": 2, "region": "eu"}, table=table, mode=now)
     assert store.values("code", table) == [1]
-    if now == "merge":
-        anew = replace(table, claim=Claim("hr", full=True))
+    anew = replace(table, claim=Claim("hr", full=True))
+    if now == "scd2":  # --full keeps versions, and these are by the old key
+        with pytest.raises(LoadError, match="rename or drop the table, whose versions are by the"):
+            store.load({"code": 2, "region": "eu"}, table=anew, mode=now)
+    else:
         assert store.load({"code": 3, "region": "us"}, table=anew, mode=now).rows == 1
         turned = replace(table, primary_key=("code", "region"))  # the order says nothing
         assert store.load({"code": 4, "region": "us"}, table=turned, mode=now).rows == 2

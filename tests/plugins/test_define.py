@@ -13,6 +13,7 @@ from connector_assets.errors import Cancelled, ConfigError, ConnectorError, Resp
 from connector_assets.plugins.define import define_connector
 from connector_assets.project.connection import Connection
 from connector_assets.reading.connector import Batch, Check
+from connector_assets.reading.yielded import YIELD
 
 SECRET = "pw-8f2c11"
 
@@ -82,21 +83,21 @@ def test_batches_of_its_own_pass_with_their_checkpoints():
         yield Batch(b'{"n":9}\n', 1, checkpoint="end", complete=True)
 
     connector = plugin(read=own)
-    batches = read(connector, replace(opened(connector), resume="4"))
+    batches = read(connector, replace(opened(connector), resume='"4"'))
     assert [(batch.rows, batch.checkpoint) for batch in batches] == [
-        ([{"n": 4}], "5"),
+        ([{"n": 4}], '"5"'),
         ([{"n": "between"}], None),
-        (b'{"n":9}\n', "end"),
+        (b'{"n":9}\n', '"end"'),
     ]
 
 
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (["text"], "kafka.kafka: a row is of type str; yield dicts"),
-        ([None], "kafka.kafka: a row is of type NoneType; yield dicts"),
-        (None, "kafka.kafka: read did not return rows; yield dicts"),
-        ({"a": 1}, "kafka.kafka: read did not return rows; yield dicts"),
+        (["text"], f"kafka.kafka: a row is of type str; {YIELD}"),
+        ([None], f"kafka.kafka: a row is of type NoneType; {YIELD}"),
+        (None, f"kafka.kafka: read returned a NoneType, and no rows; {YIELD}"),
+        ({"a": 1}, f"kafka.kafka: read returned a dict, and no rows; {YIELD}"),
         (
             [Batch([], 0, complete=True), {"n": 1}],
             "kafka.kafka: rows came after the batch marked complete",

@@ -81,12 +81,13 @@ def test_it_is_checked_read_and_loaded(cli, numbers):  # noqa: F811 - the fixtur
 
 
 COUNTING = """
-from connector_assets import Batch, connector_registry, define_connector
+from connector_assets import connector_registry, define_connector
 
 def read(ctx):
-    before = (ctx.cursor or {}).get("", {}).get("value", 0)
-    rows = [{"n": n} for n in range(before, before + 3)]
-    yield Batch(rows, 3, cursor={"": {"value": before + 3}})
+    before = ctx.cursor or 0
+    for n in range(before, before + 3):
+        yield {"n": n}
+        ctx.position = n + 1
 
 connector_registry.register_plugin(define_connector(
     id="numbers", display_name="Counting", read=read,
@@ -102,6 +103,26 @@ def test_it_goes_on_from_the_position_stored_with_its_table(cli, numbers):  # no
     with duckdb.connect("data.duckdb", read_only=True) as tables:
         found = tables.sql("select n from numbers.small order by n").fetchall()
     assert found == [(n,) for n in range(9)]
+
+
+SAYING = """
+from connector_assets import connector_registry, define_connector
+
+def read(ctx):
+    ctx.log.info("first %s", "look")
+    ctx.log.debug("every byte")
+    yield {"n": 1}
+
+connector_registry.register_plugin(define_connector(id="numbers", display_name="Says", read=read))
+"""
+
+
+def test_what_it_says_stands_on_stderr(cli, numbers):  # noqa: F811 - the fixture
+    (numbers / "numbers_plugin.py").write_text(SAYING)
+    assert "numbers.numbers: info: first look\n" in cli("load", "numbers").err
+    said = cli("read", "numbers").err
+    assert "numbers: info: first look\n" in said
+    assert "every byte" not in said
 
 
 def test_its_connection_document_is_checked_against_its_model(cli, numbers):  # noqa: F811 - the fixture

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from connector_assets.authoring.imports.curl_options import FLAGS, IGNORED, SHORT
 from connector_assets.authoring.imports.draft import Draft
 from connector_assets.authoring.imports.importers import WantedDraft
 from connector_assets.authoring.imports.read_data import read_data
@@ -23,6 +24,7 @@ from connector_assets.authoring.imports.recorded import (
     recorded,
     with_answer,
 )
+from connector_assets.authoring.imports.secret_values import camel
 from connector_assets.authoring.imports.source import Source
 from connector_assets.authoring.imports.spec_parts import Parts
 from connector_assets.errors import ConfigError
@@ -30,6 +32,7 @@ from connector_assets.errors import ConfigError
 _CONTINUED = re.compile(r"\\\r?\n|\^\r?\n|`\r?\n")
 _ANSI = re.compile(r"(?<![\w'\"])\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _WINDOWS = re.compile(r"\^([\"%^&<>|{}\[\]()!\\])")
+_VARIABLE_FIRST = re.compile(r"\$\{?([A-Za-z_]\w*)\}?(?=[/?]|$)")
 _ENDS = frozenset((";", "&&", "||", "|", "&"))
 _ESCAPES = {
     "n": "\n",
@@ -137,16 +140,16 @@ class _Command:
         self._credentials()
         method = self.method or ("POST" if self._has_body() and not self.get else "GET")
         params = [*self.query, *(self._form_pairs() if self.get else [])]
-        return [
-            recorded(
-                "GET" if self.head else method,
-                self._whole(url),
-                headers=tuple(self.headers),
-                params=tuple(params),
-                body=None if self.get else self._body(),
-            )
-            for url in self.urls
-        ]
+        more: dict[str, Any] = {"headers": tuple(self.headers), "params": tuple(params)}
+        more["body"] = None if self.get else self._body()
+        source = self.drafting.parts.source
+        try:
+            return [
+                recorded("GET" if self.head else method, self._whole(url), **more)
+                for url in self.urls
+            ]
+        except ValueError:
+            raise ConfigError("names a URL that is not valid", where=source) from None
 
     def _option(self, words: list[str], at: int) -> int:
         """Take the option at `at`; the place of the next."""
@@ -160,7 +163,7 @@ class _Command:
                 if not equals:
                     value, at = self._next(words, at), at + 1
                 self._take(name, value)
-            elif name in _FLAGS:
+            elif name in FLAGS:
                 self._flag(name)
             else:
                 self._unknown(f"--{name}")
@@ -171,7 +174,7 @@ class _Command:
         """Joined short options: `-sSLX POST`, `-uuser:pass`."""
         word = words[at]
         for place, letter in enumerate(word[1:], 2):
-            name = _SHORT.get(letter, letter)
+            name = SHORT.get(letter, letter)
             if name in _VALUES:
                 rest = word[place:]
                 if rest:
@@ -179,7 +182,7 @@ class _Command:
                     return at + 1
                 self._take(name, self._next(words, at))
                 return at + 2
-            if name in _FLAGS:
+            if name in FLAGS:
                 self._flag(name)
             else:
                 self._unknown(f"-{letter}")
@@ -267,7 +270,17 @@ class _Command:
                 self.urls[at] = found[1] + found[3]
 
     def _whole(self, url: str) -> str:
-        return url if re.match(r"https?://|\{\{", url) else f"https://{url}"
+        """The URL with its scheme; a variable of the shell before the path is a config value."""
+        found = _VARIABLE_FIRST.match(url)
+        if found:
+            about = {"description": "Where the API is, as https://api.example.com"}
+            name = self.drafting.parts.value(camel(found[1]), about)
+            return f"{{{{{name}}}}}{url[found.end() :]}"
+        scheme, mark, rest = url.partition("://")
+        if mark and scheme.lower() in ("http", "https"):
+            host, slash, path = rest.partition("/")
+            return f"{scheme.lower()}://{host.lower()}{slash}{path}"
+        return url if url.startswith("{{") or mark else f"https://{url}"
 
     def _has_body(self) -> bool:
         return bool(self.data or self.encoded or self.json or self.form)
@@ -333,66 +346,5 @@ _VALUES: dict[str, Callable[[_Command, str], None]] = {
     "url-query": _Command._url_query,  # noqa: SLF001
     "user-agent": _named_header("User-Agent"),
     "referer": _named_header("Referer"),
-    **dict.fromkeys(
-        (
-            *("output", "write-out", "proxy", "connect-timeout", "max-time", "retry", "cacert"),
-            *("cert", "key", "cookie-jar", "resolve", "max-redirs", "dump-header", "retry-delay"),
-            *("limit-rate", "retry-max-time", "capath", "ciphers", "interface", "proxy-user"),
-            *("noproxy", "dns-servers", "range", "stderr", "trace", "trace-ascii", "tls-max"),
-            *(
-                "unix-socket",
-                "speed-time",
-                "speed-limit",
-                "keepalive-time",
-                "cert-type",
-                "key-type",
-            ),
-        ),
-        _Command._ignored,  # noqa: SLF001
-    ),
-}
-_FLAGS = frozenset(
-    (
-        *("get", "head", "insecure", "location", "silent", "show-error", "compressed", "fail"),
-        *("include", "verbose", "globoff", "no-buffer", "ipv4", "ipv6", "http1.0", "http1.1"),
-        *("http2", "http2-prior-knowledge", "http3", "digest", "basic", "anyauth", "progress-bar"),
-        *("location-trusted", "fail-with-body", "no-progress-meter", "tlsv1.2", "tlsv1.3", "raw"),
-        *("remote-name", "ssl-reqd", "path-as-is", "tcp-nodelay", "no-keepalive", "disable"),
-    )
-)
-_SHORT = {
-    "X": "request",
-    "H": "header",
-    "d": "data",
-    "F": "form",
-    "u": "user",
-    "b": "cookie",
-    "A": "user-agent",
-    "e": "referer",
-    "o": "output",
-    "w": "write-out",
-    "x": "proxy",
-    "m": "max-time",
-    "E": "cert",
-    "c": "cookie-jar",
-    "D": "dump-header",
-    "r": "range",
-    "G": "get",
-    "I": "head",
-    "k": "insecure",
-    "L": "location",
-    "s": "silent",
-    "S": "show-error",
-    "f": "fail",
-    "i": "include",
-    "v": "verbose",
-    "g": "globoff",
-    "N": "no-buffer",
-    "4": "ipv4",
-    "6": "ipv6",
-    "0": "http1.0",
-    "O": "remote-name",
-    "#": "progress-bar",
-    "q": "disable",
-    "U": "proxy-user",
+    **dict.fromkeys(IGNORED, _Command._ignored),  # noqa: SLF001
 }

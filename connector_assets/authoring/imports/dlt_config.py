@@ -166,7 +166,8 @@ class _Resource:
                 if value.get("convert") or value.get("transform"):
                     self.ask("incremental", f"{name} is converted by Python; give its format")
             elif name in self.params_of_path:
-                self.parts.config[name] = {"default": value} if value is not None else {}
+                plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+                self.parts.config[name] = {"default": str(value)} if plain else {}
             elif isinstance(value, str):
                 kept[name] = self.text(value)
             elif isinstance(value, bool | int | float | list):
@@ -257,7 +258,8 @@ class _Resource:
 
     def _from_parent(self) -> dict[str, Any]:
         added = {}
-        for field in self.resource.get("include_from_parent") or ():
+        included = self.resource.get("include_from_parent")
+        for field in included if isinstance(included, list) else ():
             for parent in self.parents.values():
                 name = f"_{parent['stream']}_{field}"
                 if field == parent["field"]:

@@ -44,7 +44,9 @@ def import_spec(kind: str, source: Source, wanted: WantedDraft | None = None) ->
     """
     draft = _importer(kind).draft(source, wanted or WantedDraft())
     if not draft.data.get("endpoints"):
-        why = "; ".join(dict.fromkeys(one.why for one in draft.outcomes if one.why)) or "none found"
+        lost = [one.says for one in draft.remarks if one.field == "$ref"]
+        told = [*(one.why for one in draft.outcomes if one.why), *lost]
+        why = "; ".join(dict.fromkeys(told)) or "none found"
         raise ConfigError(f"has no list to draft: {why[:300]}", where=draft.source)
     return finished(draft)
 

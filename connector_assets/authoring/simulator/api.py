@@ -54,7 +54,8 @@ class SimulatedApi:
     """The API of a pointed spec. `known` are config values and secrets, as templates name them.
 
     `bases` are the addresses it is served at, one for each origin of the spec; `auth` is the one of
-    the spec's that requests must have. `watch` is told of each answer before it is sent.
+    the spec's that requests must have, and `samples` are rows of streams as the vendor sends them.
+    `watch` is told of each answer before it is sent.
     """
 
     spec: ConnectorSpec
@@ -62,6 +63,7 @@ class SimulatedApi:
     bases: Sequence[str]
     now: dt.datetime
     auth: Auth | None = None
+    samples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict, repr=False)
     faults: Faults = field(default_factory=Faults)
     log: list[Served] = field(default_factory=list)
     watch: Callable[[Served], None] | None = None
@@ -70,7 +72,13 @@ class SimulatedApi:
     def __post_init__(self) -> None:
         self.routes = [Route.of(self.spec, one, self.known) for one in self.spec.streams]
         self.rows = {
-            one.stream.name: StreamRows(self.spec, one.stream, size_of(one.endpoint), self.now)
+            one.stream.name: StreamRows(
+                self.spec,
+                one.stream,
+                size_of(one.endpoint),
+                self.now,
+                samples=self.samples.get(one.stream.name, ()),
+            )
             for one in self.routes
         }
         self.doors: dict[int, Door] = {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
+from connector_assets.authoring.simulator.aws_signature import AwsKey
 from connector_assets.authoring.simulator.documents import put, steps_of
 from connector_assets.authoring.simulator.patterns import Known, filled
 from connector_assets.authoring.simulator.wire import ApiReply, ApiRequest, refused
@@ -40,11 +41,12 @@ class Door:
 
     def __post_init__(self) -> None:
         if isinstance(self.auth, OAuth2Auth):
-            self.refresh = self._secret(self.auth.refresh_token_ref)
-            given = self._secret(self.auth.access_token_ref)
+            self.refresh = self.secret(self.auth.refresh_token_ref)
+            given = self.secret(self.auth.access_token_ref)
             self.valid |= {given} if given else set()
 
-    def _secret(self, template: Any) -> str | None:
+    def secret(self, template: Any) -> str | None:
+        """What a template of the auth gives; None where a secret in it was not given."""
         if template is None or not set(template.names) <= self.known.keys():
             return None
         return filled(template.source, self.known)
@@ -189,13 +191,12 @@ def _md5(text: str) -> str:
 
 
 def _sigv4_opens(door: Door, asked: ApiRequest) -> bool:
-    """By its form and its key id; the signature itself is not recomputed."""
     auth = door.auth
     assert isinstance(auth, AwsSigV4Auth)
-    key = re.escape(filled(auth.access_key_id_ref.source, door.known))
-    scope = r"\d{8}/[^/]+/[^/]+/aws4_request,.*Signature=[0-9a-f]{64}"
-    form = f"AWS4-HMAC-SHA256 Credential={key}/{scope}"
-    return re.match(form, asked.headers.get("authorization", "")) is not None
+    parts = (auth.access_key_id_ref, auth.secret_access_key_ref, auth.region, auth.service)
+    name, secret, region, service = (filled(one.source, door.known) for one in parts)
+    token = door.secret(auth.session_token_ref) or ""
+    return AwsKey(name, secret, region, service, token).signed(asked)
 
 
 _CHECKS: dict[Any, Callable[[Door, ApiRequest], bool]] = {

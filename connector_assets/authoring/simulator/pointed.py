@@ -20,10 +20,12 @@ class Pointed:
 
     `names` are the config values `simulator_0`, `simulator_1`, … that stand for the ports, in the
     order of the origins that the spec had; `given` are the spec's own config values that hold one.
+    `sources` are the origins as they are written.
     """
 
     data: dict[str, Any]
     origins: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
     given: dict[str, int] = field(default_factory=dict)
 
     def config(self, bases: list[str]) -> dict[str, str]:
@@ -65,6 +67,7 @@ def _address(url: str, made: Pointed) -> str:
     origin = found[0].lower()
     if origin not in made.origins:
         made.origins.append(origin)
+        made.sources.append(found[0])
     number = made.origins.index(origin)
     if found[1]:
         made.given[found[1]] = number

@@ -33,7 +33,10 @@ class Row:
 
 @dataclass
 class StreamRows:
-    """The rows of one stream; of a child, by the values of its items. `grown` counts later ones."""
+    """The rows of one stream; of a child, by the values of its items. `grown` counts later ones.
+
+    `samples` are rows as the vendor sends them: all else than what the spec counts on is theirs.
+    """
 
     spec: ConnectorSpec
     stream: Stream
@@ -41,6 +44,7 @@ class StreamRows:
     now: dt.datetime
     grown: int = 0
     drift: bool = False
+    samples: Sequence[Mapping[str, Any]] = ()
     _kept: dict[tuple[str, ...], list[Row]] = field(default_factory=dict)
 
     def of(self, item: tuple[str, ...], number: int) -> list[Row]:
@@ -67,9 +71,11 @@ class StreamRows:
     def _row(self, item: tuple[str, ...], index: int, count: int, *, is_new: bool) -> Row:
         at = self._position(index, count, is_new=is_new)
         name = "-".join((*item, str(index + 1)))
-        row: dict[str, Any] = {}
+        row = dict(self.samples[index % len(self.samples)]) if self.samples else {}
         for path, kind in self.shape.items():
-            row = put(row, steps_of(path), self._value(path, kind, name, index, item))
+            steps = steps_of(path)
+            if kind == "key" or path in self._fitting or get(row, steps) is None:
+                row = put(row, steps, self._value(path, kind, name, index, item))
         incremental = self.stream.incremental
         if (
             incremental
@@ -149,7 +155,11 @@ class StreamRows:
         kind = kind.lower()
         if kind == "key":
             typed = self.stream.column_types.get(self.stream.fields.own_name(path), "").lower()
-            is_number = not item and (typed.startswith(("int", "bigint")) or path in ("id", "Id"))
+            sampled = get(self.samples[0], steps_of(path)) if self.samples else None
+            numbers = typed.startswith(("int", "bigint")) or path in ("id", "Id")
+            if sampled is not None:
+                numbers = isinstance(sampled, int)
+            is_number = not item and numbers
             return index + 1 if is_number else f"{path[:1]}{name}"
         if kind == "cast":
             return _CAST.get(self.stream.fields.cast[path], "text")

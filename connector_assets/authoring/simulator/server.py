@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from connector_assets.authoring.simulator.api import SimulatedApi
@@ -16,6 +16,12 @@ from connector_assets.authoring.simulator.wire import ApiReply, ApiRequest, Cann
 
 HOST = "127.0.0.1"
 CONTROL = "/_simulator"
+
+
+class Answering(Protocol):
+    """What answers requests."""
+
+    def answer(self, asked: ApiRequest) -> ApiReply: ...
 
 
 class _Server(ThreadingHTTPServer):
@@ -80,7 +86,7 @@ def ports(count: int, first: int = 0) -> Iterator[list[_Server]]:
 
 
 @contextmanager
-def serving(servers: list[_Server], api: SimulatedApi) -> Iterator[None]:
+def serving(servers: list[_Server], api: Answering) -> Iterator[None]:
     """Answers come from `api` as long as the block lasts."""
     for server in servers:
         server.answer = lambda asked: answer(api, asked)
@@ -97,10 +103,10 @@ def address_of(server: _Server) -> str:
     return f"http://{HOST}:{server.server_address[1]}"
 
 
-def answer(api: SimulatedApi, asked: ApiRequest) -> ApiReply:
-    """The API's answer, or that of the address by which it is steered."""
+def answer(api: Answering, asked: ApiRequest) -> ApiReply:
+    """The API's answer, or that of the address by which a simulated one is steered."""
     try:
-        if asked.path.startswith(f"{CONTROL}/"):
+        if isinstance(api, SimulatedApi) and asked.path.startswith(f"{CONTROL}/"):
             return _steered(api, asked)
         return api.answer(asked)
     except CannotSimulate as error:

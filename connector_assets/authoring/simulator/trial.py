@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from connector_assets.authoring.simulator.api import Served
 from connector_assets.authoring.simulator.report import Point, Report, Verdict
-from connector_assets.authoring.simulator.simulated import Simulated, simulated
+from connector_assets.authoring.simulator.simulated import ServedSpec, Simulated, simulated
 from connector_assets.authoring.simulator.tables import Compared, compared
 from connector_assets.authoring.simulator.wire import CannotSimulate
 from connector_assets.spec.request.counted import OffsetPagination, PagePagination
@@ -36,17 +36,19 @@ def tried(
     config: Mapping[str, str] | None = None,
     auth: int = 0,
     looks: Sequence[Look] = ("twice", "killed", "disturbed", "repeated"),
+    samples: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> Report:
     """Try a valid connector, as plain data, against its simulated API.
 
     `looks` are what is tried: two loads after each other, one that is killed and run again, one
     with faults on its way, and a list that goes in circles; each begins with an empty database.
-    CannotSimulate says what of the spec has no meaning there.
+    `samples` are rows as the vendor sends them. CannotSimulate says what of the spec has no
+    meaning there.
     """
     points: list[Point] = []
     with tempfile.TemporaryDirectory(prefix="connector-assets-test-") as folder:
         for name in looks:
-            with simulated(data, config=config, auth=auth) as fake:
+            with simulated(data, config=config, auth=auth, samples=samples) as fake:
                 trial = _Trial(fake, Path(tempfile.mkdtemp(dir=folder)), tuple(streams))
                 points += _LOOKS[name](trial)
     return Report(str(data.get("id", "")), points)
@@ -130,7 +132,7 @@ class _Trial:
 _KEPT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "LC_ALL", "SYSTEMROOT")
 
 
-def write_files(fake: Simulated, folder: Path) -> None:
+def write_files(fake: ServedSpec, folder: Path) -> None:
     """Write the pointed spec, and the made-up secrets in a file that is its owner's alone."""
     (folder / "spec.yaml").write_text(fake.text, encoding="utf-8")
     secrets = folder / "secrets.json"
@@ -138,7 +140,7 @@ def write_files(fake: Simulated, folder: Path) -> None:
         json.dump(dict(fake.secrets), file)
 
 
-def arguments(fake: Simulated, folder: Path) -> list[str]:
+def arguments(fake: ServedSpec, folder: Path) -> list[str]:
     """The options of a command that reads the simulated API."""
     given = [*(("--allow-private", one) for one in fake.allowed)]
     given += [("--config", f"{name}={value}") for name, value in fake.config.items()]

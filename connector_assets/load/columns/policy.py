@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from connector_assets.errors import SchemaError
-from connector_assets.json_keys import key_twice
+from connector_assets.json_keys import key_twice, key_twice_within
 from connector_assets.load.columns.plan import KeyColumn, PlannedColumn
 from connector_assets.load.columns.profile import decode_row
 from connector_assets.load.columns.times import shape_of
@@ -110,10 +110,15 @@ class HasNul:
 
 @dataclass(frozen=True, slots=True)
 class KeyTwice:
-    """Judges rows that have one key twice: which value counts, nobody can say."""
+    """Judges rows that have one key twice: which value counts, nobody can say.
+
+    With `within` so are those with such an object in them, which stores of texts keep as it is.
+    """
+
+    within: bool = False
 
     def __call__(self, number: int, line: bytes) -> str | None:  # noqa: ARG002 # a Judge
-        twice = key_twice(line)
+        twice = key_twice_within(line) if self.within else key_twice(line)
         return None if twice is None else f'it has the key "{twice[:60]}" twice'
 
 

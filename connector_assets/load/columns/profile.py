@@ -22,7 +22,7 @@ from msgspec import Meta
 from connector_assets import limits
 from connector_assets.errors import LoadError, RowsError
 from connector_assets.load.columns.digits import as_double, has_long, may_be_tiny
-from connector_assets.load.columns.profile_parquet import parquet_kinds, parquet_types
+from connector_assets.load.columns.profile_parquet import meant_types, parquet_kinds, parquet_types
 from connector_assets.load.columns.times import shape_of
 from connector_assets.load.kinds import (
     EXACT_IN_DOUBLE,
@@ -65,7 +65,7 @@ def profile(segments: Sequence[Segment], *, where: str) -> Profile:
 
 def _read(segment: Segment, before: int, where: str) -> Profile:
     profiler = Profiler(where=where, before=before)
-    for chunk in _chunks(segment):
+    for chunk in chunks(segment):
         profiler.add(chunk)
     return profiler.found
 
@@ -107,7 +107,8 @@ class Profiler:
 def _learn_parquet(found: Profile, segments: Sequence[Segment]) -> None:
     if not segments:
         return
-    for key, type_ in parquet_types(segments).items():
+    meant = meant_types(segments)
+    for key, type_ in {**parquet_types(segments), **meant}.items():
         kinds = parquet_kinds(type_)
         found.kinds[key] = found.kinds.get(key, NOTHING) | (kinds or NOTHING)
         found.shapes[key] = None
@@ -116,7 +117,7 @@ def _learn_parquet(found: Profile, segments: Sequence[Segment]) -> None:
     found.rows += sum(segment.rows for segment in segments)
 
 
-def _chunks(segment: Segment) -> Iterator[bytes]:
+def chunks(segment: Segment) -> Iterator[bytes]:
     """Whole lines, about a megabyte at a time."""
     with segment.path.open("rb") as file:
         left = segment.bytes

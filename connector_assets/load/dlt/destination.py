@@ -24,7 +24,13 @@ from connector_assets.load.duckdb.tuning import with_enough_memory
 from connector_assets.load.files.scratch_folders import scratch_folder
 from connector_assets.load.items import plain, whole
 from connector_assets.load.order import Order
-from connector_assets.load.ownership import refused_table
+from connector_assets.load.ownership import (
+    REJECTED,
+    REJECTS,
+    refused_as_rejects,
+    refused_rejects,
+    refused_table,
+)
 from connector_assets.load.table import Column, Loaded, Table, WriteMode
 
 
@@ -47,7 +53,7 @@ class DltDestination:
 
     def refuses(self, table: Table, mode: WriteMode) -> LoadError | None:
         """The error of what is declared, or of what is there, if a load could only end in it."""
-        if refused := self._refused(table, mode):
+        if refused := self._refused(table, mode) or self._refused_as_rejects(table):
             return refused
         with self._road.pipeline(table) as pipeline:
             return refused_table(table, mode, found_in(pipeline, table))
@@ -59,13 +65,31 @@ class DltDestination:
             return LoadError(what, where=table.where, fix="use merge")
         return refused_declaration(table, mode) or self.capabilities.refuses(table, mode)
 
+    def _refused_as_rejects(self, table: Table) -> LoadError | None:
+        """The error where one stream's table is where another's rows are set aside.
+
+        Each stream has a pipeline of its own, which alone knows what it has loaded.
+        """
+        if table.name.endswith(REJECTED):
+            other = replace(table, name=table.name.removesuffix(REJECTED))
+            with self._road.pipeline(other) as pipeline:
+                names = [one.name for one in columns_of(pipeline, table)]
+            if refused := refused_as_rejects(table, [name for name in names if name in REJECTS]):
+                return refused
+        if table.schema_policy != "quarantine":
+            return None
+        rejects = replace(table, name=table.name + REJECTED)
+        with self._road.pipeline(rejects) as pipeline:
+            is_stream = TableState.of(pipeline).found().is_known
+        return refused_rejects(table, is_table=not is_stream, columns=())
+
     def load(self, order: Order) -> Loaded:
         """Put the order's rows into its table, with the cursor in the same package."""
         return with_enough_memory(lambda: self._load(order))
 
     def _load(self, order: Order) -> Loaded:
         table, cursor = order.table, order.cursor
-        if refused := self._refused(table, order.mode):
+        if refused := self._refused(table, order.mode) or self._refused_as_rejects(table):
             raise refused
         with scratch_folder() as folder, self._road.pipeline(table) as pipeline:
             state, part = TableState.of(pipeline), table.partition or ""

@@ -87,7 +87,7 @@ def typed_parquet(
     typed = type_rows(
         order,
         folder,
-        Terms(stored),
+        Terms(stored, opens_json=True),  # what a warehouse makes of them nobody knows
         select=lambda types: _select(types, names, _own_values(order, types), has_nul=has_nul),
         options="format parquet, compression zstd",
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from connector_assets.errors import RowsError
+from connector_assets.json_keys import KEY_TWICE_FIX, have_keys_once
 from connector_assets.load.columns.derived import derived
 from connector_assets.load.columns.overflow import narrowed
 from connector_assets.load.columns.plan import (
@@ -27,7 +28,7 @@ from connector_assets.load.columns.policy import (
     left_out,
     split,
 )
-from connector_assets.load.columns.profile import profile
+from connector_assets.load.columns.profile import chunks, profile
 from connector_assets.load.duckdb.ahead import NewFile
 from connector_assets.load.duckdb.declared import refused_declaration
 from connector_assets.load.duckdb.errors import KEY_TWICE
@@ -48,7 +49,7 @@ from connector_assets.load.duckdb.tables import (
 from connector_assets.load.duckdb.tuning import tune
 from connector_assets.load.duckdb.write import DuckDBWrite
 from connector_assets.load.files.store_names import column_names
-from connector_assets.load.kinds import Profile
+from connector_assets.load.kinds import Kind, Profile
 from connector_assets.load.order import Order
 from connector_assets.load.table import Loaded, Segment, Table
 
@@ -76,7 +77,8 @@ class Terms:
     `keeps_types` names columns whose type a load anew must not make narrower. Values of row keys in
     `drops` are left out where they do not fit; a load finds those. `is_final` says that the table
     is the one that people see, and is to be as they want it; `named` is how row keys become
-    names of columns. `done` is a new file that has some of the rows.
+    names of columns. `done` is a new file that has some of the rows. With `opens_json`, objects in
+    the rows are to be stored as such, and not as the texts they came as.
     """
 
     stored: Sequence[KeyColumn] | None = None
@@ -87,6 +89,7 @@ class Terms:
     is_final: bool = False
     named: Named = column_names
     done: NewFile | None = None
+    opens_json: bool = False
 
     def keys(self, transaction: Transaction, table: Table) -> list[str]:
         """The row keys that have columns already."""
@@ -142,6 +145,8 @@ def load(  # one attempt after another, until nothing new turns out
         rows = found.rows()
         while True:
             try:
+                if terms.opens_json:
+                    _require_keys_once(rows, order.where, terms)
                 with transaction() as connection:
                     return _write(order, rows, connection, uri, terms)
             except Dropped as error:
@@ -152,13 +157,30 @@ def load(  # one attempt after another, until nothing new turns out
                 known = any(isinstance(judge, KeyTwice) for judge in terms.judges)
                 if known or table.schema_policy != "quarantine" or KEY_TWICE not in error.what:
                     raise
-                terms.judges.append(KeyTwice())
+                terms.judges.append(KeyTwice(within=terms.opens_json))
                 rows = found.rows()
             except Misfit as error:
                 if table.schema_policy != "quarantine":
                     raise first_misfit(table, rows.accepted, error.judge) from None
                 terms.judges.append(error.judge)
                 rows = found.rows()
+
+
+def _require_keys_once(rows: _Rows, where: str, terms: Terms) -> None:
+    """Raise RowsError for an object in a row that has a key twice: one value would be lost."""
+    is_nested = any(kinds & Kind.NESTED for kinds in rows.found.kinds.values())
+    if not is_nested or any(isinstance(judge, KeyTwice) for judge in terms.judges):
+        return
+    judge, before = KeyTwice(within=True), 0
+    for segment in rows.accepted:
+        if segment.format == "ndjson":
+            for lines in chunks(segment):
+                found = [] if have_keys_once(lines) else lines.splitlines()
+                for number, line in enumerate(found, before + 1):
+                    if reason := judge(number, line):
+                        what = f"row {number}: {reason}"
+                        raise RowsError(what, where=where, fix=KEY_TWICE_FIX)
+                before += lines.count(b"\n")
 
 
 def _write(  # all of one attempt

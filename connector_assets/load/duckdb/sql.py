@@ -64,6 +64,10 @@ def with_texts(type_: str, part: str) -> str:
     return re.sub(pattern, lambda found: found[1] or "VARCHAR", type_)
 
 
+# A partition's rows are staged in a folder `partition=KEY`, and may have a column of that name.
+_NO_HIVE = "hive_partitioning = false"
+
+
 def read_rows(segments: Sequence[Segment], columns: Mapping[str, str], *, longest: int) -> str:
     """Rows of NDJSON files as a table expression; each key is read as the type given, or fails."""
     files = ", ".join(literal(str(segment.path)) for segment in segments)
@@ -71,14 +75,14 @@ def read_rows(segments: Sequence[Segment], columns: Mapping[str, str], *, longes
     size = max(_OBJECT_BYTES, longest)
     return (
         f"read_json([{files}], format = 'newline_delimited', records = true, "
-        f"columns = {{{named}}}, maximum_object_size = {size})"
+        f"columns = {{{named}}}, maximum_object_size = {size}, {_NO_HIVE})"
     )
 
 
 def read_parquet(segments: Sequence[Segment]) -> str:
     """Rows of Parquet files as a table expression; a column that a file lacks is NULL there."""
     files = ", ".join(literal(str(segment.path)) for segment in segments)
-    return f"read_parquet([{files}], union_by_name = true)"
+    return f"read_parquet([{files}], union_by_name = true, {_NO_HIVE})"
 
 
 def is_nested(type_: str) -> bool:

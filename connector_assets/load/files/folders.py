@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
 
-from connector_assets.errors import ConfigError, LoadError
-from connector_assets.load.files.store_errors import as_load_errors
-from connector_assets.passwords import may_hold_password
+from connector_assets.errors import LoadError
+from connector_assets.load.files.objects import Objects
 from connector_assets.private import private_folder, private_root, state_folder
 
 STATE = "_connector_assets"
 """The folder of what is remembered of tables, beside those of their rows."""
 _DEPTH_OF_A_TABLE = 2
-_BUCKETS = re.compile(r"(\b(?:s3a?|gcs|gs|az|abfss?|oss)://)/*")
 
 
 class Folder(Protocol):
@@ -138,112 +135,46 @@ class LocalFolder:
                 (self._root / name).parent.rmdir()
 
 
-class ObjectFolder:
+class ObjectFolder(Objects):
     """A prefix in an object store, or anything else that fsspec reaches (`s3://bucket/prefix`).
 
-    Its stores write a file in one step, and readers see the old one until then. Two machines that
-    load one table at the same moment are not kept apart.
+    Two machines that load one table at the same moment are not kept apart.
     """
 
     def __init__(self, url: str) -> None:
-        if _holds_credentials(url):
-            raise ConfigError(
-                "a user or a password in the URL would be shown",
-                where="destination",
-                fix="leave it to the environment, as AWS_PROFILE or FSSPEC_SFTP_USERNAME",
-            )
-        try:
-            import fsspec
-        except ImportError:
-            fix = "pip install fsspec s3fs (or gcsfs, adlfs)"
-            raise ConfigError("object stores need fsspec", where=url, fix=fix) from None
-        # `s3:///bucket` is the same place: it is to have the same locks and the same name.
-        self._url = _BUCKETS.sub(r"\1", url.rstrip("/"))
-        with self._as_load_errors():
-            try:
-                self._files, path = fsspec.core.url_to_fs(self._url)
-            except (ImportError, ValueError) as error:
-                fix = "install fsspec's driver for it"
-                raise ConfigError(str(error), where=url, fix=fix) from error
-        self._root = PurePosixPath(path)
+        super().__init__(url, "destination")
 
     @property
     def uri(self) -> str:
-        return f"parquet+{self._url}"
+        return f"parquet+{self.url}"
 
     def lock_path(self, name: str) -> Path:
-        digest = hashlib.sha256(f"{self._url}/{name}".encode()).hexdigest()[:16]
+        digest = hashlib.sha256(f"{self.url}/{name}".encode()).hexdigest()[:16]
         # With this machine's state: a temporary folder is everybody's.
         return private_folder(private_root(state_folder()) / "locks") / f"{digest}.lock"
 
-    def read(self, name: str) -> bytes | None:
-        with self._as_load_errors(), suppress(FileNotFoundError):
-            self._files.invalidate_cache()
-            content: bytes = self._files.cat_file(self._at(name))
-            return content
-        return None
-
-    def replace(self, name: str, content: bytes) -> None:
-        with self._as_load_errors():
-            self._files.pipe_file(self._made(name), content)
-
     def put(self, name: str, path: Path) -> None:
-        with self._as_load_errors():
-            self._files.put_file(str(path), self._made(name))
+        with self.as_load_errors():
+            self.driver.put_file(str(path), self.made(name))
 
     def move(self, name: str, to: str) -> None:
-        with self._as_load_errors():
-            path = self._made(to)
+        with self.as_load_errors():
+            path = self.made(to)
             try:
-                self._files.cp_file(self._at(name), path)
+                self.driver.cp_file(self.at(name), path)
             except NotImplementedError:  # by drivers that can rename, as SFTP's
-                self._files.mv(self._at(name), path)
+                self.driver.mv(self.at(name), path)
                 return
-            self._files.rm_file(self._at(name))
+            self.driver.rm_file(self.at(name))
 
     def fetch(self, name: str, scratch: Path) -> Path:
         path = scratch / name.replace("/", "+")
-        with self._as_load_errors():
+        with self.as_load_errors():
             try:
-                self._files.get_file(self._at(name), str(path))
+                self.driver.get_file(self.at(name), str(path))
             except FileNotFoundError:
                 raise _missing(name, self.uri) from None
         return path
-
-    def folders(self, name: str) -> list[str]:
-        with self._as_load_errors(), suppress(FileNotFoundError):
-            self._files.invalidate_cache()
-            found: list[Any] = self._files.ls(self._at(name), detail=True)
-            return [self._name(one["name"]) for one in found if one["type"] == "directory"]
-        return []
-
-    def files(self, name: str) -> list[str]:
-        with self._as_load_errors():
-            self._files.invalidate_cache()
-            return [self._name(path) for path in self._files.find(self._at(name))]
-
-    def _name(self, path: str) -> str:
-        """Relative to the root, whose first slash some stores leave out."""
-        return path.strip("/").removeprefix(str(self._root).strip("/")).strip("/")
-
-    def delete(self, name: str) -> None:
-        with self._as_load_errors(), suppress(FileNotFoundError):
-            self._files.rm_file(self._at(name))
-
-    def _as_load_errors(self) -> AbstractContextManager[None]:
-        """Every driver has errors of its own."""
-        check = "check the address, that the bucket exists, and the credentials in the environment"
-        return as_load_errors(self.uri, kinds=Exception, check=check)
-
-    def _made(self, name: str) -> str:
-        """Where a file goes, once its folder is there; a bucket has none, and is not made."""
-        path = self._at(name)
-        if not _BUCKETS.search(self._url):
-            self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        return path
-
-    def _at(self, name: str) -> str:
-        return str(self._root / name)
 
 
 class MissingFile(LoadError):
@@ -254,12 +185,6 @@ def _missing(name: str, uri: str) -> MissingFile:
     table = "/".join(name.removeprefix(f"{STATE}/").split("/")[:2]).removesuffix("__rejected")
     fix = f"restore it, or remove {STATE}/{table} to load the table anew"
     return MissingFile(f"{name} is missing", where=uri, fix=fix)
-
-
-def _holds_credentials(url: str) -> bool:
-    """Azure alone has an `@` in its addresses: `abfs://container@account.dfs.core.windows.net`."""
-    host = url.partition("://")[2].partition("/")[0]
-    return may_hold_password(url) or ("@" in host and not url.startswith(("abfs", "az:")))
 
 
 @contextmanager

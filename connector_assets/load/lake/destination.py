@@ -22,7 +22,6 @@ from connector_assets.load.duckdb.scratch import scratch
 from connector_assets.load.duckdb.sql import quoted
 from connector_assets.load.duckdb.state import DuckDBState
 from connector_assets.load.duckdb.tuning import with_enough_memory, without_extensions
-from connector_assets.load.duckdb.typed import REJECTED
 from connector_assets.load.files.lock import PathLock
 from connector_assets.load.lake.affected import restored_values
 from connector_assets.load.lake.facts import facts_of_rejects
@@ -36,7 +35,13 @@ from connector_assets.load.lake.store import (
     Way,
 )
 from connector_assets.load.order import Order
-from connector_assets.load.ownership import Found, refused_table
+from connector_assets.load.ownership import (
+    REJECTED,
+    Found,
+    refused_as_rejects,
+    refused_rejects,
+    refused_table,
+)
 from connector_assets.load.table import Column, Loaded, Table, WriteMode
 from connector_assets.private import private_folder, private_root, state_folder
 
@@ -81,7 +86,21 @@ class LakeDestination(ReadsTables):
         if refused := refused_declaration(table, mode):
             return refused
         with self._looked_at(table) as (snapshot, _):
-            return refused_table(table, mode, _found(snapshot, table))
+            return self._refused(table, mode, snapshot)
+
+    def _refused(self, table: Table, mode: WriteMode, snapshot: Snapshot) -> LoadError | None:
+        """The error of a table that is not ours to load, or is where rows are set aside."""
+        return (
+            refused_table(table, mode, _found(snapshot, table))
+            or refused_as_rejects(table, list(snapshot.columns or ()))
+            or self._refused_rejects(table)
+        )
+
+    def _refused_rejects(self, table: Table) -> LoadError | None:
+        if table.schema_policy != "quarantine":
+            return None
+        with self._looked_at(replace(table, name=table.name + REJECTED)) as (snapshot, _):
+            return refused_rejects(table, is_table=True, columns=list(snapshot.columns or ()))
 
     def load(self, order: Order) -> Loaded:
         """Put the order's rows into its table, or change nothing and raise LoadError."""
@@ -108,7 +127,7 @@ class LakeDestination(ReadsTables):
         table = order.table
         if done := before.facts.done(order.load_id, table.partition):
             return self._loaded(before, done["received"], done["rejected"])
-        if refused := refused_table(table, order.mode, _found(before, table)):
+        if refused := self._refused(table, order.mode, before):
             raise refused
         order.require_last(before.facts.last_load(table.partition))
         planned = LakeLoad(order, before, self._lake, folder).plan()

@@ -48,7 +48,7 @@ from connector_assets.load.postgres.tables import (
     viewed_columns,
 )
 from connector_assets.load.postgres.typed import typed_csv
-from connector_assets.load.postgres.write import PostgresWrite
+from connector_assets.load.postgres.write import PostgresWrite, RejectsWrite
 from connector_assets.load.table import Column, Loaded, Table, WriteMode
 
 
@@ -108,7 +108,7 @@ class PostgresDestination:
             stored = columns_of(connection, table, state.columns())
             chosen = chosen_of(connection, table, stored)
             viewed = viewed_columns(connection, table)
-            terms = Terms(stored, keeps_all=bool(chosen), keeps_types=viewed)
+            terms = Terms(stored, keeps_all=bool(chosen), keeps_types=viewed, opens_json=True)
             while True:
                 attempt = Path(tempfile.mkdtemp(dir=folder))
                 try:
@@ -229,7 +229,7 @@ def _write(  # noqa: PLR0917 # all of one attempt
     if typed.rejects.types:
         rejects = Table(table.schema, table.name + REJECTED)
         mode: WriteMode = "replace" if order.way == "replace" else "append"
-        PostgresWrite(connection, rejects, typed.rejects, {}).run(mode, (), is_all=False)
+        RejectsWrite(connection, rejects, typed.rejects, {}).run(mode, (), is_all=False)
     loaded = _loaded(table, connection, uri, typed.received, typed.rejected)
     loaded = replace(loaded, dropped=dropped)
     state.keep_load(order.kept_id, order.way, loaded, run_id=order.run_id)

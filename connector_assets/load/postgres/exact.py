@@ -7,7 +7,7 @@ the result is still that value: PostgreSQL's own casts round, cut and drop an of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -27,6 +27,9 @@ _BOOLEAN = r"^\s*([tT]rue|TRUE|[fF]alse|FALSE|1|0)\s*$"
 _LOSSLESS = {"uuid", "inet", "cidr", "macaddr", "macaddr8", "xml", "hstore", "ltree", "pg_lsn"} | {
     f"{kind}{suffix}" for kind in ("int4", "int8", "num") for suffix in ("range", "multirange")
 }
+_SPELLED = _LOSSLESS | {"timestamptz", "time", "timetz", "interval", "date"}
+"""Types whose values may be written in several ways, and say the same; not timestamp, as a list
+of which PostgreSQL drops offsets."""
 _NUMBERS = {"int2", "int4", "int8", "numeric", "money"}
 _MOMENTS = {"timestamp", "timestamptz"}
 _SPANS = {"time", "timetz", "interval"}
@@ -41,13 +44,14 @@ class Chosen:
     """A column's type in full, as `t.price` of numeric(10,2); and what it is made of.
 
     `base` is the type's own name, of a domain that of the type below it; `category` and `kind`
-    are PostgreSQL's `typcategory` and `typtype` of it.
+    are PostgreSQL's `typcategory` and `typtype` of it. `element` is the type of a list's items.
     """
 
     type: str
     base: str
     category: str
     kind: str
+    element: Chosen | None = None
 
     @property
     def is_structured(self) -> bool:
@@ -79,8 +83,18 @@ class Chosen:
         if self.base in {"json", "jsonb"}:
             return "true"
         if self.is_structured:
-            return f"to_jsonb({value}) = {column}::jsonb"
+            return f"(to_jsonb({value}) = {column}::jsonb{self._or_each(column)})"
         return self._same(text, value)
+
+    def _or_each(self, column: str) -> str:
+        """SQL that follows: or each item is what came, only written in another way."""
+        if self.element is None or self.element.base not in _SPELLED:
+            return ""
+        return (
+            f" or case when json_typeof({column}) = 'array' then not exists (select from "
+            f"json_array_elements({column}) items(item) where json_typeof(item) <> 'null' "
+            f"and ({self.element.exact('item')}) is not true) else false end"
+        )
 
     def _same(self, text: str, value: str) -> str:
         number = f"{_is(text, _NUMBER)} and "
@@ -128,7 +142,22 @@ def chosen_types(
         "order by b.name, b.depth desc",
         [table, list(names), table],
     )
-    return {name: Chosen(*rest) for name, *rest in found}
+    return {name: _with_element(connection, Chosen(*rest)) for name, *rest in found}
+
+
+def _with_element(connection: Connection[Any], chosen: Chosen) -> Chosen:
+    """The type of a list with that of its items, as `timestamp(2) without time zone`."""
+    if chosen.category != "A" or not chosen.type.endswith("[]"):
+        return chosen
+    element = chosen.type.removesuffix("[]")
+    found = connection.execute(
+        "with recursive below as (select %s::regtype::oid as type union all "
+        "select t.typbasetype from below b join pg_type t on t.oid = b.type where t.typtype = 'd')"
+        "select t.typname, t.typcategory::text, t.typtype::text from below b "
+        "join pg_type t on t.oid = b.type where t.typtype <> 'd'",
+        [element],
+    ).fetchall()
+    return replace(chosen, element=Chosen(element, *found[0]))
 
 
 def unfit_rows(

@@ -16,7 +16,8 @@ from psycopg import Connection
 from connector_assets.load.postgres.sql import pg_quoted
 
 FOUND = "connector_assets_found"
-_MOVED = "connector_assets_moved"
+_MOVED, _NEXT = "connector_assets_moved", "connector_assets_next"
+_OLD, _NEW = "connector_assets_old", "connector_assets_new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,50 +91,81 @@ class PostgresUpsert:
 
     def _move(self) -> None:
         """Take out rows that change to a value which another row still has in a unique index."""
-        found = self.connection.execute(
-            "select array(select a.attname from pg_attribute a where a.attrelid = i.indrelid "
-            "and a.attnum = any(i.indkey)) from pg_index i where i.indrelid = %s::regclass "
-            "and i.indisunique and i.indpred is null and i.indexprs is null",
-            [self.target],
-        ).fetchall()
-        written = set(self.columns)
-        taken = " or ".join(
-            f"exists (select 1 from {self.target} other where other.ctid <> found.old and "
-            + " and ".join(
-                f"other.{pg_quoted(name)} = {'new' if name in written else 'old'}.{pg_quoted(name)}"
-                for name in names
-            )
-            + ")"
-            for (names,) in found
+        values = ", ".join(
+            f"{'new' if name in self.columns else 'old'}.{pg_quoted(name)} as {pg_quoted(name)}"
+            for name in self._written()
         )
         self._execute(
-            f"create temp table {_MOVED} on commit drop as "
-            f"select old.*, found.new as connector_assets_new from {self.target} old "
-            f"join {FOUND} found on found.old = old.ctid "
-            f"join {self.incoming} new on new.ctid = found.new "
-            f"where found.differs and ({taken or 'true'})"
+            f"create temp table {_NEXT} on commit drop as select stored.*{self._computed()} "
+            f"from (select old.ctid as {_OLD}, found.new as {_NEW}, {values} "
+            f"from {self.target} old join {FOUND} found on found.old = old.ctid "
+            f"join {self.incoming} new on new.ctid = found.new where found.differs) stored"
         )
-        moved = f"(select connector_assets_new from {_MOVED})"
+        colliding = [self._colliding(*index) for index in self._unique_indexes()]
+        moved = " union ".join(colliding) or f"select {_NEW} from {_NEXT}"
+        self._execute(
+            f"create temp table {_MOVED} on commit drop as select old.*, found.new as {_NEW} "
+            f"from {self.target} old join {FOUND} found on found.old = old.ctid "
+            f"where found.new in ({moved})"
+        )
+        self._execute(f"drop table {_NEXT}")
         self._execute(
             f"delete from {self.target} old using {FOUND} found "
-            f"where old.ctid = found.old and found.new in {moved}"
+            f"where old.ctid = found.old and found.new in (select {_NEW} from {_MOVED})"
         )
 
-    def _put_back(self) -> None:
-        """Insert what was taken out: new values, and those of columns that do not come."""
+    def _unique_indexes(self) -> list[tuple[list[str], str, bool]]:
+        """Of each its columns and expressions, its condition, and whether NULL is a value in it."""
+        return self.connection.execute(
+            "select array(select pg_get_indexdef(i.indexrelid, n, false) "
+            "from generate_series(1, i.indnkeyatts) n order by n), "
+            "coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'), "
+            "coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) "
+            "from pg_index i where i.indrelid = %s::regclass and i.indisunique",
+            [self.target],
+        ).fetchall()
+
+    def _colliding(self, parts: Sequence[str], condition: str, null_is_value: bool) -> str:
+        """SQL of the new rows that want in an index what another old row has."""
+        named = ", ".join(f"{part} as part_{n}" for n, part in enumerate(parts))
+        equal = "is not distinct from" if null_is_value else "="
+        same = " and ".join(f"next.part_{n} {equal} other.part_{n}" for n in range(len(parts)))
+        return (
+            f"select next.{_NEW} "
+            f"from (select {_OLD}, {_NEW}, {named} from {_NEXT} where {condition}) next "
+            f"join (select ctid as at, {named} from {self.target} where {condition}) other "
+            f"on other.at <> next.{_OLD} and {same}"
+        )
+
+    def _written(self) -> list[str]:
+        """The table's columns but those that the database computes."""
         found = self.connection.execute(
             "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 "
             "and not attisdropped and attgenerated = ''",
             [self.target],
         ).fetchall()
-        names = [name for (name,) in found]
+        return [name for (name,) in found]
+
+    def _computed(self) -> str:
+        """SQL of the columns that the database computes, behind others."""
+        found = self.connection.execute(
+            "select a.attname, pg_get_expr(d.adbin, d.adrelid) from pg_attribute a "
+            "join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum "
+            "where a.attrelid = %s::regclass and a.attgenerated <> ''",
+            [self.target],
+        ).fetchall()
+        return "".join(f", ({how}) as {pg_quoted(name)}" for name, how in found)
+
+    def _put_back(self) -> None:
+        """Insert what was taken out: new values, and those of columns that do not come."""
+        names = self._written()
         values = ", ".join(
             f"{'new' if name in self.columns else 'old'}.{pg_quoted(name)}" for name in names
         )
         self._execute(
             f"insert into {self.target} ({', '.join(map(pg_quoted, names))}) "
             f"overriding system value select {values} from {_MOVED} old "
-            f"join {self.incoming} new on new.ctid = old.connector_assets_new"
+            f"join {self.incoming} new on new.ctid = old.{_NEW}"
         )
 
     def _execute(self, statement: str) -> None:

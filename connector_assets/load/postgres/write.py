@@ -176,8 +176,12 @@ class PostgresWrite:
                 [f"connector_assets:{self._table.schema}"],
             )
             self._execute(f"create schema if not exists {pg_quoted(self._table.schema)}")
-        typed = (f"{pg_quoted(name)} {pg_type(type_)}" for name, type_ in columns.items())
+        typed = (f"{pg_quoted(name)} {self._new_type(type_)}" for name, type_ in columns.items())
         self._execute(f"create table {self._target} ({', '.join(typed)})")
+
+    def _new_type(self, type_: str) -> str:
+        """The type of a column in a new table."""
+        return pg_type(type_)
 
     def _copy(self) -> None:
         """Copy the CSV into a table of this transaction only, whose types are the target's."""
@@ -310,3 +314,10 @@ class PostgresWrite:
 
     def _execute(self, statement: str) -> None:
         self._connection.execute(statement.encode())
+
+
+class RejectsWrite(PostgresWrite):
+    """One of a table of rejects, whose rows are to be seen as they came: jsonb drops keys."""
+
+    def _new_type(self, type_: str) -> str:
+        return "json" if type_ == "JSON" else pg_type(type_)

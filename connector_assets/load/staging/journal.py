@@ -21,6 +21,7 @@ from msgspec.structs import asdict
 
 from connector_assets.load.table import SegmentFormat
 
+JOURNAL = "journal"
 _CHUNK = 1 << 20
 # 2: checkpoints tell texts that came from our own things; those of 1 could be forged.
 _VERSION = 2

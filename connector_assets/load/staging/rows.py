@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from io import BytesIO
 from typing import Any
 
 from msgspec import Struct
 
 from connector_assets.errors import LoadError
+from connector_assets.load.staging.arrow import parquet_of
 from connector_assets.load.table import SegmentFormat
 
 
@@ -28,7 +28,7 @@ def encode(rows: Any, count: int, *, where: str) -> Encoded:
         raise LoadError(f"staging: {count} rows announced, {len(rows)} came", where=where)
     if isinstance(rows, (list, tuple)):
         return Encoded(_lines(rows, where), "ndjson")
-    return Encoded(_parquet(rows), "parquet")
+    return Encoded(parquet_of(rows, where=where), "parquet")
 
 
 def _lines(rows: list[dict[str, Any]] | tuple[dict[str, Any], ...], where: str) -> bytes:
@@ -55,11 +55,3 @@ def _plain(value: Any) -> Any:
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
 )
-
-
-def _parquet(rows: Any) -> bytes:
-    import pyarrow.parquet
-
-    buffer = BytesIO()
-    pyarrow.parquet.write_table(rows, buffer, compression="zstd", compression_level=1)
-    return buffer.getvalue()

@@ -12,12 +12,12 @@ import shutil
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Protocol, Self
 
 from msgspec.structs import replace
 
@@ -29,6 +29,7 @@ from connector_assets.load.files.syncing import Syncing
 from connector_assets.load.items import ItemPositions
 from connector_assets.load.kinds import Profile
 from connector_assets.load.staging import journal
+from connector_assets.load.staging.journal import JOURNAL
 from connector_assets.load.staging.rows import Encoded, encode
 from connector_assets.load.table import Segment, SegmentFormat
 from connector_assets.private import (
@@ -41,7 +42,7 @@ from connector_assets.private import (
     truncate_private,
 )
 
-_JOURNAL, _AHEAD = "journal", "ahead"
+_AHEAD = "ahead"
 # A power loss costs at most this much fetching; smaller values make the disk the bottleneck.
 _SYNC_BYTES = 64 << 20
 _SYNC_S = 5.0
@@ -49,6 +50,29 @@ _SYNC_S = 5.0
 _FILE_BYTES = 16 << 20
 _LACKS = 100  # no one reads more
 _MOST_RIVALS = 100
+
+
+def place(connection: str, stream: str, partition: str | None = None) -> Path:
+    """Where the rows of a stream, or of one of its partitions, are staged below the root."""
+    part = "all" if partition is None else f"partition={file_name(partition)}"
+    return Path(file_name(connection), file_name(stream), part)
+
+
+def label(connection: str, stream: str, partition: str | None = None) -> str:
+    """What a staging is called in messages."""
+    return f"{connection}/{stream}" + (f" [{partition}]" if partition else "")
+
+
+class Copy(Protocol):
+    """A copy of the staged files elsewhere, told of each change: their lengths by name."""
+
+    def reaches(self, ends: Mapping[str, int]) -> None: ...
+
+    def cut(self, ends: Mapping[str, int]) -> None: ...
+
+    def forget(self) -> None: ...
+
+    def flush(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -67,7 +91,7 @@ class Staging:
     `resume` is the checkpoint after the last safe batch, `complete` says that only the load is
     missing, `lacks` are the reasons why rows may be missing, `note` says in words what was found,
     for the log. `after` is the load that the table had last: what was staged before it came is out
-    of date, and dropped.
+    of date, and dropped. `copy` is kept where another machine finds it.
 
     >>> with Staging(root, connection="github", stream="issues", fingerprint="ab12") as staging:
     ...     staging.append(b'{"id": 1}\n', 1, None, complete=True)
@@ -85,11 +109,11 @@ class Staging:
         fingerprint: str,
         run_id: str = "",
         after: str | None = None,
+        copy: Copy | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        part = "all" if partition is None else f"partition={file_name(partition)}"
-        path = Path(file_name(connection), file_name(stream), part)
-        self.name = f"{connection}/{stream}" + (f" [{partition}]" if partition else "")
+        path = place(connection, stream, partition)
+        self.name = label(connection, stream, partition)
         self._root = Path(root)
         self._folder = self._root / path
         lock = self._root / ".locks" / f"{'+'.join(path.parts)}.lock"
@@ -97,6 +121,7 @@ class Staging:
         self._header = journal.Header(
             connection, stream, partition, fingerprint, load_id=uuid.uuid4().hex, after=after
         )
+        self._copy, self._journal_end = copy, 0
         self._monotonic = monotonic
         self._files = ExitStack()
         self._syncing = Syncing()
@@ -196,6 +221,8 @@ class Staging:
         self._take(entry)
         if profiler:
             self._profilers[name] = profiler
+        if self._copy:
+            self._copy.reaches(self._ends())
         self._sync_if_due(len(encoded.data))
 
     @property
@@ -212,6 +239,8 @@ class Staging:
     def segments(self) -> list[Segment]:
         """The files to load, in the order of arrival."""
         self._sync(self._syncing.raise_error)
+        if self._copy:
+            self._copy.flush()
         return self._segments(self._staged)
 
     def _segments(self, names: Iterable[str]) -> list[Segment]:
@@ -237,7 +266,7 @@ class Staging:
         if not checkpoint:
             self.clear()
             return
-        path, end = self._folder / _JOURNAL, 0
+        path, end = self._folder / JOURNAL, 0
         for entry in journal.read_entries(path):
             if entry.checkpoint == checkpoint:
                 end = entry.journal_end
@@ -253,8 +282,10 @@ class Staging:
         """Forget everything: the load is done, or the caller wants to start over."""
         with suppress(OSError):  # of a sync, which was for nothing
             self._close()
+        if self._copy:
+            self._copy.forget()
         # The journal goes first: without it the rest is rubbish that the next run sweeps.
-        (self._folder / _JOURNAL).unlink(missing_ok=True)
+        (self._folder / JOURNAL).unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
         for parent in self._folder.parents[:2]:
             with suppress(OSError):
@@ -264,7 +295,7 @@ class Staging:
 
     def _recover(self) -> None:
         self._check_folders()
-        path = self._folder / _JOURNAL
+        path = self._folder / JOURNAL
         header, had_any = journal.read_header(path), path.exists()
         if header is None or header.fingerprint != self._header.fingerprint:
             self.clear()
@@ -334,14 +365,22 @@ class Staging:
 
     def _cut(self, journal_end: int) -> None:
         """Drop what lies behind the last safe batch, and files that no batch names."""
-        truncate_private(self._folder / _JOURNAL, journal_end)
+        self._journal_end = journal_end
+        if self._copy:
+            self._copy.cut(self._ends())
+        truncate_private(self._folder / JOURNAL, journal_end)
         for path in self._folder.iterdir():
             if path.name in self._staged:
                 truncate_private(path, self._staged[path.name].bytes)
             elif path.name == _AHEAD:
                 shutil.rmtree(path)
-            elif path.name != _JOURNAL:
+            elif path.name != JOURNAL:
                 discard(path)
+
+    def _ends(self) -> dict[str, int]:
+        """How long each file is."""
+        rows = {name: staged.bytes for name, staged in self._staged.items() if staged.bytes}
+        return {**rows, JOURNAL: self._journal_end}
 
     def _file_for(self, encoded: Encoded) -> str:
         """Lines share a growing file, until it is large or another format comes: order is kept."""
@@ -355,13 +394,14 @@ class Staging:
         rows_file = log = None
         rows_end = log_end = 0
         try:
-            log = self._file(_JOURNAL)
+            log = self._file(JOURNAL)
             log_end = log.seek(0, os.SEEK_END)
             if data:
                 rows_file = self._file(name)
                 rows_end = rows_file.seek(0, os.SEEK_END)
                 _write_all(rows_file, data)
             _write_all(log, line)
+            self._journal_end = log_end + len(line)
         except BaseException as error:
             # Also when interrupted: a half-written batch must not stand before the next one.
             if rows_file:
@@ -374,11 +414,11 @@ class Staging:
 
     def _file(self, name: str) -> IO[bytes]:
         if name not in self._open:
-            if name == _JOURNAL:
+            if name == JOURNAL:
                 self._make()
             file = private_file(self._folder / name, "ab", buffering=0)
             self._open[name] = self._files.enter_context(file)
-            if name == _JOURNAL and not file.tell():
+            if name == JOURNAL and not file.tell():
                 self._begin(file)
         return self._open[name]
 
@@ -389,9 +429,9 @@ class Staging:
             if os.path.lexists(folder):
                 with suppress(FileNotFoundError):  # whoever has an item beside took it away
                     private_folder(folder)
-        discard_wrong_kind(self._folder / _JOURNAL, wants_folder=False)
+        discard_wrong_kind(self._folder / JOURNAL, wants_folder=False)
         with suppress(FileNotFoundError):
-            os.close(open_private(self._folder / _JOURNAL, os.O_RDONLY))
+            os.close(open_private(self._folder / JOURNAL, os.O_RDONLY))
 
     def _make(self) -> None:
         """Make the folder, while others who clear theirs may take an empty parent away again."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from connector_assets.errors import ConnectorError, ResponseError
 from connector_assets.runtime.rows.record import Record, fields_of
@@ -14,6 +17,7 @@ from connector_assets.spec.templates.template import Template
 TOMBSTONE = "_connector_assets_deleted"
 """The row key of the mark; no column comes of it."""
 
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MARK = b'"%b":true}' % TOMBSTONE.encode()
 
 
@@ -39,6 +43,34 @@ def marked(
             raise error.at(f"deletedWhen, row {number} of a page") from None
         lines.append(_mark(line) if is_gone else line)
     return b"\n".join([*lines, b""])
+
+
+def as_deleted(ndjson: bytes) -> bytes:
+    r"""Return the same rows, each marked.
+
+    >>> as_deleted(b'{"id":1}\n')
+    b'{"id":1,"_connector_assets_deleted":true}\n'
+    """
+    return b"".join(_mark(line) + b"\n" for line in ndjson.splitlines())
+
+
+def require_unmarked(ndjson: bytes) -> None:
+    """Raise ResponseError where a row has the mark already: its source could delete rows.
+
+    Rows are opened only where the name, or an escape that may spell it, is anywhere in them.
+    """
+    if TOMBSTONE.encode() in ndjson or b"\\u00" in ndjson:
+        for line in ndjson.splitlines():
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError):  # which staging tells
+                require_no_mark(_FIELDS.decode(line))
+
+
+def require_no_mark(names: Collection[str]) -> None:
+    """Raise ResponseError where one of these names of columns is the mark."""
+    if TOMBSTONE in names:
+        raise ResponseError(
+            f'a row has a field "{TOMBSTONE}", which is our own mark', fix="yield ctx.deleted(row)"
+        )
 
 
 def _record(line: bytes) -> Record:

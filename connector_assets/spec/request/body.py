@@ -50,6 +50,11 @@ Value = Annotated[
     _one_of("text, a number, true or false, or a list of these"),
 ]
 
+Setting = Annotated[
+    _Scalar | Annotated[Many[Element], Tag("list")] | Annotated[dict[str, Any], Tag("object")],
+    _one_of("text, a number, true or false, a list or an object"),
+]
+
 
 class GraphQL(Model):
     """A GraphQL query and its variables."""

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import yaml
 
+from connector_assets.authoring.imports.commented import bare
 from connector_assets.authoring.imports.importers import WantedDraft, import_spec
 from connector_assets.authoring.imports.source import Source
 from connector_assets.errors import ConfigError
@@ -167,3 +168,24 @@ def test_a_draft_of_a_command_reads_all_pages(tmp_path):
         name = next(iter(draft.variables))
         tables = loaded(draft.text, tmp_path, server.origin, **{name: KEY})
     assert tables["things"] == rows
+
+
+@pytest.mark.parametrize(
+    ("command", "base"),
+    [
+        ("curl --proto =https --tlsv1.2 -sSf https://a.example/v1/x", "https://a.example"),
+        ("curl -K settings -T - --proxy-header 'a: b' https://a.example/v1/x", "https://a.example"),
+        ("curl HTTPS://A.Example/v1/x", "https://a.example"),
+        ("curl $API_URL/v1/x", "{{apiUrl}}"),
+        ("curl ${BASE}/v1/x?a=1", "{{base}}"),
+    ],
+)
+def test_options_with_values_and_odd_beginnings_leave_the_url_what_it_is(command, base):
+    draft = drafted(command, [{"id": 1}])
+    assert bare(draft.data)["defaults"]["baseUrl"] == base
+    assert bare(draft.data)["endpoints"][0]["url"] == "/v1/x"
+
+
+def test_a_url_that_is_none_is_an_error():
+    with pytest.raises(ConfigError, match="names a URL that is not valid"):
+        drafted("curl 'http://[/x'")

@@ -190,3 +190,17 @@ def source():
 def test_what_is_no_configuration_is_an_error(text, name):
     with pytest.raises(ConfigError, match=r"^x\."):
         drafted(text, name)
+
+
+@pytest.mark.parametrize("value", [{"type": "odd"}, [1], 7, True, None, "x"])
+def test_an_odd_value_of_a_path_or_of_a_parent_is_left_open(value):
+    one = {"name": "lines", "include_from_parent": value}
+    one["endpoint"] = {"path": "orders/{order}/lines", "params": {"order": value}}
+    config = {"client": {"base_url": "https://api.example.com"}, "resources": [one]}
+    draft = drafted(json.dumps(config), "x.json")
+    default = (
+        {7: "7", "x": "x"}.get(value)
+        if isinstance(value, int | str) and value is not True
+        else None
+    )
+    assert parse_connector(draft.text).config["order"].default == default

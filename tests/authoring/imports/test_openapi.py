@@ -549,3 +549,10 @@ def test_a_draft_reads_all_rows_of_the_api_it_was_drafted_from(tmp_path):
     assert sorted(one["id"] for one in tables["orders"]) == sorted(
         f"s{n}-{m}" for n in range(7) for m in range(5)
     )
+
+
+def test_files_that_are_not_there_are_named_where_nothing_else_is(tmp_path):
+    text = '{"openapi": "3.0.0", "info": {}, "paths": {"/x": {"$ref": "paths/x.yaml"}}}'
+    (tmp_path / "api.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"paths/x\.yaml: .*cannot be read"):
+        import_spec("openapi", open_source(str(tmp_path / "api.json")))

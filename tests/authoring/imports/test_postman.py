@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml
 
+from connector_assets.authoring.imports.commented import bare
 from connector_assets.authoring.imports.importers import WantedDraft, import_spec
 from connector_assets.authoring.imports.source import Source
 from connector_assets.errors import ConfigError
@@ -124,6 +125,17 @@ def test_what_is_no_collection_is_an_error(text, said):
     with pytest.raises(ConfigError) as error:
         read()
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("code", [200, "201", 404, "good", None, "", "{{code}}", [200]])
+def test_odd_codes_and_urls_of_some_requests_are_no_reason_to_give_nothing(code):
+    good = request("Good", "https://a.example/goods")
+    good["response"] = [{"code": code, "body": '{"data": [{"id": 1}]}'}]
+    odd = request("Odd", "https://[/things", {"data": [{"id": 1}]})
+    draft = drafted(good, odd)
+    assert [one["name"] for one in bare(draft.data)["read"]["streams"]] == ["goods"]
+    assert [one.why for one in draft.outcomes if one.state == "skipped"] == ["its URL is not valid"]
+    assert ("no answer was seen" in draft.text) == (code not in (200, "201", None))
 
 
 def test_a_draft_of_a_collection_reads_what_its_server_has(tmp_path):

@@ -12,6 +12,8 @@ from tests.load.contract import DestinationContract
 
 
 class TestDelta(DestinationContract):
+    every_value_is_slow = True
+
     @pytest.fixture
     def destination(self, tmp_path: Path) -> Destination:
         return DeltaDestination(tmp_path / "lake")

@@ -162,6 +162,37 @@ def test_what_must_not_be_committed_leaves_no_file(destination: LoadedAhead, sto
     assert destination.count(KEYED) is None
 
 
+def begun(store: Store, path: Path) -> tuple[Any, list[Segment]]:
+    """A load that is begun ahead with two files of two rows each, and all three there are."""
+    ahead = DuckDBDestination(path).ahead(TABLE, "replace", path.parent / "ahead")
+    assert ahead
+    [whole] = store.segments(*({"id": n, "v": "a"} for n in range(6)))
+    parts = list(cut(whole, store.folder, 2))
+    ahead.offer(parts[:2])
+    for step in ahead._steps:  # type: ignore[attr-defined]
+        step.result()
+    return ahead, parts
+
+
+def test_rows_that_were_given_up_are_read_again_from_their_files(
+    store: Store, tmp_path: Path
+) -> None:
+    """A rewind may leave files that look as before, with other rows in them."""
+    ahead, parts = begun(store, tmp_path / "data.duckdb")
+    parts[1].path.write_bytes(parts[1].path.read_bytes().replace(b'"a"', b'"b"'))
+    ahead.give_up()
+    ahead.load(Order(TABLE, "replace", parts))
+    found = DuckDBDestination(tmp_path / "data.duckdb").query("select id, v from t.a order by id")
+    assert [v for _, v in found[1]] == ["a", "a", "b", "b", "a", "a"]
+
+
+def test_files_that_are_not_in_the_order_are_not_loaded(store: Store, tmp_path: Path) -> None:
+    ahead, parts = begun(store, tmp_path / "data.duckdb")
+    ahead.load(Order(TABLE, "replace", [parts[0], parts[2]]))
+    found = DuckDBDestination(tmp_path / "data.duckdb").query("select id from t.a order by id")
+    assert found[1] == [(0,), (1,), (4,), (5,)]
+
+
 @pytest.fixture
 def store(destination: LoadedAhead, tmp_path: Path) -> Store:
     return Store(destination, tmp_path / "staged")

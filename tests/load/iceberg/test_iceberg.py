@@ -20,6 +20,8 @@ from tests.rest_catalog import serving_catalog
 
 
 class TestIceberg(DestinationContract):
+    every_value_is_slow = True
+
     @pytest.fixture
     def destination(self, tmp_path: Path) -> Destination:
         return IcebergDestination(f"iceberg+sqlite:///{tmp_path}/catalog.db")

@@ -11,7 +11,7 @@ import pytest
 from connector_assets.load.files.folders import LocalFolder
 from connector_assets.load.parquet import files, step
 from connector_assets.load.parquet.destination import ParquetDestination
-from connector_assets.load.table import Table, WriteMode
+from connector_assets.load.table import Table, Wanted, WriteMode
 from tests.load.contract import KEYED, Store
 
 
@@ -87,6 +87,42 @@ def test_a_new_column_comes_with_the_row_that_has_it(store: Store) -> None:
     merge(store, {"id": 2, "v": "a", "late": 1}, {"id": 3, "v": "a", "late": None})
     assert {row[0]: row[1] for row in store.rows("id", "late")}[2] == 1
     assert store.destination.count(KEYED) == 8
+
+
+def test_of_two_old_rows_of_a_key_neither_stays_beside_the_new_one(store: Store) -> None:
+    """Not even where one of the two is what comes."""
+    for value in ("a", "b"):
+        merge(store, *rows(5, 6, v=value), mode="append")
+    merge(store, {"id": 5, "v": "a"})
+    assert sorted(store.rows("id", "v")) == [[5, "a"], [6, "a"], [6, "b"]]
+
+
+def test_a_key_is_gone_also_where_its_row_comes_as_it_was(store: Store) -> None:
+    table = replace(KEYED, deleted="gone")
+    merge(store, *rows(*range(8)), table=table)
+    merge(store, {"id": 3, "v": "a", "gone": True}, {"id": 4, "v": "a", "gone": False}, table=table)
+    assert sorted(store.values("id")) == [0, 1, 2, 4, 5, 6, 7]
+
+
+def test_the_time_of_a_load_makes_no_row_another(store: Store, root: Path) -> None:
+    table = replace(KEYED, wanted=Wanted(load_columns=("_loaded_at", "_load_id")))
+    merge(store, *rows(*range(8)), table=table)
+    first, before = names(root), sorted(store.rows("id", "_loaded_at", "_load_id"))
+    merge(store, *rows(*range(8)), table=table)
+    assert names(root) == first
+    merge(store, {"id": 3, "v": "b"}, table=table)
+    after = sorted(store.rows("id", "_loaded_at", "_load_id"))
+    assert [old == new for old, new in zip(before, after, strict=True)] == [
+        number != 3 for number in range(8)
+    ]
+
+
+def test_only_a_new_row_is_of_no_partition(store: Store) -> None:
+    for part, ids in (("x", range(4)), ("y/z", range(4, 8))):
+        merge(store, *rows(*ids), mode="replace", table=replace(KEYED, partition=part))
+    merge(store, {"id": 5, "v": "b"}, {"id": 9, "v": "new"})
+    parts = dict(store.destination.query("select id, _partition from crm.people")[1])
+    assert (parts[5], parts[4], parts[0], parts[9]) == ("y/z", "y/z", "x", None)
 
 
 def test_keys_that_are_gone_leave_their_files(store: Store, root: Path) -> None:

@@ -32,6 +32,8 @@ class TestLocalParquet(DestinationContract):
 
 
 class TestObjectStore(DestinationContract):
+    every_value_is_slow = True
+
     @pytest.fixture
     def destination(self) -> Iterator[Destination]:
         files = fsspec.filesystem("memory")

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from connector_assets.errors import RowsError
+from connector_assets.errors import LoadError, RowsError
 from connector_assets.load.postgres.destination import PostgresDestination
 from connector_assets.load.table import Claim, Table
 from tests.load.contract import Store
@@ -24,7 +24,7 @@ ASIDE = replace(TABLE, schema_policy="quarantine")
 SETUP = """
 create schema t;
 create type t.mood as enum ('sad', 'very "ok"');
-create domain t.price as numeric(10,2) check (value >= 0);
+create domain t.seen as timestamptz(0) check (value > '2000-01-01'); create domain t.price as numeric(10,2) check (value >= 0);
 create domain t."Odd" as t.price check (value < 100);
 create type t.pair as (x integer, y text);
 """
@@ -48,6 +48,11 @@ TYPES: list[tuple[str, dict[str, str], list[str]]] = [
     ("text[]", {'["a","b,c","\\"q\\"",null]': '{a,"b,c","\\"q\\"",NULL}'}, ['{"a":1}', "[1]"]),
     ("numeric(4,1)[]", {"[1.5,2]": "{1.5,2.0}"}, ["[1.55]"]),
     ("varchar(2)[]", {'["ab"]': "{ab}"}, ['["abc"]']),
+    ("timestamptz(2)[]", {'["2024-05-01T10:00:00.12Z",null,"2024-05-01T10:00:00+02:00"]': '{"2024-05-01 10:00:00.12+00",NULL,"2024-05-01 08:00:00+00"}', "[]": "{}"},
+     ['["2024-05-01T10:00:00.125Z"]', '["now"]', '["2024-05-01T10:00:00Z",7]', '"2024-05-01T10:00:00Z"', '[["2024-05-01T10:00:00.125Z"]]']),
+    ("timestamp[]", {'["2024-05-01T10:00:00"]': '{"2024-05-01 10:00:00"}'}, ['["2024-05-01T10:00:00+02:00"]', '["2024-05-01T10:00:00.1234567"]']),
+    ("uuid[]", {'["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"]': "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}"}, ['["x"]', "[1]"]),
+    ("t.seen[]", {'["2024-05-01T10:00:00Z"]': '{"2024-05-01 10:00:00+00"}'}, ['["2024-05-01T10:00:00.5Z"]', '["1999-01-01"]']),
     ("t.mood", {'"very \\"ok\\""': 'very "ok"'}, ['"mad"', '"Sad"', "1"]),
     ("t.price", {"1.25": "1.25", "1.250": "1.25"}, ["1.255", "-1", '"x"']),
     ('t."Odd"', {"99.5": "99.50"}, ["100", "99.999"]),
@@ -225,6 +230,37 @@ def test_values_that_swap_under_a_unique_index_are_put_right(store: Store, sql: 
     assert sql("select id, u, mine, x from t.a order by id") == [
         (0, "b", "a", 1), (1, "a", "b", 2), (2, "c", "c", 3)]  # fmt: skip
     assert sql("select ctid::text from t.a where id = 2") == place
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "(lower(u))", "(u) where v > 0", "(upper(u)) include (mine) where v is not null", "(v, lower(u)) nulls not distinct",
+        "(g)", "(coalesce(u, 'x'), (v + 1))",
+    ],
+)  # fmt: skip
+def test_values_that_swap_under_any_unique_index_are_put_right(
+    store: Store, sql: Any, index: str
+) -> None:
+    sql("create table t.a (id bigint primary key, u text, v int, mine text, g text generated always as (u) stored)")  # fmt: skip
+    if "nulls" in index and int(sql("show server_version_num")[0][0]) < 150000:
+        pytest.skip("of PostgreSQL 15")
+    rows = [{"id": n, "u": u, "v": 1} for n, u in enumerate("abcd")]
+    store.load(*rows, table=TABLE, mode="merge")
+    sql(f"update t.a set mine = u; create unique index on t.a {index}")
+    sql("create table t.o (a bigint references t.a on delete cascade); insert into t.o values (2)")
+    swapped = [
+        {"id": 0, "u": "b", "v": 1},
+        {"id": 1, "u": "a", "v": 1},
+        {"id": 2, "u": "z", "v": 1},
+    ]
+    store.load(*swapped, rows[3], table=TABLE, mode="merge")
+    assert sql("select id, u, mine from t.a order by id") == [
+        (0, "b", "a"), (1, "a", "b"), (2, "z", "c"), (3, "d", "d")]  # fmt: skip
+    assert sql("select a from t.o") == [(2,)]  # a row that collides with none is never taken out
+    with pytest.raises(LoadError, match="unique"):
+        store.load({"id": 0, "u": "d", "v": 1}, table=TABLE, mode="merge")
+    assert sql("select id, u from t.a where id in (0, 3) order by id") == [(0, "b"), (3, "d")]
 
 
 def test_a_type_that_one_bad_row_widened_is_narrow_again_after_full(store: Store, sql: Any) -> None:

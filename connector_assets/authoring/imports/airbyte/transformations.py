@@ -18,6 +18,7 @@ from connector_assets.authoring.imports.airbyte.code import (
     literal,
     piped,
 )
+from connector_assets.authoring.imports.airbyte.code import path as code_path
 from connector_assets.authoring.imports.airbyte.expressions import Expressions, Reading
 from connector_assets.authoring.imports.airbyte.jinja_trees import (
     Chain,
@@ -207,14 +208,23 @@ class Transformations:
         )
 
     def _move_up(self, step: Mapping[str, Any]) -> None:
-        path = [Texts(self._reading(step)).text(key) for key in step.get("field_path") or ()]
-        if len(path) != 1 or "*" in path or step.get("key_transformation"):
-            raise Refused("DpathFlattenFields with a path or keys of its own")
-        if step.get("replace_record") or not step.get("delete_origin_value"):
-            raise Refused("DpathFlattenFields that keeps the object or replaces the row")
-        self.made.flatten.append(_path((path[0],)))
-        self.made.rename[f"{path[0]}_*"] = "*"
-        self.made.near.append(f"objects within {path[0]} are moved up, too")
+        texts = Texts(self._reading(step))
+        path = [texts.text(key) for key in step.get("field_path") or ()]
+        if len(path) != 1 or "*" in path:
+            raise Refused("DpathFlattenFields with a path of its own")
+        if step.get("replace_record"):
+            raise Refused("DpathFlattenFields that replaces the row")
+        (name,) = path
+        keys = step.get("key_transformation") or {}
+        before, after = (texts.text(keys.get(one) or "") for one in ("prefix", "suffix"))
+        if not step.get("delete_origin_value"):
+            # Moved up is a copy: the object itself comes back under its name.
+            self.made.add[_path((f"kept_{name}",))] = f"{{{{ {code_path('record', (name,))} }}}}"
+            self.made.rename[f"kept_{name}"] = name
+        self.made.flatten.append(_path((name,)))
+        if (before, after) != (f"{name}_", ""):
+            self.made.rename[f"{name}_*"] = f"{before}*{after}"
+        self.made.near.append(f"objects within {name} are moved up, too")
 
 
 class _WithAdded(Expressions):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
 
 from connector_assets.authoring.imports.importers import WantedDraft, import_spec
 from connector_assets.authoring.imports.source import Source
+from connector_assets.runtime.rows.records import transform_of
+from connector_assets.spec.document import read_connector
 from tests.authoring.imports.airbyte.cases import asks, by_time, field_, manifest, stream
 
 
@@ -159,3 +163,31 @@ def test_a_budget_is_the_rate_limit_of_all():
     }
     draft = imported({**manifest(stream()), "api_budget": budget})
     assert draft.data["rateLimit"] == {"requestsPerSecond": 1.0, "burstSize": 60}
+
+
+FLATTENED = [
+    ({"delete_origin_value": True}, {"a": 1, "b": "x", "id": 7}),
+    (
+        {"key_transformation": {"type": "KeyTransformation", "prefix": "props_"}},
+        {"id": 7, "props": {"a": 1, "b": "x"}, "props_a": 1, "props_b": "x"},
+    ),
+    (
+        {
+            "key_transformation": {"type": "KeyTransformation", "prefix": "p_", "suffix": "_s"},
+            "delete_origin_value": True,
+        },
+        {"id": 7, "p_a_s": 1, "p_b_s": "x"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "row"), FLATTENED, ids=["bare", "prefixed and kept", "renamed"])
+def test_an_object_that_moves_up_keeps_or_loses_itself_and_gets_its_keys(said, row):
+    step = {"type": "DpathFlattenFields", "field_path": ["props"], **said}
+    draft = imported(manifest({**stream(), "transformations": [step]}))
+    spec = read_connector(draft.text).spec
+    (one,) = spec.streams
+    lines, _ = transform_of(one)(b'{"id":7,"props":{"a":1,"b":"x"}}\n', {})
+    assert json.loads(lines) == row
+    assert [one.state for one in draft.outcomes] == ["near"]
+    assert "objects within props are moved up, too" in draft.outcomes[0].why

@@ -1,0 +1,129 @@
+"""A load goes on where it was killed, also where brokers went away or lost messages meanwhile."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from confluent_kafka import Producer
+
+from connector_assets.errors import Cancelled, RequestError, ResponseError
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.sync import Run, sync
+from tests.plugins.kafka.brokers import noida
+from tests.plugins.kafka.loads import Loads
+
+MESSAGES, PARTITIONS = 6_000, 3
+EACH = [(part, n) for part in range(PARTITIONS) for n in range(MESSAGES // PARTITIONS)]
+
+
+def fill(broker, topic):
+    broker.topic(topic, PARTITIONS)
+    producer = Producer({**broker.conf, "batch.num.messages": 100})
+    for number in range(MESSAGES):
+        producer.produce(topic, b'{"n":%d}' % number, partition=number % PARTITIONS)
+    assert producer.flush(30) == 0
+
+
+def begun(broker, folder, topic, **config):
+    """A load of a filled topic, killed once its first messages were staged."""
+    fill(broker, topic)
+    command = [sys.executable, "-m", "tests.plugins.kafka.killed_load"]
+    killed = subprocess.run([*command, broker.address, str(folder), topic, json.dumps(config)])
+    assert killed.returncode == -signal.SIGKILL
+    return Loads(broker, folder, {topic: {}}, config)
+
+
+def test_a_load_that_was_killed_goes_on_after_its_last_checkpoint(broker, tmp_path):
+    loads = begun(broker, tmp_path, "killed")
+    # What came since is not in the load that was begun before.
+    broker.send("killed", b'{"n":-1}')
+    synced = loads.load("killed")
+    assert 0 < synced.resumed_rows < MESSAGES
+    assert synced.stats.rows == MESSAGES - synced.resumed_rows
+    assert sorted(loads.offsets("killed")) == EACH
+    assert synced.stats.metadata["lag"] == 1
+    assert loads.load("killed").loaded.received == 1
+
+
+def test_brokers_may_be_away_as_long_as_they_come_back_in_time(tmp_path):
+    with noida() as broker:
+        loads = begun(broker, tmp_path, "lost")
+        broker.stop()
+        back = threading.Timer(1, broker.start)
+
+        def begin(stats):
+            if not stats.rows and not back.ident:
+                back.start()
+
+        synced = loads.load("lost", on_progress=begin)
+        back.join()
+        assert synced.resumed_rows
+        assert sorted(loads.offsets("lost")) == EACH
+
+
+@pytest.mark.slow
+def test_brokers_that_stay_away_end_the_load_and_the_next_one_goes_on(tmp_path):
+    with noida() as broker:
+        loads = begun(broker, tmp_path, "away", timeoutS=2)
+        broker.stop()
+        with pytest.raises(RequestError, match=f"{broker.address}: reading: ") as lost:
+            loads.load("away")
+        assert lost.value.retryable
+        broker.start()
+        assert loads.load("away").resumed_rows
+        assert sorted(loads.offsets("away")) == EACH
+
+
+def test_messages_that_were_removed_since_the_checkpoint(broker, tmp_path):
+    loads = begun(broker, tmp_path, "cut")
+    broker.cut("cut", 0, 1900)
+    with pytest.raises(
+        ResponseError, match=r"cut/0: messages [0-9,]+ to 1,899 were removed meanwhile"
+    ):
+        loads.load("cut")
+    assert loads.load("cut", full=True, limit=1).loaded.received
+
+
+@pytest.mark.parametrize("policy", ["earliest", pytest.param("latest", marks=pytest.mark.slow)])
+def test_messages_that_were_removed_since_are_left_out_where_the_connection_says_so(
+    broker, tmp_path, policy
+):
+    topic = f"cut_{policy}"
+    loads = begun(broker, tmp_path, topic, whenGone=policy)
+    broker.cut(topic, 0, 1900)
+    synced = loads.load(topic)
+    assert synced.resumed_rows
+    (lack,) = synced.stats.lacks
+    assert f"{topic}/0: messages" in lack
+    found = sorted(loads.offsets(topic))
+    assert len(set(found)) == len(found)
+    late = [n for part, n in found if part == 0 and n >= 1900]
+    assert late == (list(range(1900, 2000)) if policy == "earliest" else [])
+    assert [one for one in found if one[0]] == [one for one in EACH if one[0]]
+    assert loads.load(topic).loaded.received == 0
+
+
+@pytest.mark.slow
+def test_a_topic_that_was_made_anew_since_the_checkpoint(broker, tmp_path):
+    loads = begun(broker, tmp_path, "anew")
+    broker.remove("anew")
+    broker.topic("anew", PARTITIONS)
+    broker.send("anew", b"1")
+    with pytest.raises(ResponseError, match=r"anew/.: "):
+        loads.load("anew")
+
+
+def test_a_load_that_is_cancelled_ends_between_messages(broker, tmp_path):
+    fill(broker, "stopped")
+    loads, cancel = Loads(broker, tmp_path, {"stopped": {}}), threading.Event()
+    run = Run(staging=tmp_path / "staging", on_progress=lambda stats: stats.staged and cancel.set())
+    store = DuckDBDestination(tmp_path / "tables.duckdb")
+    with pytest.raises(Cancelled):
+        sync(loads.connection(), "stopped", store, run, cancel=cancel)
+    assert loads.load("stopped").resumed_rows
+    assert sorted(loads.offsets("stopped")) == EACH

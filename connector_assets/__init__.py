@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from connector_assets.assets.blocks import AssetBlocks
     from connector_assets.assets.component import ConnectorComponent
     from connector_assets.assets.factory import build_definitions
     from connector_assets.assets.translator import ConnectorTranslator
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from connector_assets.spec.stream.stream import Stream
 
 _HOMES = {
+    "assets.blocks": ("AssetBlocks",),
     "assets.component": ("ConnectorComponent",),
     "assets.factory": ("build_definitions",),
     "assets.translator": ("ConnectorTranslator",),
@@ -100,6 +102,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AssetBlocks",
     "AuthError",
     "Batch",
     "BlockedError",

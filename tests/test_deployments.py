@@ -78,9 +78,10 @@ def test_the_manifests_mean_each_other():
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_helm_puts_into_pods_is_what_kubernetes_takes(version):
+    """The chart's two kinds of pods: the code server as its template has it, and a run."""
     (code,) = VALUES["dagster-user-deployments"]["deployments"]
     run = VALUES["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
-    for container in (code, run["containerConfig"]):
+    for security in (code["podSecurityContext"], run["podSpecConfig"]["securityContext"]):
         kubernetes_validate.validate(
             {
                 "apiVersion": "batch/v1",
@@ -91,7 +92,7 @@ def test_what_helm_puts_into_pods_is_what_kubernetes_takes(version):
                     "template": {
                         "spec": {
                             "restartPolicy": "Never",
-                            "securityContext": code["podSecurityContext"],
+                            "securityContext": security,
                             "volumes": code["volumes"],
                             "containers": [
                                 {
@@ -100,7 +101,7 @@ def test_what_helm_puts_into_pods_is_what_kubernetes_takes(version):
                                     "env": code["env"],
                                     "envFrom": [{"secretRef": one} for one in code["envSecrets"]],
                                     "volumeMounts": code["volumeMounts"],
-                                    "resources": container["resources"],
+                                    "resources": code["resources"],
                                 }
                             ],
                         }
@@ -110,6 +111,67 @@ def test_what_helm_puts_into_pods_is_what_kubernetes_takes(version):
             version,
             strict=True,
         )
+
+
+OF_THE_CHART = {
+    (): {
+        "dagster-user-deployments",
+        "runLauncher",
+        "dagsterDaemon",
+        "generatePostgresqlPasswordSecret",
+        "postgresql",
+    },
+    ("runLauncher",): {"type", "config"},
+    ("runLauncher", "config", "k8sRunLauncher"): {
+        "imagePullPolicy",
+        "jobNamespace",
+        "loadInclusterConfig",
+        "envConfigMaps",
+        "envSecrets",
+        "envVars",
+        "volumeMounts",
+        "volumes",
+        "labels",
+        "resources",
+        "securityContext",
+        "runK8sConfig",
+    },
+    ("runLauncher", "config", "k8sRunLauncher", "runK8sConfig"): {
+        "containerConfig",
+        "podSpecConfig",
+        "podTemplateSpecMetadata",
+        "jobSpecConfig",
+        "jobMetadata",
+    },
+    ("dagster-user-deployments", "deployments", 0): {
+        "name",
+        "image",
+        "dagsterApiGrpcArgs",
+        "port",
+        "includeConfigInLaunchedRuns",
+        "env",
+        "envConfigMaps",
+        "envSecrets",
+        "annotations",
+        "podSecurityContext",
+        "securityContext",
+        "resources",
+        "volumeMounts",
+        "volumes",
+    },
+    ("dagsterDaemon", "runMonitoring"): {"enabled", "startTimeoutSeconds"},
+    ("dagsterDaemon", "runRetries"): {"enabled", "maxRetries"},
+    ("postgresql",): {"enabled", "postgresqlHost", "postgresqlUsername", "postgresqlDatabase"},
+}
+"""Keys that the chart's schema has; where it refuses others, one too many ends an install."""
+
+
+@pytest.mark.parametrize("path", OF_THE_CHART, ids=lambda one: ".".join(map(str, one)) or "all")
+def test_the_values_say_only_what_the_chart_knows(path):
+    part = VALUES
+    for key in path:
+        part = part[key]
+    assert part.keys() <= OF_THE_CHART[path]
 
 
 @pytest.mark.parametrize("where", ["celery", "kubernetes"])
@@ -159,6 +221,45 @@ def test_the_launcher_takes_its_config(wrong):
     )
     assert (done.returncode != 0) == wrong, done.stderr
     assert not wrong or "job_nmespace" in done.stderr
+
+
+A_RUN = """
+import json, sys
+from dagster_k8s.container_context import K8sContainerContext
+launcher, code = json.load(sys.stdin)
+said = K8sContainerContext.create_from_config({"k8s": {"run_k8s_config": launcher}})
+merged = said.merge(K8sContainerContext.create_from_config({"k8s": code}))
+print(json.dumps(merged.run_k8s_config.to_dict(), default=str))
+"""
+
+
+@pytest.mark.slow
+def test_a_run_of_the_chart_has_what_its_steps_need():
+    """As dagster-k8s puts it together; the chart hands a deployment's own part to its runs."""
+    (code,) = VALUES["dagster-user-deployments"]["deployments"]
+    assert code["includeConfigInLaunchedRuns"]["enabled"]
+    handed = {
+        "image_pull_policy": code["image"]["pullPolicy"],
+        "env": code["env"],
+        "env_secrets": [one["name"] for one in code["envSecrets"]],
+        "volume_mounts": code["volumeMounts"],
+        "volumes": code["volumes"],
+        "resources": code["resources"],
+    }
+    said = VALUES["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
+    named = {re.sub("([A-Z])", r"_\1", key).lower(): one for key, one in said.items()}
+    python = python_environment("machines") / "python"
+    command = [python, "-W", "ignore", "-c", A_RUN]
+    done = subprocess.run(
+        command, input=json.dumps([named, handed]), capture_output=True, text=True, check=True
+    )
+    run = json.loads(done.stdout)
+    container = run["container_config"]
+    assert container["resources"]["limits"]["memory"] == "4Gi"
+    assert container["volume_mounts"] == [{"name": "staging", "mount_path": "/staging"}]
+    assert {"secret_ref": {"name": "connectors"}} in container["env_from"]
+    assert run["pod_spec_config"]["security_context"] == {"fs_group": 1000}
+    assert run["pod_spec_config"]["volumes"][0]["name"] == "staging"
 
 
 @pytest.mark.slow

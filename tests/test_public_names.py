@@ -12,6 +12,7 @@ import pytest
 import connector_assets
 
 NAMES = [
+    "AssetBlocks",
     "AuthError",
     "Batch",
     "BlockedError",

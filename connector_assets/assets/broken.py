@@ -8,13 +8,14 @@ faults and fail with them. So a schedule that asks for one fails, instead of run
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import dagster as dg
 from pydantic import ValidationError
 
+from connector_assets.assets.claims import Claims
 from connector_assets.assets.source import code_references
 from connector_assets.assets.stream import asset_key, one_op_asset
 from connector_assets.errors import Fault, SpecError
@@ -52,19 +53,26 @@ def _excerpt(broken: Broken, fault: Fault) -> str:
     return render_fault(fault, text, str(broken.path))
 
 
-def broken_definitions(broken: Broken, taken: set[dg.AssetKey], timezone: str) -> dg.Definitions:
+def broken_definitions(broken: Broken, claims: Claims, timezone: str) -> dg.Definitions:
     """An asset for each stream that can still be made out, else one [id, "invalid_spec"].
 
-    Schedules and jobs stay under their names, and run into the fault. Keys in `taken` are not used,
-    and those that are used are added to it.
+    Schedules and jobs stay under their names, and run into the fault. Names that others have in
+    `claims` are not used, and those that are used are added to it.
     """
     name, document, streams = _salvaged(broken)
     keys = {stream: _key(name, document, stream) for stream in streams}
-    if not keys or taken.intersection(keys.values()):
-        keys = {"": _free(name, taken)}
-    taken.update(keys.values())
+    made = _definitions(broken, keys, _schedules(name, document, keys, timezone))
+    if not keys or not claims.is_free(made):
+        made = _definitions(broken, {"": _free(name, claims)}, ())
+    claims.take(name, made)
+    return made
+
+
+def _definitions(
+    broken: Broken, keys: Mapping[str, dg.AssetKey], crons: Iterable[dg.ScheduleDefinition]
+) -> dg.Definitions:
     assets = [_asset(key, broken) for key in keys.values()]
-    return dg.Definitions(assets, schedules=list(_schedules(name, document, keys, timezone)))
+    return dg.Definitions(assets, schedules=list(crons))
 
 
 def _schedules(
@@ -156,7 +164,7 @@ def _failing(
         group_name=key.path[0],
         description=markdown(text),
         kinds={kind},
-        metadata=code_references([(path, line)]) if path else None,
+        metadata=code_references([(str(path.absolute()), path.name, line)]) if path else None,
     )
 
     def compute(_context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> NoReturn:
@@ -211,9 +219,13 @@ def _stream_names(document: Mapping[str, Any]) -> list[str]:
     return [name for name in names if isinstance(name, str)]
 
 
-def _free(stem: str, taken: set[dg.AssetKey]) -> dg.AssetKey:
+def _free(stem: str, claims: Claims) -> dg.AssetKey:
     key, number = dg.AssetKey([stem, "invalid_spec"]), 1
-    while key in taken:
+    while not claims.is_free(dg.Definitions([one_op_asset(dg.AssetSpec(key), _nothing)])):
         number += 1
         key = dg.AssetKey([stem, f"invalid_spec_{number}"])
     return key
+
+
+def _nothing(_context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
+    return iter(())

@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: Dagster resolves the fields' types as they stand.
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,11 +16,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 from connector_assets.assets.broken import validating
 from connector_assets.assets.factory import definitions_of
+from connector_assets.assets.machines import elsewhere, instance_here, unshared_by
 from connector_assets.assets.secrets import written
 from connector_assets.assets.settings import Settings, settings
 from connector_assets.assets.translator import ConnectorTranslator
 from connector_assets.errors import Fault, SpecError
-from connector_assets.plugins.registry import connector_registry, import_plugins
+from connector_assets.plugins.found import import_plugins
+from connector_assets.plugins.registry import connector_registry
 from connector_assets.project.connection import Connection
 from connector_assets.project.project import (
     Project,
@@ -319,6 +322,10 @@ def _built(
 ) -> dg.Definitions:
     """The definitions of a component; `also` is what else they depend on, last its own class."""
     data = json.loads(attributes)
+    for lack in unshared_by(
+        elsewhere(None, instance_here()), given.state, given.destination, given.staging
+    ):
+        warnings.warn(lack, stacklevel=3)
     try:
         return definitions_of(
             Project((_connection(data, file, specs),)), given, translator=also[-1]

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from connector_assets.assets.blocks import AssetBlocks, takes_blocks
 from connector_assets.assets.broken import undiscovered_assets
 from connector_assets.assets.changes import change_sensor
 from connector_assets.assets.lineage import Lineage, api_asset, api_key
@@ -18,7 +19,7 @@ from connector_assets.assets.source import Sources
 from connector_assets.assets.stream import PlannedAsset, asset_spec, op_settings, stream_asset
 from connector_assets.assets.together import streams_asset
 from connector_assets.assets.translator import ConnectorTranslator, asset_keys
-from connector_assets.errors import Fault, SpecError
+from connector_assets.errors import ConfigError, Fault, SpecError
 from connector_assets.load.files.store_names import table_name
 from connector_assets.project.connection import Connection
 from connector_assets.spec.stream.stream import Stream
@@ -42,20 +43,28 @@ def connection_definitions(
     if url:
         keys = replace(keys, destination=f"{keys.destination}_{connection.id}")
         resources[keys.destination] = destination_resource(url, given.staging)
-    if (factory := connection.connector.assets) is not None:
+    factory = connection.connector.assets
+    if factory is not None and not takes_blocks(factory):
         return _own_definitions(factory(connection), resources)
     timezone = given.timezone if by_condition else None
     own = translator or ConnectorTranslator()
     lineage = Lineage(connection, api_key(connection), asset_keys(connection, own))
     planned = _planned(connection, lineage, own, url or given.destination, timezone)
-    crons = () if by_condition else schedules(connection, given.timezone, lineage.keys)
-    sensor = change_sensor(connection, lineage.keys, keys)
-    return dg.Definitions(
-        [*_assets(connection, planned, keys), api_asset(connection, lineage.api)],
-        schedules=list(crons),
-        sensors=[sensor] if sensor else [],
-        resources=resources,
-    )
+
+    def by_default() -> dg.Definitions:
+        crons = () if by_condition else schedules(connection, given.timezone, lineage.keys)
+        sensor = change_sensor(connection, lineage.keys, keys)
+        return dg.Definitions(
+            [*_assets(connection, planned, keys), api_asset(connection, lineage.api)],
+            schedules=list(crons),
+            sensors=[sensor] if sensor else [],
+            resources=resources,
+        )
+
+    if factory is None:
+        return by_default()
+    blocks = AssetBlocks(connection, planned, keys, by_default)
+    return _own_definitions(factory(connection, blocks), resources)
 
 
 def shared_resources(given: Settings) -> dict[str, Any]:
@@ -87,10 +96,24 @@ def _planned(
             source=sources.references(stream.name),
             condition=_condition(connection, stream, lineage, timezone),
         )
-        translated = translator.get_asset_spec(connection, stream, spec)
+        translated = _translated(translator, connection, stream, spec)
         op = _op(connection, stream, translator)
         planned.append(PlannedAsset(stream, translated, lineage, op))
     return planned
+
+
+def _translated(
+    translator: ConnectorTranslator, connection: Connection, stream: Stream, spec: dg.AssetSpec
+) -> dg.AssetSpec:
+    """What the translator makes of it; the key is known to children and schedules already."""
+    found: Any = translator.get_asset_spec(connection, stream, spec)
+    if not isinstance(found, dg.AssetSpec):
+        raise ConfigError(f"get_asset_spec gave no AssetSpec for {stream.name}; return one")
+    if found.key != spec.key:
+        raise ConfigError(
+            f"get_asset_spec changed the key of {stream.name}; say it in get_asset_key"
+        )
+    return found
 
 
 def _op(connection: Connection, stream: Stream, translator: ConnectorTranslator) -> dict[str, Any]:
@@ -153,8 +176,9 @@ def _refuse_shared_tables(names: list[str]) -> None:
 
 
 def _own_definitions(made: Any, resources: dict[str, Any]) -> dg.Definitions:
-    """What a plugin's factory made: definitions as they stand, or assets that get our resources."""
+    """What a plugin's factory made, definitions or assets, with those of our resources it lacks."""
     if isinstance(made, dg.Definitions):
-        return made
+        lacking = {key: one for key, one in resources.items() if key not in (made.resources or {})}
+        return dg.Definitions.merge(made, dg.Definitions(resources=lacking))
     assets = [made] if isinstance(made, dg.AssetsDefinition | dg.AssetSpec) else list(made)
     return dg.Definitions(assets, resources=resources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
 
@@ -26,16 +26,20 @@ def register(
     store: Destination,
     *,
     whole: bool,
+    is_secret: Callable[[str], bool],
 ) -> Mapping[str, int]:
     """Make the rows of `parent` partitions of its children; how many came and went, as metadata.
 
     Those whose row is gone are removed where all children say so, and the load was of the `whole`
     list. Where the table of another parent cannot be read, those of its rows stay as they are.
+    Dagster stores and shows keys, so that one with a secret in it, as a server may send it back,
+    becomes none.
     """
-    added = removed = 0
+    added = removed = left_out = 0
     for name, each, may_remove in _of(connection, parent):
         known = set(instance.get_dynamic_partitions(name))
-        keys, are_all = _keys(connection, parent, each, store)
+        found, are_all = _keys(connection, parent, each, store)
+        keys = [key for key in found if not is_secret(key)]
         new = [key for key in keys if key not in known]
         for begin in range(0, len(new), _AT_ONCE):
             instance.add_dynamic_partitions(name, new[begin : begin + _AT_ONCE])
@@ -43,7 +47,12 @@ def register(
         for key in gone:
             instance.delete_dynamic_partition(name, key)
         added, removed = added + len(new), removed + len(gone)
-    told = {"partitions_added": added, "partitions_removed": removed}
+        left_out += len(found) - len(keys)
+    told = {
+        "partitions_added": added,
+        "partitions_removed": removed,
+        "partitions_left_out": left_out,
+    }
     return {name: count for name, count in told.items() if count}
 
 

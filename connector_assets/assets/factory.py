@@ -18,17 +18,27 @@ from typing import Any
 import dagster as dg
 
 from connector_assets.assets.broken import broken_definitions, refuse, validating
+from connector_assets.assets.claims import Claims, circle
 from connector_assets.assets.connection import connection_definitions, shared_resources
-from connector_assets.assets.machines import relative_by, unshared_by
+from connector_assets.assets.machines import (
+    elsewhere,
+    instance_here,
+    relative_by,
+    unshared_by,
+)
 from connector_assets.assets.schedules import too_many
 from connector_assets.assets.secrets import Sources, sources, with_sources
 from connector_assets.assets.settings import Settings, settings
 from connector_assets.assets.translator import ConnectorTranslator
-from connector_assets.errors import ConfigError, ConnectorError, Fault, SpecError
-from connector_assets.plugins.registry import connector_registry, import_plugins
+from connector_assets.errors import ConfigError, Fault, SpecError
+from connector_assets.plugins.found import import_plugins
+from connector_assets.plugins.registry import connector_registry
 from connector_assets.project.connection import Connection
 from connector_assets.project.project import Broken, Project, discover
 from connector_assets.project.settings import variable
+
+_MANY_OBJECTS = 100_000
+"""Some thousand assets are made of so many."""
 
 
 def build_definitions(
@@ -55,17 +65,13 @@ def build_definitions(
 
     >>> defs = dg.Definitions.merge(build_definitions(), dg.Definitions(assets=[my_asset]))
     """
-    problem = ""
-    try:
-        import_plugins()
-    except ConnectorError as error:
-        problem = str(error)
+    unusable = tuple((one.path, str(one.error)) for one in import_plugins())
     given = settings(specs, connections, destination, staging, allow_private)
     also = (connector_registry.version, validating(), Path.cwd())
     named = sources(secrets)
     return _built(
         given.with_files(),
-        problem,
+        unusable,
         also,
         executor=executor,
         resources=_Same(resources),
@@ -87,10 +93,30 @@ class _Same:
         return id(self.of)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector out: all that is built stays.
+
+    At 10,000 assets it would look through them again and again, for half of the time. Where there
+    is that much it is frozen, and the collector comes later: what Dagster makes of it stays, too.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        if enabled and gc.get_count()[0] > _MANY_OBJECTS:
+            gc.freeze()
+            gc.set_threshold(_MANY_OBJECTS, *gc.get_threshold()[1:])
+    finally:
+        if enabled:
+            gc.enable()
+
+
 @cache
+@_uncollected()
 def _built(
     given: Settings,
-    problem: str,
+    unusable: tuple[tuple[Path, str], ...],
     _also: object,
     *,
     executor: dg.ExecutorDefinition | None,
@@ -101,14 +127,14 @@ def _built(
     """The definitions of a project; `_also` is what else they depend on."""
     project = discover(given.specs, given.connections, plugins=connector_registry.connectors())
     project = replace(project, connections=with_sources(project.connections, named))
-    if not (project.connections or project.broken or problem):
+    more = [Broken(path, SpecError([Fault("", text)])) for path, text in unusable]
+    project = replace(project, broken=(*project.broken, *more))
+    if not (project.connections or project.broken):
         _refuse_nothing(given)
-    if problem:
-        plugins = Broken(Path("plugins"), SpecError([Fault("", problem)]))
-        project = replace(project, broken=(*project.broken, plugins))
-    lacks = unshared_by(executor, given.state, given.destination, given.staging)
-    for lack in (*lacks, *relative_by(executor, given.specs)):
-        warnings.warn(lack, stacklevel=3)
+    by = elsewhere(executor, instance_here())
+    lacks = unshared_by(by, given.state, given.destination, given.staging)
+    for lack in (*lacks, *relative_by(by, given.specs)):
+        warnings.warn(lack, stacklevel=4)
     own = dg.Definitions(resources=dict(resources.of or {}), executor=executor)
     return dg.Definitions.merge(own, definitions_of(project, given, translator))
 
@@ -134,32 +160,20 @@ def definitions_of(
 
     Where Dagster only checks them, what is broken is an error.
     """
-    broken = list(project.broken)
+    broken, claims = list(project.broken), Claims()
     with _uncollected(), warnings.catch_warnings():
         # Code references are beta, and warn once for every asset.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        good = list(_good(project.connections, given, translator, broken))
-        taken = {key for one in good for key in _keys(one)}
+        good = _straight(list(_good(project.connections, given, translator, broken)), broken)
+        good = list(_apart(good, claims, broken))
         if validating():
             refuse(broken)
-        bad = [broken_definitions(one, taken, given.timezone) for one in broken]
+        bad = [broken_definitions(one, claims, given.timezone) for one in broken]
     shared = dg.Definitions(resources=shared_resources(given))
-    return dg.Definitions.merge(shared, *good, *bad)
+    return dg.Definitions.merge(shared, *(made for _, made in good), *bad)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector out: all that is built stays.
-
-    At 10,000 assets it would look through them again and again, for half of the time.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+Made = tuple[Connection, dg.Definitions]
 
 
 def _good(
@@ -167,19 +181,48 @@ def _good(
     given: Settings,
     translator: ConnectorTranslator | None,
     broken: list[Broken],
-) -> Iterator[dg.Definitions]:
-    """The definitions of each connection; one that cannot be built goes to `broken`."""
+) -> Iterator[Made]:
+    """Each connection with its definitions; one that cannot be built goes to `broken`."""
     by_condition = too_many(connections)
     for connection in connections:
         try:
-            yield connection_definitions(connection, given, translator, by_condition=by_condition)
+            made = connection_definitions(connection, given, translator, by_condition=by_condition)
+            yield connection, made
         except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything, and must not take the others down
-            path = connection.source or Path(connection.id)
-            faults = error.faults if isinstance(error, SpecError) else [Fault("", str(error))]
-            broken.append(Broken(path, SpecError(faults, source=str(path))))
+            broken.append(_broken(connection, error))
+
+
+def _apart(made: Sequence[Made], claims: Claims, broken: list[Broken]) -> Iterator[Made]:
+    """Those whose names no other has; the others go to `broken`."""
+    for connection, one in made:
+        try:
+            claims.take(connection.id, one)
+        except SpecError as error:
+            broken.append(_broken(connection, error))
+        else:
+            yield connection, one
+
+
+def _straight(made: list[Made], broken: list[Broken]) -> list[Made]:
+    """Those without assets that wait for each other in a circle; the others go to `broken`."""
+    while keys := circle(one for _, one in made):
+        way = " → ".join(key.to_user_string() for key in reversed(keys))
+        at = next(n for n, (_, one) in enumerate(made) if not {*keys}.isdisjoint(_keys(one)))
+        connection, _ = made.pop(at)
+        fault = Fault("deps", f"assets wait for each other: {way}; leave one of them out")
+        broken.append(_broken(connection, SpecError([fault])))
+    return made
+
+
+def _broken(connection: Connection, error: Exception) -> Broken:
+    path = connection.source or Path(connection.id)
+    faults = error.faults if isinstance(error, SpecError) else [Fault("", str(error))]
+    return Broken(path, SpecError(faults, source=str(path)))
 
 
 def _keys(definitions: dg.Definitions) -> Iterator[dg.AssetKey]:
     for asset in definitions.assets or ():
         if isinstance(asset, dg.AssetsDefinition):
             yield from asset.keys
+        elif isinstance(asset, dg.AssetSpec):
+            yield asset.key

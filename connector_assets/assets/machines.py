@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
 from connector_assets.load.staging.shared import is_shared
 from connector_assets.project.settings import variable
@@ -22,40 +24,52 @@ LOCAL_EXECUTORS = frozenset(
 LOCAL_LAUNCHERS = frozenset({"DefaultRunLauncher", "SyncInMemoryRunLauncher"})
 
 
-def unshared_by(
-    executor: dg.ExecutorDefinition | None, state: str, url: str, staging: str
-) -> list[str]:
-    """What definitions with this executor lack, as sentences; none for those of Dagster's own."""
-    if executor is None or executor.name in LOCAL_EXECUTORS:
-        return []
-    return _unshared(f'the executor "{executor.name}"', state, url, staging)
+def elsewhere(executor: dg.ExecutorDefinition | None, ref: InstanceRef | None) -> str:
+    """Who may run steps on other machines, as a message says it; empty where nobody does.
+
+    Of an instance only the name of its launcher counts: a step's machine need not have what it
+    takes to make one.
+    """
+    if executor is not None and executor.name not in LOCAL_EXECUTORS:
+        return f'the executor "{executor.name}"'
+    launcher = ref.run_launcher_data if ref else None
+    if launcher is None or launcher.class_name in LOCAL_LAUNCHERS:
+        return ""
+    return f'the launcher "{launcher.class_name}"'
 
 
-def relative_by(executor: dg.ExecutorDefinition | None, specs: Path) -> Iterator[str]:
-    """What to say of a folder that a worker with another working folder would not find."""
-    if executor is None or executor.name in LOCAL_EXECUTORS or specs.is_absolute():
+def instance_here() -> InstanceRef | None:
+    """What `$DAGSTER_HOME/dagster.yaml` says; whoever opens the instance tells what is wrong."""
+    home = os.environ.get("DAGSTER_HOME")
+    if not home or not Path(home, "dagster.yaml").is_file():
+        return None
+    try:
+        return InstanceRef.from_dir(home)
+    except Exception:  # noqa: BLE001 - a warning is worth no failure
+        return None
+
+
+def unshared_by(by: str, state: str, url: str, staging: str) -> list[str]:
+    """What steps lack that `by` runs on any of several machines, as sentences."""
+    return _unshared(by, state, url, staging) if by else []
+
+
+def relative_by(by: str, specs: Path) -> Iterator[str]:
+    """What to say of a folder that a machine with another working folder would not find."""
+    if not by or specs.is_absolute():
         return
     yield (
-        f'{variable("SPECS")}: steps are run by the executor "{executor.name}", and each worker '
-        f"would look for {specs} below its own working folder, and have no such asset without it "
-        "there; set it to a whole path that holds on every machine"
+        f"{variable('SPECS')}: steps are run by {by}, and each machine would look for {specs} "
+        "below its own working folder, and have no such asset without it there; set it to a whole "
+        "path that holds on every machine"
     )
 
 
 def unshared_in(context: dg.AssetExecutionContext, state: str, url: str, staging: str) -> list[str]:
     """What a step lacks whose run, or which itself, may be on any of several machines."""
-    executor = context.job_def.executor_def
-    lacks = unshared_by(executor, state, url, staging)
-    launcher = _launcher(context.instance)
-    if lacks or launcher is None or launcher in LOCAL_LAUNCHERS:
-        return lacks
-    return _unshared(f'the launcher "{launcher}"', state, url, staging)
-
-
-def _launcher(instance: dg.DagsterInstance) -> str | None:
-    """The class of the instance's launcher; a step need not have what it takes to make one."""
+    instance = context.instance
     ref = None if instance.is_ephemeral else instance.get_ref()
-    return ref.run_launcher_data.class_name if ref and ref.run_launcher_data else None
+    return unshared_by(elsewhere(context.job_def.executor_def, ref), state, url, staging)
 
 
 def _unshared(by: str, state: str, url: str, staging: str) -> list[str]:

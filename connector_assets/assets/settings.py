@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from connector_assets.errors import ConfigError
 from connector_assets.project.project import documents, locks
-from connector_assets.project.settings import private_hosts, setting
+from connector_assets.project.settings import private_hosts, setting, variable
 from connector_assets.project.spec_files import Stamp, stamp
 
 
@@ -53,6 +55,19 @@ def settings(
         staging=str(staging or setting("STAGING")),
         state=setting("STATE"),
         allow_private=private_hosts() if allow_private is None else tuple(allow_private),
-        timezone=setting("TIMEZONE"),
+        timezone=_timezone(setting("TIMEZONE")),
         own=tuple((name, str(value)) for name, value in said.items() if value is not None),
     )
+
+
+def _timezone(name: str) -> str:
+    """A time zone by its name in the tz database, as Dagster takes it; ConfigError for another."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ConfigError(
+            f'"{name}" is no time zone',
+            where=variable("TIMEZONE"),
+            fix="write it as the tz database does, as Europe/Madrid or UTC",
+        ) from None
+    return name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,32 +32,35 @@ def line_of(text: str, stream: str) -> int:
 class Sources:
     """The documents of a connection, its own and its connector's, read once for all streams."""
 
-    texts: Mapping[Path, str]
+    documents: Sequence[tuple[str, str, str]]
+    """Of each its whole path, what it is called beside the others, and its text."""
 
     @classmethod
     def of(cls, connection: Connection) -> Sources:
-        paths = dict.fromkeys(path for path in (connection.source, connection.spec) if path)
-        return cls({path: path.read_text("utf-8", errors="replace") for path in paths})
+        paths = list(dict.fromkeys(path for path in (connection.source, connection.spec) if path))
+        texts = [path.read_text("utf-8", errors="replace") for path in paths]
+        named = zip(paths, names_of(paths), texts, strict=True)
+        return cls([(str(path.absolute()), name, text) for path, name, text in named])
 
     def references(self, stream: str) -> Metadata | None:
         """Metadata that links a stream to the lines that name it."""
-        located = [(path, line_of(text, stream)) for path, text in self.texts.items()]
+        located = [(path, name, line_of(text, stream)) for path, name, text in self.documents]
         return code_references(located) if located else None
 
 
-def code_references(located: Iterable[tuple[Path, int]]) -> Metadata:
-    """Metadata that links an asset to lines of files.
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """What files are called: by their folders where their names are the same.
 
-    They are called by their folders where their names are the same, as those of a connection and
-    its connector often are.
+    Those of a connection and its connector often are, and the UI cuts what is longer.
     """
-    located = list(located)
-    folders = len({path.name for path, _ in located}) < len(located)
-    names = {path: path.absolute().parent.name if folders else path.name for path, _ in located}
+    alike = len({path.name for path in paths}) < len(paths)
+    return [path.absolute().parent.name if alike else path.name for path in paths]
+
+
+def code_references(located: Iterable[tuple[str, str, int]]) -> Metadata:
+    """Metadata that links an asset to lines of files: of each its path, its name, the line."""
     found: list[Any] = [
-        dg.LocalFileCodeReference(
-            file_path=str(path.absolute()), line_number=line, label=f"{names[path]}:{line}"
-        )
-        for path, line in located
+        dg.LocalFileCodeReference(file_path=path, line_number=line, label=f"{name}:{line}")
+        for path, name, line in located
     ]
     return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=found)}

@@ -167,12 +167,14 @@ class AssetStep:
 
     def registered(self, part: LoadedPart, store: Destination) -> LoadedPart:
         """With how many partitions of children its rows became."""
+        secrets = self.connection.open(self.stream, partial=True).secrets
         told = register(
             self.context.instance,
             self.connection,
             self.stream,
             store,
             whole=part.synced.complete,
+            is_secret=secrets.holds,
         )
         return replace(part, registered=told)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from connector_assets.cli import output
-from connector_assets.errors import ConfigError, ConnectorError
+from connector_assets.errors import ConfigError
 from connector_assets.project.settings import DEFAULTS, setting, variable
 
 _PORT = 8765
@@ -86,10 +86,9 @@ def mcp(
 
 def _load_plugins() -> None:
     """So that their ids are known to be taken; a broken one is told, and stops nothing."""
-    from connector_assets.plugins.registry import import_plugins
+    from connector_assets.plugins.found import import_plugins
 
-    try:
-        with redirect_stdout(sys.stderr):  # stdout belongs to the protocol
-            import_plugins(os.environ)
-    except ConnectorError as error:
-        output.failure(error)
+    with redirect_stdout(sys.stderr):  # stdout belongs to the protocol
+        broken = import_plugins(os.environ)
+    for one in broken:
+        output.failure(one.error)

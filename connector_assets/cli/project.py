@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from connector_assets.cli.output import Misused
-from connector_assets.plugins.registry import connector_registry, import_plugins
+from connector_assets.plugins.found import import_plugins
+from connector_assets.plugins.registry import connector_registry
 from connector_assets.project.connection import Connection
 from connector_assets.project.project import (
     SUFFIXES,
@@ -24,12 +26,13 @@ def project(
     *, runtime: HttpRuntime, environ: Mapping[str, str], locked: ReadsLock = discovered
 ) -> Project:
     """Everything in the project's folders, and the plugins the environment names."""
-    import_plugins(environ)
+    broken = import_plugins(environ)
     specs, connections = folders(environ)
     plugins = connector_registry.connectors(runtime)
-    return discover(
+    found = discover(
         specs, connections, runtime=runtime, environ=environ, plugins=plugins, locked=locked
     )
+    return replace(found, broken=(*found.broken, *broken))
 
 
 def find(
@@ -69,5 +72,7 @@ def _by_id(spec: str, found: Project, specs: Path) -> Connection:
     if of_connector:
         ids = ", ".join(one.id for one in of_connector)
         raise Misused(f"{spec}: several connections use it; name one of {ids}")
+    if unusable := "; ".join(connector_registry.broken.values()):
+        raise Misused(f"{spec}: is neither a file nor an id; {unusable}")
     known = ", ".join(one.id for one in found.connections) or f"none in {specs}/"
     raise Misused(f"{spec}: is neither a file nor an id; known ids are: {known}")

@@ -180,8 +180,9 @@ def define_connector(
     `message`, a bool or None (it worked), or raises. `probe(ctx, position)` tells by a small
     question whether there is anything new after the position of the last load, which is None where
     that is not known: with it a connection may `watch` the streams.
-    `assets(connection)` makes the Dagster assets of a connection, instead of one asset per stream.
-    `version` says that rows changed: what was staged by another version is read anew.
+    `assets(connection)`, or `(connection, blocks)`, makes the Dagster definitions of a connection,
+    instead of one asset per stream; see `AssetBlocks`. `version` says that rows changed: what was
+    staged by another version is read anew.
 
     Without `read` it decorates a class that has it as a method, and may have `streams`, `discover`,
     `test_connection`, `probe` and `assets` besides. Raises SpecError with all that is wrong.

@@ -1,15 +1,11 @@
 """The connectors that Python code registered; files in a project's folders need no registering.
 
-Nothing is found by looking around: a plugin is registered by a module that someone imports, and
-the environment variable CONNECTOR_ASSETS_PLUGINS lists the modules to import.
+A plugin is registered by whoever imports its module; `found` says which modules settings name.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from threading import RLock
 from typing import Any
 
@@ -17,14 +13,11 @@ from connector_assets.errors import ConfigError, Fault, SpecError
 from connector_assets.plugins.connector import PluginConnector
 from connector_assets.plugins.shipped import shipped
 from connector_assets.project.known import Connectors
-from connector_assets.project.settings import variable
 from connector_assets.reading.connector import Connector
 from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import parse_connector
-
-PLUGINS_VARIABLE = variable("PLUGINS")
 
 Registered = PluginConnector | ConnectorSpec
 
@@ -37,6 +30,8 @@ class ConnectorRegistry:
         self._entries: dict[str, Registered] = {}
         self._in_files: set[str] = set()
         self._version = 0
+        self.broken: Mapping[str, str] = {}
+        """Why plugins that settings name cannot be used, by where they are."""
 
     @property
     def version(self) -> int:
@@ -113,7 +108,7 @@ class ConnectorRegistry:
             found = shipped(connector_id)
             return found.with_runtime(runtime) if found else None
 
-        return Connectors(ready, more)
+        return Connectors(ready, more, self.broken)
 
     def __contains__(self, connector_id: object) -> bool:
         with self._lock:
@@ -132,33 +127,3 @@ class ConnectorRegistry:
 
 connector_registry = ConnectorRegistry()
 """The registry of this process: what Dagster's definitions and the command line read."""
-
-
-def import_plugins(environ: Mapping[str, str] | None = None) -> None:
-    """Import the modules that CONNECTOR_ASSETS_PLUGINS lists; they register their plugins.
-
-    They are looked for in the working directory too, as `python -m` does: what starts a process of
-    Dagster decides what else is on its path, and a step must find the modules that its parent did.
-    """
-    listed = (os.environ if environ is None else environ).get(PLUGINS_VARIABLE, "")
-    if listed and os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds text
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as above
-    _import_modules(name.strip() for name in listed.split(",") if name.strip())
-
-
-def _import_modules(names: Iterable[str]) -> None:
-    for name in names:
-        try:
-            importlib.import_module(name)
-        except SpecError:
-            raise
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                f'module "{error.name}" is not found',
-                where=f"{PLUGINS_VARIABLE}: {name}",
-                fix="install it, or add its folder to PYTHONPATH",
-            ) from error
-        except Exception as error:
-            raise ConfigError(
-                f"{type(error).__name__}: {error}", where=f"{PLUGINS_VARIABLE}: {name}"
-            ) from error

@@ -12,13 +12,15 @@ class Connectors(dict[str, Connector[Any]]):
     """Connectors that were registered, by id, each of which has a connection by default.
 
     `more` gives others that only a connection may name: what is imported when it is needed. It
-    raises ConfigError where one cannot be.
+    raises ConfigError where one cannot be. `broken` says why others cannot be used, by where they
+    are.
     """
 
     def __init__(
         self,
         registered: Mapping[str, Connector[Any]] | None = None,
         more: Callable[[str], Connector[Any] | None] = lambda _: None,
+        broken: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(registered or {})
-        self.more = more
+        self.more, self.broken = more, broken or {}

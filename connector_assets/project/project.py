@@ -149,7 +149,8 @@ class _Finder:
         if name in self.files.shared:
             return f'"{name}" is the id of {listed(self.files.shared[name])}; give each its own'
         known = ", ".join([*self.files.specs, *self.plugins]) or "none"
-        return f'"{name}" is not a connector; known are: {known}'
+        unusable = "".join(f"; {one}" for one in self.plugins.broken.values())
+        return f'"{name}" is not a connector; known are: {known}{unusable}'
 
     def _connector(self, name: str, path: Path) -> tuple[Connector[Any], Path | None] | None:
         """The connector called `name`, and the file of its spec if it has one."""

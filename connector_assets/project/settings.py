@@ -14,6 +14,8 @@ DEFAULTS = {
     "CONNECTIONS": "connections",
     "DESTINATION": "duckdb:///data.duckdb",
     "STAGING": ".connector_assets/staging",
+    "PLUGINS": "",
+    "PLUGINS_FOLDER": "",
     "STATE": STATE,
     "MEMORY": "",
     "MAX_COLUMNS": "",

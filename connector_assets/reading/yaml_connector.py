@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -37,7 +38,7 @@ from connector_assets.spec.checks.bindings import RESERVED
 from connector_assets.spec.connector import ConfigField, ConnectorSpec
 from connector_assets.spec.dynamic import Listed, Locked, with_streams
 from connector_assets.spec.endpoint import Endpoint
-from connector_assets.spec.fingerprint import fingerprint
+from connector_assets.spec.fingerprint import Fingerprints
 from connector_assets.spec.request.sealing import Sealing
 from connector_assets.spec.stream.stream import DynamicStream, Stream
 from connector_assets.spec.templates.refs import read_secrets
@@ -171,7 +172,11 @@ class YamlConnector:
         return field.default if field else None
 
     def fingerprint(self, stream: Stream) -> str:
-        return fingerprint(self.spec, stream)
+        return self._fingerprints.of(stream)
+
+    @cached_property
+    def _fingerprints(self) -> Fingerprints:
+        return Fingerprints(self.spec)
 
     @property
     def dynamic(self) -> Sequence[DynamicStream]:

@@ -198,7 +198,15 @@ class ConnectorSpec(Model):
 
     @cached_property
     def _by_id(self) -> dict[str, Endpoint]:
-        return {endpoint.id: endpoint for endpoint in reversed(self.endpoints)}
+        """The endpoints with the connector's defaults merged under them, once for all streams."""
+        return {one.id: self._with_defaults(one) for one in reversed(self.endpoints)}
+
+    def _with_defaults(self, endpoint: Endpoint) -> Endpoint:
+        given, under = endpoint.model_fields_set, self.defaults
+        update = {name: getattr(under, name) for name in under.model_fields_set - given}
+        update["params"] = {**under.params, **endpoint.params}
+        update["headers"] = {**under.headers, **endpoint.headers}
+        return endpoint.model_copy(update=update)
 
     def stream(self, name: str) -> Stream:
         """The stream called `name`; KeyError where there is none."""
@@ -206,12 +214,7 @@ class ConnectorSpec(Model):
 
     def endpoint(self, endpoint_id: str) -> Endpoint:
         """The endpoint with the connector's defaults merged under it; KeyError if unknown."""
-        endpoint = self._by_id[endpoint_id]
-        given, under = endpoint.model_fields_set, self.defaults
-        update = {name: getattr(under, name) for name in under.model_fields_set - given}
-        update["params"] = {**under.params, **endpoint.params}
-        update["headers"] = {**under.headers, **endpoint.headers}
-        return endpoint.model_copy(update=update)
+        return self._by_id[endpoint_id]
 
     def endpoint_of(self, stream: Stream) -> Endpoint:
         """The endpoint a stream reads: named, of the same name, or the primary."""

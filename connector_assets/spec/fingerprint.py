@@ -38,17 +38,40 @@ def fingerprint(spec: ConnectorSpec, stream: Stream) -> str:
 
     Names, prose, tags and limits are left out: they change no row.
     """
-    parts: dict[str, Any] = {
-        "version": spec.version,
-        "stream": stream,
-        "endpoint": spec.endpoint_of(stream),
-        "auth": [auth.type for auth in spec.auth],
-        "config": {name: [field.type, field.default] for name, field in spec.config.items()},
-    }
-    if stream.initial is not None:
-        parts["initial"] = spec.endpoint_of(stream.at_first)
-    text = json.dumps(_plain(parts), sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HEX_DIGITS]
+    return Fingerprints(spec).of(stream)
+
+
+class Fingerprints:
+    """The digests of one connector's streams; what several of them share is written out once."""
+
+    def __init__(self, spec: ConnectorSpec) -> None:
+        self._spec = spec
+        config = {name: [field.type, field.default] for name, field in spec.config.items()}
+        self._shared = {
+            "version": _text(spec.version),
+            "auth": _text([auth.type for auth in spec.auth]),
+            "config": _text(config),
+        }
+        self._endpoints: dict[str, str] = {}
+
+    def of(self, stream: Stream) -> str:
+        """The digest of `stream`."""
+        parts = {**self._shared, "stream": _text(stream), "endpoint": self._endpoint(stream)}
+        if stream.initial is not None:
+            parts["initial"] = self._endpoint(stream.at_first)
+        text = ",".join(f'"{name}":{parts[name]}' for name in sorted(parts))
+        digest = hashlib.sha256(f"{{{text}}}".encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()[:_HEX_DIGITS]
+
+    def _endpoint(self, stream: Stream) -> str:
+        endpoint = self._spec.endpoint_of(stream)
+        if endpoint.id not in self._endpoints:
+            self._endpoints[endpoint.id] = _text(endpoint)
+        return self._endpoints[endpoint.id]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), default=str)
 
 
 def _plain(value: Any) -> Any:

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
-
 import pytest
 from dagster import DagsterInstance
 
+from tests.assets.served import developing, until
 from tests.assets.test_component import component, dg_project, load  # noqa: F401 - a fixture
 from tests.assets.test_definitions import connection
 from tests.assets.test_partitions import DAILY, ORDERS, SPEC, Shop
@@ -82,49 +73,13 @@ BACKFILL = """mutation ($params: LaunchBackfillParams!) {
 
 @pytest.fixture
 def webserver(daily):
-    """`dagster dev` over the project; calls GraphQL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("dagster")), "dev", *MODULE, "-p", str(port)]
-    child = subprocess.Popen(
-        command,
-        cwd=daily.root,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-    def ask(query, **variables):
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, headers)
-        with urllib.request.urlopen(request, timeout=ENOUGH_S) as answer:
-            return json.load(answer)["data"]
-
-    yield ask
-    os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-
-
-def until(found):
-    """What `found` gives, once it gives something."""
-    end = time.monotonic() + ENOUGH_S
-    while time.monotonic() < end:
-        try:
-            value = found()
-        except OSError:
-            value = None
-        if value:
-            return value
-        time.sleep(0.5)
-    raise AssertionError("it did not come in time")
+    with developing(daily.root) as ask:
+        yield ask
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("per_run", "runs"), [("", 1), (", partitionsPerRun: 1", 4)])
 def test_a_backfill_takes_as_many_runs_as_the_connection_says(daily, webserver, per_run, runs):
-    until(lambda: webserver("{ version }"))
     text = DAILY.replace("}", per_run + "}")
     text = f"id: eu\nconnector: shop\nstreams: {{orders: {{partitions: {text}}}}}\n"
     daily.write("connections/eu.yaml", connection(text))

@@ -432,7 +432,8 @@ def test_a_plugin_module_that_is_missing_is_a_broken_asset(project, monkeypatch)
     monkeypatch.setenv("CONNECTOR_ASSETS_PLUGINS", "no_such_module")
     specs = specs_of(project.definitions())
     assert ITEMS in specs
-    assert 'module "no_such_module"' in specs[dg.AssetKey(["plugins", "invalid_spec"])].description
+    told = specs[dg.AssetKey(["no_such_module", "invalid_spec"])].description
+    assert 'CONNECTOR_ASSETS_PLUGINS: no_such_module: module "no_such_module" is not found' in told
 
 
 def test_streams_of_a_plugin_that_would_share_a_table_are_a_fault(project, registered):

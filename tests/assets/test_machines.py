@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from connector_assets import ConfigError
-from connector_assets.assets.machines import unshared_by
+from connector_assets.assets.machines import elsewhere, unshared_by
 from connector_assets.definitions import defs
 from tests.assets.conftest import SHOP
 
@@ -151,11 +152,37 @@ def test_who_lacks_what(executor, state, url, staging, lacks):
         executor = dg.ExecutorDefinition(
             "remote", requirements=dg.multiple_process_executor_requirements()
         )
-    told = unshared_by(executor, state, url, staging)
+    told = unshared_by(elsewhere(executor, None), state, url, staging)
     assert [one.partition(":")[0].removeprefix("CONNECTOR_ASSETS_") for one in told] == lacks
 
 
 LAUNCHER = "run_launcher: {module: %s, class: %s, config: {}}\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "launcher", "lacks"),
+    [
+        ("dagster._core.launcher", "DefaultRunLauncher", []),
+        ("dagster_k8s", "K8sRunLauncher", ["STATE", "DESTINATION", "STAGING", "SPECS"]),
+        ("dagster_docker", "DockerRunLauncher", ["STATE", "DESTINATION", "STAGING", "SPECS"]),
+        ("dagster_celery_k8s", "CeleryK8sRunLauncher", ["STATE", "DESTINATION", "STAGING", "SPECS"]),
+    ],
+)
+def test_definitions_warn_of_a_launcher_elsewhere(shop_project, module, launcher, lacks, tmp_path):
+    """Without the package of the launcher, which the machine that only loads may not have."""
+    with (tmp_path / "dagster_home" / "dagster.yaml").open("a") as file:
+        file.write(LAUNCHER % (module, launcher))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert shop_project.definitions().assets
+    told = [str(one.message) for one in warned if "are run by" in str(one.message)]
+    assert [one.partition(":")[0].removeprefix("CONNECTOR_ASSETS_") for one in told] == lacks
+    assert all(f'the launcher "{launcher}"' in one for one in told)
+
+
+def test_an_instance_that_cannot_be_read_is_told_by_dagster_and_not_here(shop_project, tmp_path):
+    (tmp_path / "dagster_home" / "dagster.yaml").write_text("run_launcher: {modul: x}\n")
+    assert shop_project.definitions().assets
 
 
 @pytest.mark.parametrize(
@@ -173,7 +200,9 @@ def test_a_launcher_elsewhere_is_told_in_the_log_of_the_step(
     home = tmp_path / "dagster_home"
     with (home / "dagster.yaml").open("a") as file:
         file.write(LAUNCHER % (module, launcher))
-    job = shop_project.definitions().resolve_implicit_global_asset_job_def()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        job = shop_project.definitions().resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.from_config(str(home)) as instance:
         ran = job.execute_in_process(
             asset_selection=[dg.AssetKey(["shop", "items"])], instance=instance

@@ -115,6 +115,21 @@ def test_keys_that_are_gone_are_removed_where_that_is_asked_for(partitioned, ins
     assert instance.get_dynamic_partitions(NAME) == ["2"]
 
 
+def test_a_row_that_sends_a_secret_back_becomes_no_partition(
+    partitioned, instance, shop, monkeypatch
+):
+    """Keys stand in Dagster's storage, in the UI and in tags of runs."""
+    monkeypatch.setenv("EU__TOKEN", "4711")
+    spec = SPEC.replace(
+        "auth: [{type: none}]", 'auth: [{type: bearer, tokenRef: "{{secrets.token}}"}]'
+    )
+    project = partitioned(spec=spec.replace("endpoints:", "secrets: {token: {}}\nendpoints:", 1))
+    shop.orders = {2: 1, 4711: 1}
+    found = told(run(project, instance, PARENT))
+    assert (found["partitions_added"], found["partitions_left_out"]) == (1, 1)
+    assert instance.get_dynamic_partitions(NAME) == ["2"]
+
+
 def test_a_list_that_was_not_read_to_its_end_removes_nothing(partitioned, instance, shop):
     project = partitioned(", whenGone: remove", spec=PAGED)
     run(project, instance, PARENT)

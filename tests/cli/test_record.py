@@ -308,7 +308,10 @@ endpoints: [{id: a, url: "{{base}}/a", pagination: {type: link_header}}]""",
         """
 auth: [{type: bearer, tokenRef: "{{secrets.k}}"}]
 endpoints: [{id: a, url: "{{base}}/a"}]""",
-        lambda _, page: [{"id": 1, "echo": int(ODD_KEY), "again": f"you are {ODD_KEY}"}],
+        lambda _, page: [
+            {"id": 1, "echo": int(ODD_KEY), "again": f"you are {ODD_KEY}", "ref": "Bobby"},
+            {"id": 2, "login": "Bobby"},
+        ],
     ),
     "a packed file": (
         """

@@ -141,8 +141,9 @@ def test_its_connection_document_is_checked_against_its_model(cli, numbers):  # 
 
 def test_a_module_that_is_not_there_is_one_line(cli, numbers, monkeypatch):  # noqa: F811 - the fixture
     monkeypatch.setenv("CONNECTOR_ASSETS_PLUGINS", "not_there")
-    done = cli("list")
-    assert done.code == 1
-    assert done.err.startswith(
-        'CONNECTOR_ASSETS_PLUGINS: not_there: module "not_there" is not found'
-    )
+    told = 'CONNECTOR_ASSETS_PLUGINS: not_there: module "not_there" is not found'
+    done = cli("list", "--json")
+    assert told in json.loads(done.out)[-1]["faults"][0]
+    assert json.loads(done.out)[0]["id"] == "shop"
+    assert told in cli("load", "numbers").err
+    assert cli("load", "shop", "items").code == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -12,8 +11,6 @@ from connector_assets.errors import ConfigError, SpecError
 from connector_assets.plugins.define import define_connector
 from connector_assets.plugins.registry import (
     ConnectorRegistry,
-    connector_registry,
-    import_plugins,
 )
 from tests.shop import shop_spec
 
@@ -144,55 +141,3 @@ def test_connectors_are_ready_to_read_but_files_are_left_to_their_folder(registr
     connectors = registry.connectors()
     assert list(connectors) == ["kafka", "shop"]
     assert [stream.name for stream in connectors["shop"].streams()] == ["items"]
-
-
-@pytest.fixture
-def modules(tmp_path, monkeypatch):
-    """Writes modules that can be imported; what they register is removed again."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    before = set(sys.modules)
-    yield lambda name, text: (tmp_path / f"{name}.py").write_text(text)
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
-    connector_registry.unregister("from_module")
-
-
-MODULE = """
-from connector_assets import connector_registry, define_connector
-connector_registry.register_plugin(
-    define_connector(id="from_module", display_name="It", read=lambda ctx: iter(()))
-)
-"""
-
-
-def test_modules_that_the_environment_names_register_themselves(modules):
-    modules("named_plugin", MODULE)
-    modules("other_plugin", "raise SystemError('never imported')")
-    environ = {"CONNECTOR_ASSETS_PLUGINS": " named_plugin ,"}
-    import_plugins(environ)
-    import_plugins(environ)
-    assert "from_module" in connector_registry
-    assert "other_plugin" not in sys.modules
-
-
-def test_without_the_variable_nothing_is_imported(modules):
-    modules("named_plugin", MODULE)
-    import_plugins({})
-    assert "from_module" not in connector_registry
-
-
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        (None, 'CONNECTOR_ASSETS_PLUGINS: plugin_x: module "plugin_x" is not found; install it'),
-        ("import not_there_at_all", 'plugin_x: module "not_there_at_all" is not found'),
-        ("1 / 0", "CONNECTOR_ASSETS_PLUGINS: plugin_x: ZeroDivisionError: division by zero"),
-        ("def (", "CONNECTOR_ASSETS_PLUGINS: plugin_x: SyntaxError: "),
-    ],
-)
-def test_a_module_that_cannot_be_imported_says_which_and_why(modules, text, error):
-    if text:
-        modules("plugin_x", text)
-    with pytest.raises(ConfigError) as raised:
-        import_plugins({"CONNECTOR_ASSETS_PLUGINS": "plugin_x"})
-    assert error in str(raised.value)

@@ -90,11 +90,12 @@ class RemoteCopy:
     def forget(self) -> None:
         """Remove the copy: what is in the folder is done with, or is to be read anew."""
         with self._shipping, self._told:
-            if self._last is not None:
-                self._pieces.forget()
+            had_any = self._last is not None
             # Under another name: of one that was left half removed nothing may go on.
             self._beginnings += 1
             self._last, self._number, self._ends, self._sent = None, 0, {}, {}
+            if had_any:
+                self._pieces.forget()
 
     def flush(self) -> None:
         """Return once all is copied: rows that are loaded are never staged in part."""

@@ -184,9 +184,9 @@ class _Names:
                 yield from self.check(where, at(rule, key), bound | _IN_RULES)
 
     def check_stream(self, path: Path, stream: Any) -> Iterator[Finding]:
-        row = frozenset({"record"})
+        row, bound = frozenset({"record"}), _bound(stream)
         for key in _OF_ROWS:
-            yield from self.check((*path, key), at(stream, key), _bound(stream) | row)
+            yield from self.check((*path, key), at(stream, key), bound | row)
         listed = _OF_LISTED if path[1] == "dynamic" else ()
         for key in {"vars": None, **dict.fromkeys(listed)}:
             yield from self.check((*path, key), at(stream, key), row if listed else frozenset())
@@ -195,7 +195,7 @@ class _Names:
         )
         yield from self.check((*path, "forEach"), at(stream, "forEach"))
         lets = at(stream, "let")
-        known = (_bound(stream) - set(keys(lets))) | row
+        known = (bound - set(keys(lets))) | row
         for name in keys(lets):
             yield from self.check((*path, "let", name), at(lets, name), known)
             known |= {name}

@@ -16,6 +16,7 @@ import pytest
 from connector_assets.errors import Busy, ConfigError, LoadError
 from connector_assets.load.files.objects import Objects
 from connector_assets.load.staging import lease as leases
+from connector_assets.load.staging import pieces as pieces_module
 from connector_assets.load.staging import remote_copy
 from connector_assets.load.staging.lease import DEAD_S, Lease
 from connector_assets.load.staging.pieces import Pieces
@@ -405,18 +406,122 @@ def test_the_first_pieces_are_removed_first(disk: str, monkeypatch: pytest.Monke
     assert kept(disk) == []
 
 
-@pytest.mark.parametrize("file", ["../../../outside.ndjson", "journal", "/tmp/x", "rows-1.ndjson"])
+def clear_as_far_as_the_store_lets(staged: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It removes the first pieces, and no others."""
+    delete_all, calls = Objects.delete_all, list[int]()
+
+    def once(self: Objects, names: Any) -> None:
+        if calls:
+            fails(self)
+        calls.append(1)
+        delete_all(self, names)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Objects, "delete_all", once)
+        with pytest.raises(LoadError):
+            staged.clear()
+
+
+def test_what_is_half_removed_is_not_gone_on_with(
+    disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor by the run that removed it, under numbers that it had before."""
+    with staging(disk) as staged:
+        for number in range(3):
+            staged.append(page(number), 10, f"to {number + 1}")
+            assert content(staged) == pages(*range(number + 1))
+        clear_as_far_as_the_store_lets(staged, monkeypatch)
+    assert len(pieces(disk)) == 2
+    with staging(disk) as staged:
+        assert staged.rows == 0
+        staged.append(page(7), 10, "to 8")
+        assert content(staged) == page(7)
+        staged.append(page(6), 10, "to 7")
+        assert content(staged) == pages(7, 6)
+        clear_as_far_as_the_store_lets(staged, monkeypatch)
+        staged.clear()
+        staged.append(page(8), 10, "to 9")
+    with staging(disk) as staged:
+        assert (staged.resume, content(staged)) == ("to 9", page(8))
+        staged.clear()
+    assert kept(disk) == []
+
+
+def test_pieces_that_name_each_other_are_no_chain(disk: str) -> None:
+    with staging(disk) as staged:
+        staged.append(page(0), 10, "to 1")
+    objects = Objects(disk, "staging")
+    (name,) = pieces(disk)
+    own = name.removeprefix(f"{PLACE}/").encode()
+    objects.replace(name, (objects.read(name) or b"").replace(b"null", b'"%b"' % own, 1))
+    with staging(disk) as staged:
+        assert staged.rows == 0
+
+
+@pytest.mark.parametrize("file", ["../../outside.ndjson", "{}/outside.ndjson", "journal"])
 def test_no_name_from_the_store_leads_out_of_the_folder(
-    disk: str, tmp_path: Path, file: str
+    disk: str, tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with staging(disk) as staged:
         staged.append(page(0), 10, "to 1")
     objects = Objects(disk, "staging")
     (name,) = pieces(disk)
-    forged = (objects.read(name) or b"").replace(b"rows-000001.ndjson", file.encode())
-    objects.replace(name, forged)
+    head, _, lines = (objects.read(name) or b"").partition(b"\n")
+    forged = head.replace(b"rows-000001.ndjson", file.format(tmp_path).encode())
+    objects.replace(name, forged + b"\n" + lines)
+    opened = []
+    write = pieces_module._cut
+    monkeypatch.setattr(
+        pieces_module, "_cut", lambda path, at: opened.append(path) or write(path, at)
+    )
     with staging(disk) as staged:
         assert staged.rows == 0
+    assert opened == []
+    assert not (tmp_path / "outside.ndjson").exists()
+
+
+def test_rows_that_come_while_others_are_copied_are_copied_next(
+    disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, under_way, may_go_on = Objects.replace, threading.Event(), threading.Event()
+
+    def slowly(self: Objects, name: str, written: bytes) -> None:
+        if name.endswith(".piece"):
+            under_way.set()
+            may_go_on.wait(60)
+        replace(self, name, written)
+
+    monkeypatch.setattr(remote_copy, "_SHIP_S", 0.0)
+    monkeypatch.setattr(Objects, "replace", slowly)
+    with staging(disk) as staged:
+        staged.append(page(0), 10, "to 1")
+        assert under_way.wait(60)
+        staged.append(page(1), 10, "to 2")
+        may_go_on.set()
+    with staging(disk) as staged:
+        assert (staged.resume, content(staged)) == ("to 2", pages(0, 1))
+
+
+def test_rows_are_loaded_only_once_they_are_in_the_store(
+    disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, may_go_on = Objects.replace, threading.Event()
+
+    def slowly(self: Objects, name: str, written: bytes) -> None:
+        if name.endswith(".piece"):
+            may_go_on.wait(60)
+        replace(self, name, written)
+
+    monkeypatch.setattr(Objects, "replace", slowly)
+    with staging(disk) as staged:
+        staged.append(page(0), 10, complete=True)
+        loading = threading.Thread(target=staged.segments)
+        loading.start()
+        loading.join(0.5)
+        assert loading.is_alive()
+        may_go_on.set()
+        loading.join()
+        assert len(pieces(disk)) == 1
 
 
 def fails(objects: Objects, *_: Any) -> None:

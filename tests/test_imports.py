@@ -20,7 +20,12 @@ ONLY_IN = {
     "rich": {"cli"},
 }
 # Modules that are themselves imported where they are used: they may begin with their library.
-MADE_FOR = {"redis": {"redis_state"}, "psycopg": {"postgres_state", "postgres"}, "dlt": {"dlt"}}
+MADE_FOR = {
+    "redis": {"redis_state"},
+    "psycopg": {"postgres_state", "postgres"},
+    "dlt": {"dlt"},
+    "pyarrow": {"sql"},
+}
 HEAVY = ("duckdb", "pyarrow", "dagster", "mcp", "dlt", "psycopg", "redis")
 
 

@@ -23,6 +23,7 @@ class Shipped:
 
 SHIPPED: dict[str, Shipped] = {
     "kafka": Shipped("connector_assets.plugins.kafka.connector", ("confluent_kafka", "fastavro")),
+    "sql": Shipped("connector_assets.plugins.sql.plugin", ("adbc_driver_manager", "pyarrow")),
 }
 """By id, which is the name of the extra, too."""
 

@@ -474,3 +474,20 @@ def test_an_asset_is_what_the_decorator_would_make_of_it(project):
         )
 
     assert facts(made) == facts(decorated)
+
+
+FROZEN = """
+import gc, sys
+from connector_assets.assets import factory
+factory._MANY_OBJECTS = int(sys.argv[1])
+factory.build_definitions()
+print(gc.isenabled(), gc.get_freeze_count() > 0, gc.get_threshold()[0] == factory._MANY_OBJECTS)
+"""
+
+
+@pytest.mark.parametrize(("many", "is_frozen"), [(100, True), (10_000_000, False)])
+def test_what_a_large_project_is_made_of_is_not_looked_through_again(project, many, is_frozen):
+    """In a process of its own: it holds for all that is in one."""
+    project.write("specs/shop.yaml", SHOP)
+    told = project.tool("python", "-W", "ignore", "-c", FROZEN, str(many)).stdout.split()
+    assert told == ["True", str(is_frozen), str(is_frozen)]

@@ -121,6 +121,9 @@ def _export(  # noqa: PLR0917 # one `copy … to`
     if not types:
         return TypedRows(path, {}, 0)
     tune(connection, len(types))
+    # Several threads hold what they wrote until it is its turn in the file: of 500,000 rows too
+    # much for the limit, so that all were loaded again with more.
+    connection.execute("set threads = 1")
     copied = connection.execute(
         f"copy (select {select(types)}{more} from {name_of(connection, table)}) "
         f"to {literal(str(path))} "

@@ -245,9 +245,9 @@ def test_nothing_runs_at_the_server_after_the_read_is_cancelled(either, url):
 
 
 @pytest.mark.slow
-def test_nothing_runs_at_the_server_after_we_are_killed(by_jdbc, url):
+def test_nothing_runs_at_the_server_after_we_are_killed(either, url):
     """Java hears of it by the end of its input; what libpq reads, the server notices by itself."""
-    slow = by_jdbc.given(queries={"slow": {"sql": "select 1 as id, pg_sleep(600)::text"}})
+    slow = either.given(queries={"slow": {"sql": "select 1 as id, pg_sleep(600)::text"}})
     with subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", KILLED, str(slow.folder), json.dumps(slow.config), "9", "slow"],
         stdin=subprocess.PIPE, cwd=Path(__file__).parents[3],

@@ -3,7 +3,8 @@
     python -m benchmarks.arrow [--rows N] [--rounds N]
 
 Both take the same record batches. Ours goes the whole way of a plugin's rows: gathered, written as
-Parquet, checksummed, in the journal. Beside it stands the same as NDJSON made of dicts.
+Parquet, checksummed, in the journal. Beside it stand the same rows as dicts, which are staged as
+NDJSON, the whole load into a DuckDB file, and ways to write one piece of a staging.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from connector_assets.load.duckdb.destination import DuckDBDestination
 from connector_assets.load.staging.staging import Staging
 from connector_assets.plugins.define import define_connector
 from connector_assets.project.connection import Connection
+from connector_assets.sync import Run, sync
 
 BATCH = 65_536
 
@@ -57,6 +61,49 @@ def staged(read: Callable[[object], Iterator[object]], folder: Path) -> int:
         size = sum(segment.bytes for segment in staging.segments())
         staging.clear()
     return size
+
+
+def loaded(read: Callable[[object], Iterator[object]], folder: Path) -> int:
+    """Rows of a plugin in a table: read, staged and loaded."""
+    plugin = define_connector(id="bench", display_name="Bench", read=read)
+    file = folder / "data.duckdb"
+    store = DuckDBDestination(file)
+    came = sync(
+        Connection("bench", plugin, environ={}), "bench", store, Run(folder / "load", full=True)
+    )
+    file.unlink()
+    return came.loaded.rows
+
+
+def written(table: pa.Table, **options: object) -> int:
+    """One piece as Parquet, in memory."""
+    buffer = BytesIO()
+    pq.write_table(table, buffer, **options)
+    return buffer.tell()
+
+
+def sent(table: pa.Table, compression: str | None) -> int:
+    """One piece as a stream of Arrow's own."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
+        stream.write_table(table)
+    return sink.getvalue().size
+
+
+def pieces(table: pa.Table, rounds: int) -> dict[str, float]:
+    """Milliseconds of CPU for one piece, by how it is written."""
+    few = {"use_dictionary": False}
+    ways: dict[str, Callable[[], int]] = {
+        "dictionaries, zstd": lambda: written(table, compression="zstd", compression_level=1),
+        "zstd": lambda: written(table, compression="zstd", compression_level=1, **few),
+        "lz4, no statistics": lambda: written(
+            table, compression="lz4", write_statistics=False, **few
+        ),
+        "IPC": lambda: sent(table, None),
+        "IPC, lz4": lambda: sent(table, "lz4"),
+    }
+    return {name: round(measured(way, rounds)[0] * 1000, 1) for name, way in ways.items()}
 
 
 def plain(given: list[pa.RecordBatch], folder: Path) -> int:
@@ -94,12 +141,15 @@ def main() -> None:
             lambda: staged(lambda _: iter(given), folder / "staging"), asked.rounds
         )
         dicts, _ = measured(lambda: staged(lambda _: iter(few), folder / "staging"), asked.rounds)
+        whole, _ = measured(lambda: loaded(lambda _: iter(given), folder), asked.rounds)
     told = {
         "rows": asked.rows,
         "plain_s": round(beside, 3),
         "staged_s": round(ours, 3),
         "ratio": round(beside / ours, 2),
         "staged_rows_per_s": round(asked.rows / ours),
+        "loaded_s": round(whole, 3),
+        "pieces_ms": pieces(pa.Table.from_batches(given[:2]), asked.rounds),
         "dict_rows_per_s": round(len(few) / dicts),
         "plain_MB": round(beside_bytes / 1e6, 1),
         "staged_MB": round(our_bytes / 1e6, 1),

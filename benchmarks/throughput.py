@@ -6,9 +6,10 @@
 httpx orjson`. `--postgres` is the URL of a database of its own for the case of that name, by
 default a server that is started for it. `--staging` is where the case of that name stages rows
 besides a folder, as `s3://bucket/prefix`, by default `file://` through fsspec. Every contender's
-rows are counted in what it wrote, and no row comes twice. Figures are medians; CPU seconds are
-those of the process and its children, and say more than the others where a machine has other work.
-Ratios are to the first of a case.
+rows are counted in what it wrote, and no row comes twice. Each contender runs once before, with few
+rows, so that none is timed while Python compiles it. Figures are medians; CPU seconds are those of
+the process and its children, and say more than the others where a machine has other work. Ratios
+are to the first of a case.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ MADE_FOR = {
     "redis": {"redis_state"},
     "psycopg": {"postgres_state", "postgres"},
     "dlt": {"dlt"},
-    "pyarrow": {"sql"},
+    "pyarrow": {"sql", "snowflake"},
+    "snowflake": {"snowflake"},
 }
 HEAVY = ("duckdb", "pyarrow", "dagster", "mcp", "dlt", "psycopg", "redis")
 

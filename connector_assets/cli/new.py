@@ -16,6 +16,10 @@ from connector_assets.cli.options import AllowPrivateOption, Given, SecretOption
 if TYPE_CHECKING:
     from connector_assets.authoring.new_spec import Answers
 
+WhatArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="plugin NAME", help="Write a plugin.", show_default=False),
+]
 IdOption = Annotated[str | None, typer.Option("--id", metavar="ID", help="The connector's id.")]
 UrlOption = Annotated[
     list[str] | None,
@@ -139,6 +143,7 @@ OutOption = Annotated[
 
 
 def new(
+    what: WhatArgument = None,
     *,
     id: IdOption = None,  # noqa: A002 - the option's name
     url: UrlOption = None,
@@ -172,11 +177,17 @@ def new(
 ) -> None:
     """Write a spec for lists of an API, from options or, on a terminal, from answers.
 
+    `new plugin NAME` writes the skeleton of a plugin instead, with a test that passes, into the
+    folder NAME, or that of --out.
+
     Where --id and --url are not both given, a terminal is asked for all that is missing. With --ask
     each list is asked for once, and rows, key, columns, pagination and cursor are proposed from
     what came, each with its reason; what is said goes first. Secrets are read as by `read`, and the
     spec only names them. What is written is valid; without --ask nothing is sent.
     """
+    if what:
+        _new_plugin(what, out)
+        return
     from connector_assets.authoring.new_auth import AUTHS, GRANTS, SaidAuth
     from connector_assets.authoring.new_spec import PAGINATIONS, Answers, new_spec
 
@@ -226,6 +237,17 @@ def new(
         output.write(text)
         return
     _write(str(said["id"]), text, out, replace=replace)
+
+
+def _new_plugin(what: list[str], out: str | None) -> None:
+    if what[0] != "plugin" or len(what) != len(("plugin", "NAME")):
+        raise output.Misused("new: takes nothing but options, or: plugin NAME")
+    from connector_assets.authoring.new_plugin import new_plugin
+
+    folder = Path(out or what[1])
+    for path in new_plugin(what[1], folder):
+        output.say(f"{path}: written")
+    output.say(f"next: pip install -e '{folder}[test]' and pytest {folder}")
 
 
 def _known(said: dict[str, Any]) -> dict[str, Any]:

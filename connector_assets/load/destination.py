@@ -20,8 +20,9 @@ class Capabilities:
 
     `modes` are the write modes. `partitions` says that one part of a table can be replaced, `nul`
     that a text or a key may hold U+0000, `widens` that a column's type may change, `tombstones`
-    that rows which delete a key leave no column, also in scd2, and `empty_columns` that a column
-    exists before it has a value.
+    that rows which delete a key leave no column, also in scd2, `empty_columns` that a column exists
+    before it has a value, and `long_numbers` that numbers of more than 38 digits are kept, and not
+    refused.
     """
 
     modes: frozenset[WriteMode] = ALL_MODES
@@ -30,6 +31,7 @@ class Capabilities:
     widens: bool = True
     tombstones: bool = True
     empty_columns: bool = True
+    long_numbers: bool = True
 
     def refuses(self, table: Table, mode: WriteMode) -> LoadError | None:
         """The error for a table and a mode that are beyond these."""

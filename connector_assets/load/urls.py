@@ -30,9 +30,10 @@ def destination_from_url(url: str, *, wait_s: float = 300) -> Destination:
     `iceberg+sqlite:///catalog.db`, `iceberg+postgresql://user@host/db?warehouse=s3://bucket/x`,
     `iceberg+https://host/path?warehouse=NAME`, `iceberg:///NAME` (a catalog by its name in
     pyiceberg's configuration), `postgresql://user@host/database` (any libpq URL; `PGPASSWORD`
-    keeps the password out of it), `dlt:///snowflake` (any of dlt's destinations, credentials from
-    dlt's configuration), and what installed packages offer as entry points of the group
-    `connector_assets.destinations`: one called `lake` is asked for `lake://…` and `lake+…://…`,
+    keeps the password out of it), `snowflake://user@account/database?warehouse=W`
+    (variables `SNOWFLAKE_…` prove the login), `dlt:///bigquery` (any of dlt's destinations,
+    credentials from dlt's configuration), and what installed packages offer as entry points of
+    the group `connector_assets.destinations`: one called `lake` is asked for `lake://…` and `lake+…://…`,
     with the URL and `wait_s`.
     `wait_s` is how long it waits for others who hold a file or a table.
 
@@ -188,6 +189,20 @@ def _postgres(url: str, wait_s: float) -> Destination:
     return PostgresDestination(url, wait_s=wait_s)
 
 
+def _snowflake(url: str, wait_s: float) -> Destination:
+    try:
+        import snowflake.connector  # noqa: F401
+
+        from connector_assets.load.snowflake.destination import SnowflakeDestination
+    except ImportError:
+        raise ConfigError(
+            "snowflake:// needs Snowflake's connector",
+            where="destination",
+            fix='pip install "connector-assets[snowflake]"',
+        ) from None
+    return SnowflakeDestination(url, wait_s=wait_s)
+
+
 def _dlt(url: str, wait_s: float) -> Destination:
     """`dlt:///NAME`, as dlt's configuration names it, and perhaps `?staging=NAME`."""
     try:
@@ -212,6 +227,7 @@ _KINDS = {
     "parquet": _parquet,
     "postgresql": _postgres,
     "postgres": _postgres,
+    "snowflake": _snowflake,
     "dlt": _dlt,
     "delta": _delta,
     "iceberg": _iceberg,

@@ -22,6 +22,9 @@ class Shipped:
 
 
 SHIPPED: dict[str, Shipped] = {
+    "snowflake": Shipped(
+        "connector_assets.plugins.snowflake.plugin", ("snowflake.connector", "pyarrow")
+    ),
     "kafka": Shipped("connector_assets.plugins.kafka.connector", ("confluent_kafka", "fastavro")),
     "sql": Shipped("connector_assets.plugins.sql.plugin", ("adbc_driver_manager", "pyarrow")),
 }
@@ -36,9 +39,16 @@ def shipped(connector_id: str) -> PluginConnector | None:
     found = SHIPPED.get(connector_id)
     if found is None:
         return None
-    missing = [name for name in found.takes if importlib.util.find_spec(name) is None]
+    missing = [name for name in found.takes if not _is_there(name)]
     if missing:
         fix = f'pip install "connector-assets[{connector_id}]"'
         raise ConfigError(f'"{connector_id}" needs {", ".join(missing)}', fix=fix)
     made: PluginConnector = importlib.import_module(found.module).connector
     return made
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # what it would be in is not there
+        return False

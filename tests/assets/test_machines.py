@@ -165,7 +165,11 @@ LAUNCHER = "run_launcher: {module: %s, class: %s, config: {}}\n"
         ("dagster._core.launcher", "DefaultRunLauncher", []),
         ("dagster_k8s", "K8sRunLauncher", ["STATE", "DESTINATION", "STAGING", "SPECS"]),
         ("dagster_docker", "DockerRunLauncher", ["STATE", "DESTINATION", "STAGING", "SPECS"]),
-        ("dagster_celery_k8s", "CeleryK8sRunLauncher", ["STATE", "DESTINATION", "STAGING", "SPECS"]),
+        (
+            "dagster_celery_k8s",
+            "CeleryK8sRunLauncher",
+            ["STATE", "DESTINATION", "STAGING", "SPECS"],
+        ),
     ],
 )
 def test_definitions_warn_of_a_launcher_elsewhere(shop_project, module, launcher, lacks, tmp_path):

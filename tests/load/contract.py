@@ -207,6 +207,8 @@ class DestinationContract:
         ids=lambda values: json.dumps(values)[:40],
     )
     def test_values_come_back_as_they_were_sent(self, store: Store, values: list[Any]) -> None:
+        if any(type(value) is int and abs(value) >= 10**38 for value in values):
+            store.need("long_numbers")
         if "\u0000" in values and not store.can.nul:
             values = [value for value in values if value != "\u0000"]
         store.load(*({"v": value} for value in values))
@@ -244,6 +246,7 @@ class DestinationContract:
         assert all(map(same, store.values("v", table), [*before, *after]))
 
     def test_numbers_that_no_column_type_holds_keep_their_digits(self, store: Store) -> None:
+        store.need("long_numbers")
         store.load('{"v": 1e400}', '{"v": 1}', '{"v": ' + "9" * 5000 + "}")
         lines = store.destination.query('select cast("v" as varchar) from crm.people')[1]
         with localcontext(prec=6000):
@@ -252,6 +255,7 @@ class DestinationContract:
 
     @pytest.mark.parametrize("value", ["1e400", "-1E+400"])
     def test_a_number_beyond_a_double_is_never_infinity(self, store: Store, value: str) -> None:
+        store.need("long_numbers")
         store.load('{"v": 1}', '{"v": 0.5}', f'{{"v": {value}}}')
         lines = store.destination.query('select cast("v" as varchar) from crm.people')[1]
         assert [Decimal(text) for (text,) in lines] == [1, Decimal("0.5"), Decimal(value)]
@@ -260,6 +264,7 @@ class DestinationContract:
     def test_a_number_nearer_to_0_than_any_double_is_never_0(
         self, store: Store, zeros: str
     ) -> None:
+        store.need("long_numbers")
         tiny = f"-0.{zeros}" if zeros.startswith("0") else f"-1.5{zeros}"
         rows = [f'{{"v": {value}, "x": [{value}]}}' for value in ("0.5", tiny, "0e-400", "5e-324")]
         store.load(*rows)
@@ -632,8 +637,9 @@ class DestinationContract:
         assert store.columns() == ["id"]
         table = Table("crm", "people", ("id",), {"n": "bigint"})
         assert [column.name for column in store.load(table=table).columns] == ["id", "n"]
-        store.load({"id": "a", "n": 1}, table=table)
-        assert store.rows("id", "n", table=table) == [["a", 1]]
+        id_ = "a" if store.can.widens else 2
+        store.load({"id": id_, "n": 1}, table=table)
+        assert store.rows("id", "n", table=table) == [[id_, 1]]
 
     def test_replace_with_a_key_keeps_the_last_row_of_each(self, store: Store) -> None:
         rows = [{"id": 1, "v": "a"}, {"id": 2, "v": "b"}, {"id": 1, "v": "c"}, {"id": 1, "v": "d"}]

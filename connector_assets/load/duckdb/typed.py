@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 REJECTED = "__rejected"
+NUMBER = "n"
+"""The name of the last column, where `Terms.keeps_all` numbers the rows."""
 # SQL for what stands in the file, from the names and types of a table's columns.
 Select = Callable[[Mapping[str, str]], str]
 
@@ -81,7 +83,7 @@ def type_rows(
         rejects = replace(table, name=table.name + REJECTED)
         untouched = {c.name for c in terms.stored or () if c.untouched}
         leave = (untouched | {NO_COLUMN}) - {row["column_name"] for row in kept}
-        numbered = ", rowid + 1" if terms.keeps_all else ""
+        numbered = f", rowid + 1 AS {NUMBER}" if terms.keeps_all else ""
         return Typed(
             _export(connection, table, folder / "rows", select, options, leave, numbered),
             _export(connection, rejects, folder / "rejects", rejected or select, options),
@@ -119,6 +121,9 @@ def _export(  # noqa: PLR0917 # one `copy … to`
     if not types:
         return TypedRows(path, {}, 0)
     tune(connection, len(types))
+    # Several threads hold what they wrote until it is its turn in the file: of 500,000 rows too
+    # much for the limit, so that all were loaded again with more.
+    connection.execute("set threads = 1")
     copied = connection.execute(
         f"copy (select {select(types)}{more} from {name_of(connection, table)}) "
         f"to {literal(str(path))} "

@@ -47,10 +47,11 @@ class Reading:
             while self._open:
                 if self._ctx.cancelled:
                     raise Cancelled("cancelled", where=self._ctx.label)
-                came = consumer.consume(self._most, _LOOK_S)
-                if came:
+                count = len(self._open)
+                found = self._ours(consumer, consumer.consume(self._most, _LOOK_S))
+                if found or len(self._open) < count:
                     heard = self._monotonic()
-                    yield self._ours(consumer, came)
+                    yield found
                 elif self._monotonic() - heard > self._cluster.config.timeout_s:
                     raise self._cluster.unreachable("reading")
 

@@ -40,6 +40,13 @@ class Bounds:
         """How many offsets are left to read; some may hold no message."""
         return sum(span.end - span.next for span in self.spans.values())
 
+    def stands(self, cluster: Cluster) -> bool:
+        """Whether the topics are still those whose ends these are, and reach as far."""
+        if ids_of(cluster, self.ids) != self.ids:
+            return False
+        written = Offsets(cluster).latest(list(self.spans), "read_uncommitted")
+        return all(written[at] >= span.end for at, span in self.spans.items())
+
     def mark(self) -> dict[str, Any]:
         """Where a run that is killed goes on, as a JSON value."""
         spans: dict[str, dict[str, list[int]]] = {name: {} for name in self.ids}

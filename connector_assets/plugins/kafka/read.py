@@ -15,7 +15,8 @@ from connector_assets.plugins.kafka.offsets import Asked, Bounds, at_time, bound
 from connector_assets.plugins.kafka.registry import Registry
 from connector_assets.plugins.kafka.rows import RowMaker
 from connector_assets.plugins.kafka.streams import topic_stream
-from connector_assets.plugins.kafka.topics import ids_of, topics_of
+from connector_assets.plugins.kafka.topics import listed, topics_of
+from connector_assets.reading.connector import Batch
 from connector_assets.reading.plugin_context import PluginContext
 
 Context = PluginContext[KafkaConfig]
@@ -27,14 +28,21 @@ def read(ctx: Context) -> Iterator[Any]:
     cluster = Cluster(ctx.config, ctx.secrets, where=ctx.label)
     registry = Registry(ctx.config, where=ctx.label)
     maker = RowMaker(ctx.config, stream, registry, where=ctx.label)
-    found = _bounds(ctx, cluster, stream)
+    found = _resumed(ctx, cluster)
+    if found is None:
+        if ctx.resume is not None:
+            ctx.reading.stats.note("a topic was made anew since this load began: starting over")
+            yield Batch(b"", 0, void_after="")
+        found = _bounds(ctx, cluster, stream)
     ctx.progress(total=found.total)
     deletes = ctx.stream.mode == "merge"
     for messages in Reading(cluster, found, ctx):
         for lines, is_deleted in maker.runs(messages):
             yield ctx.deleted(lines) if is_deleted and deletes else lines
         ctx.checkpoint(found.mark())
-    _require_same(cluster, found)
+    if not found.stands(cluster):
+        what, fix = "a topic was deleted and made anew while it was read", "load it again"
+        raise ResponseError(what, where=ctx.label, fix=fix)
     for lack in found.lacks:
         ctx.reading.stats.lack(lack)
     if ctx.window is None:
@@ -42,9 +50,16 @@ def read(ctx: Context) -> Iterator[Any]:
         ctx.metadata(**lag_of(cluster, found, position))
 
 
+def _resumed(ctx: Context, cluster: Cluster) -> Bounds | None:
+    """What a load that was interrupted is still to read; None where its topics are others now."""
+    if ctx.resume is None:
+        return None
+    found = Bounds.resumed(ctx.resume)
+    is_there = found.ids.keys() <= listed(cluster).keys()
+    return found if is_there and found.stands(cluster) else None
+
+
 def _bounds(ctx: Context, cluster: Cluster, stream: TopicStream) -> Bounds:
-    if ctx.resume is not None:
-        return Bounds.resumed(ctx.resume)
     topics = topics_of(cluster, stream, ctx.stream.name)
     part = ctx.window
     window = (_ms(part.start), _ms(part.end)) if part else None
@@ -75,14 +90,3 @@ def _stored(ctx: Context) -> dict[str, Any] | None:
 def _ms(when: Any) -> int:
     assert isinstance(when, dt.datetime)
     return at_time(when)
-
-
-def _require_same(cluster: Cluster, found: Bounds) -> None:
-    """Raise ResponseError where a topic was made anew while it was read."""
-    for name, id_ in ids_of(cluster, found.ids).items():
-        if found.ids[name] != id_:
-            raise ResponseError(
-                f"{name}: the topic was deleted and made anew while it was read",
-                where=cluster.where,
-                fix="load it again",
-            )

@@ -32,13 +32,14 @@ LOGIN = {"username": "reader", "password": PASSWORD}
 
 
 def checked(address, secrets=None, **given):
-    told = {"brokers": [address], "topics": {"orders": {}}, "timeoutS": 5, **given}
+    told = {"brokers": [address], "topics": {"orders": {}}, "timeoutS": 30, **given}
     return check(KafkaConfig.model_validate(told), Secrets(secrets or {}))
 
 
-def refused(kind, address, **given):
+def refused(kind, address, patience=10, **given):
+    """What failed, and what was said. A login or TLS that is refused takes no patience."""
     with pytest.raises(kind) as wrong:
-        checked(address, {"password": PASSWORD}, timeoutS=2, **given)
+        checked(address, {"password": PASSWORD}, timeoutS=patience, **given)
     assert PASSWORD not in str(wrong.value)
     return part_of(wrong.value), str(wrong.value)
 
@@ -86,7 +87,7 @@ def test_tls_is_checked_and_what_is_missing_is_named(authority):
         assert refused(RequestError, at, tls=True)[0] == "tls"
         by_number = at.replace("localhost", "127.0.0.1")  # the certificate is not of that name
         assert refused(RequestError, by_number, tls=True, caFile=ca)[0] == "tls"
-        part, text = refused(RequestError, at)
+        part, text = refused(RequestError, at, patience=3)
         assert (part, "TLS (tls)" in text) == ("connection", True)
 
 
@@ -104,7 +105,7 @@ def test_a_login_in_tls_that_is_missing_or_of_another_kind(authority):
         before = gate.let_in
         assert checked(at, sasl="PLAIN", **LOGIN, **tls).ok
         assert gate.let_in > before
-        part, text = refused(RequestError, at, **tls)
+        part, text = refused(RequestError, at, patience=3, **tls)
         assert (part, "a login (sasl)" in text) == ("connection", True)
         part, text = refused(AuthError, at, sasl="SCRAM-SHA-256", **LOGIN, **tls)
         assert (part, "supported mechanisms: PLAIN" in text) == ("auth", True)
@@ -171,12 +172,12 @@ def test_a_cluster_that_refuses_a_topic(tmp_path):
 
 
 def test_hosts_that_are_not_there(broker):
-    part, text = refused(RequestError, "no-such-host.invalid:9092")
+    part, text = refused(RequestError, "no-such-host.invalid:9092", patience=3)
     assert (part, text.startswith("no-such-host.invalid:9092: the host is not found")) == (
         "dns",
         True,
     )
-    part, text = refused(RequestError, f"127.0.0.1:{free_port()}")
+    part, text = refused(RequestError, f"127.0.0.1:{free_port()}", patience=3)
     assert (part, "Connection refused" in text) == ("connection", True)
 
 

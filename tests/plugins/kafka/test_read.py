@@ -97,7 +97,7 @@ def test_a_tombstone_is_a_row_where_nothing_is_merged(broker, tmp_path):
 
 def test_a_pattern_takes_topics_that_come_later_from_their_beginning(broker, tmp_path):
     broker.topic("eu.sales")
-    broker.topic("eu.salesman")
+    broker.send(broker.topic("eu.salesman"), b"0")
     broker.send("eu.sales", b"1")
     loads = Loads(broker, tmp_path, {"sales": {"pattern": r"[a-z]+\.sales"}}, {"start": "latest"})
     loads.load("sales")
@@ -109,6 +109,12 @@ def test_a_pattern_takes_topics_that_come_later_from_their_beginning(broker, tmp
         ("eu.sales", 3),
         ("us.sales", 2),
     ]
+    # One that is gone is remembered, should it come again under its name.
+    broker.remove("us.sales")
+    assert loads.load("sales").loaded.received == 0
+    broker.topic("us.sales")
+    with pytest.raises(ResponseError, match=r"us\.sales/0: was read up to 1 and ends at 0"):
+        loads.load("sales")
     with pytest.raises(ConfigError, match="no topic is called as nothing"):
         Loads(broker, tmp_path, {"none": {"pattern": "nothing.*"}}).load("none")
 

@@ -1,0 +1,1 @@
+"""The connector `snowflake`: tables, views and queries of a Snowflake account become streams."""

@@ -1,0 +1,1 @@
+"""An account of Snowflake, as both the plugin and the destination reach it."""

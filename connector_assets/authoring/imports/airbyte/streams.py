@@ -14,12 +14,14 @@ from connector_assets.authoring.imports.airbyte.error_handlers import ErrorHandl
 from connector_assets.authoring.imports.airbyte.expressions import Reading
 from connector_assets.authoring.imports.airbyte.given_values import GivenValues
 from connector_assets.authoring.imports.airbyte.jinja_trees import Refused
+from connector_assets.authoring.imports.airbyte.known_classes import with_known_classes
 from connector_assets.authoring.imports.airbyte.paginators import (
     ConvertedPaging,
     PagedStream,
     paging_of,
 )
 from connector_assets.authoring.imports.airbyte.request_parts import Option, RequestParts
+from connector_assets.authoring.imports.airbyte.replaced_rows import replaced_rows
 from connector_assets.authoring.imports.airbyte.requesters import Requester
 from connector_assets.authoring.imports.airbyte.routers import ParentOf, Routers, Routes
 from connector_assets.authoring.imports.airbyte.selectors import (
@@ -63,9 +65,10 @@ class StreamConverter:
     """Converts one stream, in the order in which one part needs what another found."""
 
     def __init__(self, component: Mapping[str, Any], name: str, around: Surroundings) -> None:
-        self.component, self.name, self.around = component, name, around
+        self.component, near = with_known_classes(component)
+        self.name, self.around = name, around
         self.content_key = False
-        self.made = Made()
+        self.made = Made(near=near)
         self.reading = Reading(around.given, _parameters(component), data=dict(around.variables))
 
     def convert(self) -> Made:
@@ -128,7 +131,13 @@ class StreamConverter:
             raise Refused(f"the record selector {self.selector['class_name']}")
         extractor = self.selector.get("extractor")
         reading = within(selector, extractor if isinstance(extractor, Mapping) else {})
-        return rows_path(extractor, Texts(reading))
+        found = rows_path(extractor, Texts(reading))
+        made = replaced_rows(found, self.component.get("transformations"), selector.parameters)
+        self.made.near += made.near
+        self.steps = made.steps
+        if made.rows != found and _filters_before(self.selector):
+            raise Refused("a filter of rows before an object takes their place")
+        return made.rows
 
     def _paging(self, rows: str, parts: RequestParts) -> ConvertedPaging:
         paginator = self.retriever.get("paginator")
@@ -211,7 +220,7 @@ class StreamConverter:
             made["forEach"] = routes.each
             self._changed(routes, made)
         changes = Transformations(within(self.reading, self.selector)).changes(
-            self.selector, self.component.get("transformations")
+            self.selector, self.steps
         )
         self.made.near += changes.near
         if changes.where:
@@ -314,6 +323,12 @@ def within(reading: Reading, component: Mapping[str, Any]) -> Reading:
 def _parameters(component: Mapping[str, Any]) -> Mapping[str, Any]:
     found = component.get("$parameters") if isinstance(component, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def _filters_before(selector: Mapping[str, Any]) -> bool:
+    """Whether rows are kept or not before they are changed."""
+    later = selector.get("transform_before_filtering") in (True, "true", "True")
+    return bool(selector.get("record_filter")) and not later
 
 
 def _asked(requester: Mapping[str, Any]) -> list[Any]:

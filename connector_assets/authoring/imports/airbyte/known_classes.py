@@ -140,7 +140,7 @@ _WAITS = "waits before a limit is reached are this package's"
 CLASSES: dict[str, tuple[Known, ...]] = {
     # Extractors.
     "AdAccountRecordExtractor": (
-        Known(at_path("[items || `[]`, [@][?!contains(keys(@), 'items')]][]")),
+        Known(at_path("[items || `[]`, [@][?length(@) > `0` && !contains(keys(@), 'items')]][]")),
     ),
     "EventsRecordExtractor": (
         Known(at_path("(events || `[]`)[*].{event_name: @}"), address="{{ config['url'] }}"),

@@ -24,6 +24,7 @@ from connector_assets.authoring.imports.airbyte.jinja_trees import (
     only_expression,
 )
 
+_ENDS = {"endswith": "ends_with", "startswith": "starts_with"}
 _REPLACES = "DpathFlattenFields that replaces the row"
 
 
@@ -98,7 +99,7 @@ class _RowPaths(AnswerPaths):
     def path(self, node: nodes.Node) -> AnswerPath:
         chain = chain_of(node)
         if chain is None or chain.root != "record":
-            return super().path(node)
+            return self._end_of_text(node) or super().path(node)
         found = AnswerPath(keyed("", chain.keys) or "@", chain)
         default = chain.default
         if default is None or isinstance(default, nodes.Dict):
@@ -115,11 +116,11 @@ class _RowPaths(AnswerPaths):
             return found
         return AnswerPath(f"not_null({found.text}, {other.text})")
 
-    def called(self, node: nodes.Call) -> AnswerPath:
-        method = node.node.attr if isinstance(node.node, nodes.Getattr) else ""
-        function = {"endswith": "ends_with", "startswith": "starts_with"}.get(method)
+    def _end_of_text(self, node: nodes.Node) -> AnswerPath | None:
+        if not isinstance(node, nodes.Call) or not isinstance(node.node, nodes.Getattr):
+            return None
+        function = _ENDS.get(node.node.attr)
         if function is None or len(node.args) != 1:
-            return super().called(node)
-        assert isinstance(node.node, nodes.Getattr)
+            return None
         text, end = self.path(node.node.node), self.path(node.args[0])
         return AnswerPath(f"{function}({text.inner} || '', {end.text})")

@@ -9,6 +9,7 @@ from typing import Any
 
 from connector_assets.authoring.imports.airbyte.async_jobs import job_keys
 from connector_assets.authoring.imports.airbyte.authenticators import Authenticators
+from connector_assets.authoring.imports.airbyte.components import simple_name
 from connector_assets.authoring.imports.airbyte.cursors import ConvertedIncrement, Cursors
 from connector_assets.authoring.imports.airbyte.error_handlers import ErrorHandlers
 from connector_assets.authoring.imports.airbyte.expressions import Reading
@@ -39,6 +40,9 @@ _MILLIS = "%Y-%m-%dT%H:%M:%S.%_msZ"
 SchemaOf = Callable[[str], Any]
 """The JSON schema in a file that a manifest names; None where there is none."""
 
+SliceOf = Callable[[str], Mapping[str, str]]
+"""The columns of a parent's rows that hold what it was read for, by their names in its slices."""
+
 
 @dataclass
 class Made:
@@ -48,6 +52,19 @@ class Made:
     stream: dict[str, Any] = field(default_factory=dict)
     auths: list[Auth] = field(default_factory=list)
     near: list[str] = field(default_factory=list)
+    item: dict[str, str] = field(default_factory=dict)
+    """How its templates read what it is read for, by the names in its slices."""
+
+    def slice_columns(self) -> dict[str, str]:
+        """Columns with what a row was read for, which are added to its rows for their children."""
+        if not self.stream or any("batch" in one for one in self.stream.get("forEach") or ()):
+            return {}
+        made = {name: f"slice_{simple_name(name)}" for name in self.item}
+        added = {made[name]: f"{{{{ {read} }}}}" for name, read in self.item.items()}
+        fields = self.stream.setdefault("fields", {})
+        fields["add"] = {**fields.get("add", {}), **added}
+        self.near += [f"a column {one} is added, which its children read" for one in added]
+        return made
 
 
 @dataclass
@@ -57,6 +74,7 @@ class Surroundings:
     given: GivenValues
     parent_of: ParentOf
     schema_of: SchemaOf
+    slice_of: SliceOf = lambda _: {}
     variables: Mapping[str, str] = field(default_factory=dict)
     """Names that templates may read beside those of a manifest, by what they are called here."""
 
@@ -114,9 +132,11 @@ class StreamConverter:
         if not router:
             return Routes()
         names = {one.name: one for one in self.around.given.by_path.values()}
-        routers = Routers(self.reading, self.around.parent_of, names)
+        slice_of = self.around.slice_of if "parent_slice" in str(self.component) else None
+        routers = Routers(self.reading, self.around.parent_of, names, slice_of)
         made = routers.routes(router)
         self.made.near += made.near
+        self.made.item = made.item
         return made
 
     def _increment(self) -> ConvertedIncrement:

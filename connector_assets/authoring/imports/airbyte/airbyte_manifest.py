@@ -132,9 +132,7 @@ class _Manifest:
         return name
 
     def _converted(self, component: Mapping[str, Any], name: str, variables: Any) -> Made:
-        around = Surroundings(
-            self.given, self._parent, self._schema, self._parent_slice, variables
-        )
+        around = Surroundings(self.given, self._parent, self._schema, self._parent_slice, variables)
         if component.get("type") == "StateDelegatingStream":
             return self._delegating(component, name, around)
         try:

@@ -32,11 +32,9 @@ def basic(component: Component, _: Any) -> Component:
 def client_in_header(component: Component, _: Any) -> Component:
     """An OAuth refresh whose client is in the header, as RFC 6749 would have it."""
     kept = {key: one for key, one in component.items() if key != "class_name"}
-    return {
-        **kept,
-        "type": "OAuthAuthenticator",
-        "refresh_request_headers": {"Authorization": "Basic client_id:client_secret"},
-    }
+    # What the header is made of is not read, only that it is the client's.
+    header = {"Authorization": "Basic client_id:client_secret"}
+    return {**kept, "type": "OAuthAuthenticator", "refresh_request_headers": header}
 
 
 def client_in_query(component: Component, _: Any) -> Component:
@@ -66,8 +64,8 @@ def short_lived(component: Component, _: Any) -> Component:
         },
     }
     lifetime = component.get("lifetime") or "PT3600S"
-    token = component.get("token_key") or "access_token"
-    return session(component, login, token, expiration_duration=lifetime)
+    field = str(component.get("token_key") or "access_token")
+    return session(component, login, field, expiration_duration=lifetime)
 
 
 def looker(component: Component, _: Any) -> Component:
@@ -94,7 +92,7 @@ def younium(component: Component, _: Any) -> Component:
         "url_base": f"{base}.azurewebsites.net/connect/token",
         "request_body_data": {name: component.get(name) for name in names},
     }
-    return session(component, login)
+    return session(component, login, sends_headers={"Content-Type": "application/json"})
 
 
 def my_hours(component: Component, _: Any) -> Component:
@@ -110,18 +108,19 @@ def my_hours(component: Component, _: Any) -> Component:
         "request_headers": {"api-version": "1.0"},
         "request_body_json": body,
     }
-    return session(component, login, "accessToken")
+    sent = {"Accept": "application/json", "api-version": "1.0"}
+    return session(component, login, "accessToken", sends_headers=sent)
 
 
 def session(
-    component: Component, login: dict[str, Any], token: str = "access_token", **more: Any
+    component: Component, login: dict[str, Any], field: str = "access_token", **more: Any
 ) -> Component:
-    """A token that a login gives, sent as a bearer where `more` says nothing else."""
+    """The token in a field of a login's answer, sent as a bearer where `more` says nothing else."""
     return {
         "type": "SessionTokenAuthenticator",
         "$parameters": component.get("$parameters") or {},
         "login_requester": {"type": "HttpRequester", "http_method": "POST", **login},
-        "session_token_path": [token],
+        "session_token_path": [field],
         "request_authentication": {"type": "Bearer"},
         **more,
     }

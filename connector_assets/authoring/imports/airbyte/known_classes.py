@@ -49,20 +49,27 @@ def with_known_classes(stream: Component) -> tuple[Component, list[str]]:
 def _meant(value: Any, around: Around, near: list[str]) -> Any:
     """A value with the known classes in it; streams within it are looked at on their own."""
     if isinstance(value, list):
-        found = [_meant(one, around, near) for one in value]
-        return [one for one in found if one is not _NOTHING]
+        meant = [_meant(one, around, near) for one in value]
+        return [one for one in meant if one is not _NOTHING]
     if not isinstance(value, Mapping) or value.get("type") == "DeclarativeStream":
         return value
     known = _known(value, around)
-    if known is not None:
-        found = known.means(value, around)
-        if found is None:
-            return value
-        near += [known.near] if known.near and known.near not in near else []
-        value = found
-        if value is _NOTHING:
-            return value
-    return {key: _meant(one, around, near) for key, one in value.items()}
+    found = known.means(value, around) if known else value
+    if known and known.near and found is not None and known.near not in near:
+        near.append(known.near)
+    if found is None or found is _NOTHING:
+        return value if found is None else found
+    return _sending({key: _meant(one, around, near) for key, one in found.items()})
+
+
+def _sending(requester: dict[str, Any]) -> dict[str, Any]:
+    """A requester with the headers that its authenticator sends beside the token."""
+    auth = requester.get("authenticator")
+    sent = auth.get("sends_headers") if isinstance(auth, Mapping) else None
+    own = requester.get("request_headers") or {}
+    if not sent or not isinstance(own, Mapping):
+        return requester
+    return {**requester, "request_headers": {**own, **sent}}
 
 
 def _known(component: Component, around: Around) -> Known | None:
@@ -103,11 +110,6 @@ def _no_dates(component: Component, _: Around) -> Component | None:
     return None if named else _NOTHING
 
 
-def _ascending(component: Component, _: Around) -> Component:
-    """A cursor that asks for rows in its order on the first page alone."""
-    return typed(component, "DatetimeBasedCursor")
-
-
 def _with_fields(component: Component, around: Around) -> Component | None:
     """A requester that asks for each field of the stream's schema by name."""
     loader = around.stream.get("schema_loader")
@@ -135,6 +137,14 @@ def _asked_field(stream: str, name: str, schema: Any) -> str:
     return f"{name}.{within.get(name, 'gid') if stream == 'tasks' else 'gid'}"
 
 
+def _picked(option: str) -> Known:
+    """A router of the parents that the user picks, or of all where none is picked."""
+    return Known(
+        as_it_is("SubstreamPartitionRouter"),
+        f"all parents are read: what the user picks under {option} there is not asked for",
+    )
+
+
 _WAITS = "waits before a limit is reached are this package's"
 
 CLASSES: dict[str, tuple[Known, ...]] = {
@@ -158,11 +168,13 @@ CLASSES: dict[str, tuple[Known, ...]] = {
     # Error handlers.
     "ErrorHandlerWithRateLimiter": (Known(as_it_is("DefaultErrorHandler"), _WAITS),),
     "KlaviyoErrorHandler": (Known(as_it_is("DefaultErrorHandler")),),
-    # Requesters and cursors.
+    # Requesters, cursors and routers.
     "AsanaHttpRequester": (Known(_with_fields, address="app.asana.com"),),
     "RechargeDateTimeBasedCursor": (
-        Known(_ascending, "the order of rows is not asked for, which no result depends on"),
+        Known(as_it_is("DatetimeBasedCursor"), "rows are not asked for in their cursor's order"),
     ),
+    "FormIdPartitionRouter": (_picked("form_ids"),),
+    "SurveyIdPartitionRouter": (_picked("survey_ids"),),
     # Authenticators.
     "AuthenticatorRetently": (Known(authenticators.alternatives("api_auth", "oauth")),),
     "AuthenticatorZendeskSunshine": (Known(authenticators.alternatives("basic_auth", "oauth2")),),
@@ -172,7 +184,9 @@ CLASSES: dict[str, tuple[Known, ...]] = {
         Known(authenticators.basic, authenticators.NOT_LATIN, address="api.qualaroo.com"),
         Known(authenticators.my_hours, address="api2.myhours.com"),
     ),
-    "CustomYouniumAuthenticator": (Known(authenticators.younium),),
+    "CustomYouniumAuthenticator": (
+        Known(authenticators.younium, "the scheme of the token is Bearer, whatever the login says"),
+    ),
     "LookerAuthenticator": (Known(authenticators.looker),),
     "PinterestOauthAuthenticator": (Known(authenticators.client_in_header),),
     "ShortLivedTokenAuthenticator": (Known(authenticators.short_lived),),

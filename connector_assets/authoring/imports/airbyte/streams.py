@@ -21,8 +21,8 @@ from connector_assets.authoring.imports.airbyte.paginators import (
     PagedStream,
     paging_of,
 )
-from connector_assets.authoring.imports.airbyte.request_parts import Option, RequestParts
 from connector_assets.authoring.imports.airbyte.replaced_rows import replaced_rows
+from connector_assets.authoring.imports.airbyte.request_parts import Option, RequestParts
 from connector_assets.authoring.imports.airbyte.requesters import Requester
 from connector_assets.authoring.imports.airbyte.routers import ParentOf, Routers, Routes
 from connector_assets.authoring.imports.airbyte.selectors import (

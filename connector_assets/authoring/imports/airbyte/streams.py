@@ -61,8 +61,10 @@ class Made:
             return {}
         made = {name: f"slice_{simple_name(name)}" for name in self.item}
         added = {made[name]: f"{{{{ {read} }}}}" for name, read in self.item.items()}
-        fields = self.stream.setdefault("fields", {})
-        fields["add"] = {**fields.get("add", {}), **added}
+        first = self.stream.get("initial", {})
+        for one in (self.stream, *([first] if "fields" in first else [])):
+            fields = one.setdefault("fields", {})
+            fields["add"] = {**fields.get("add", {}), **added}
         self.near += [f"a column {one} is added, which its children read" for one in added]
         return made
 

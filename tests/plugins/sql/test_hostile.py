@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -108,6 +109,24 @@ def test_a_cursor_beyond_which_nothing_is_new_is_refused(postgres, url, type_):
         by.load("t")
     least = "c < 'infinity'" if type_ in ("timestamp", "date") else "false"
     postgres.given(tables={"public.t": {"cursor": "c", "where": least}}).load("t")
+
+
+def test_a_cursor_read_as_another_type_goes_on_where_the_database_is(postgres, url):
+    """The rows of a time that is a text are not in order of the times that they become."""
+    run(url, "create table t (id int primary key, at text)")
+    run(
+        url, "insert into t select i, '2024-01-0' || i || 'T00:00:00Z' from generate_series(1, 5) i"
+    )
+    told = {"cursor": "at", "columns": {"at": "timestamptz"}}
+    by = postgres.given(chunkRows=1, tables={"public.t": told})
+    reading = replace(by.open("t"), cursor={"": {"value": "2024-01-01T00:00:00Z"}})
+    batches = list(by.connection.connector.read(reading))
+    assert sum(batch.count for batch in batches) == 4
+    for number, batch in enumerate(batches[:-1], 1):
+        if batch.checkpoint:
+            again = replace(reading, resume=batch.checkpoint)
+            after = sum(one.count for one in by.connection.connector.read(again))
+            assert sum(one.count for one in batches[:number]) + after == 4
 
 
 def test_a_position_before_christ_is_a_position(postgres, url):

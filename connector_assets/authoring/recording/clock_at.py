@@ -13,5 +13,5 @@ class ClockAt(Clock):
     def __init__(self, at: dt.datetime) -> None:
         self.at = at
 
-    def now(self) -> dt.datetime:
+    def utc_now(self) -> dt.datetime:
         return self.at

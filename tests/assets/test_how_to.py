@@ -31,6 +31,7 @@ def test_every_metadata_of_a_materialization_is_explained(shop_project):
         "quota_left",
         "partitions_added",
         "partitions_removed",
+        "partitions_left_out",
         "source_state",
     }
     assert set(event.materialization.metadata) | others == explained

@@ -64,6 +64,7 @@ OURS = [
     path
     for folder in ("specs", "connections", "pictures/project/specs", "pictures/project/connections")
     for path in sorted((ROOT / folder).glob("*.yaml"))
+    if path.name != "salesforce_rest.yaml"  # is the founding example, letter for letter
 ]
 
 

@@ -23,7 +23,7 @@ def test_its_commands_run(cli, shop_project):  # noqa: F811 # the fixtures
 
 def test_its_urls_are_destinations(project):  # noqa: F811 # the fixture
     urls = re.findall(r"^\| `([a-z0-9+]+://[^`]*)`", PAGE.read_text(), re.MULTILINE)
-    assert len(urls) == 11
+    assert len(urls) == 12
     for url in urls:
         if not url.startswith("parquet+s3"):  # that looks for credentials
             kind = url.partition("://")[0]

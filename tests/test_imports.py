@@ -135,7 +135,9 @@ def test_no_module_imports_itself_through_others():
 def test_a_library_is_imported_in_its_room_only(path):
     for name, line in imports(path):
         homes = ONLY_IN.get(name.split(".")[0], {place(path)})
-        assert {place(path), module_of(path)} & homes, f"{path.relative_to(PACKAGE)}:{line}: imports {name}"
+        assert {place(path), module_of(path)} & homes, (
+            f"{path.relative_to(PACKAGE)}:{line}: imports {name}"
+        )
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -28,13 +28,20 @@ Login = Generator[bytes, bytes, bool]
 
 @dataclass
 class Gate:
-    """Who is let in, and how often somebody was."""
+    """Who is let in, and how often somebody was; `cut` ends all connections, as a network does."""
 
     mechanism: str | None = None
     user: str = "reader"
     password: str = "pw-reader-1"
     tokens: list[str] = field(default_factory=list)
     let_in: int = 0
+    is_shut: bool = False
+    opened: list[socket.socket] = field(default_factory=list)
+
+    def cut(self) -> None:
+        for one in self.opened:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     def login(self, mechanism: str) -> Login:
         if mechanism == "PLAIN":
@@ -151,14 +158,13 @@ def gated(
 ) -> Iterator[str]:
     """The address of the gate at `port`, before the broker whose address `broker()` gives."""
     listening = socket.create_server(("127.0.0.1", port))
-    opened: list[socket.socket] = [listening]
 
     def serve(raw: socket.socket) -> None:
         with suppress(OSError, ConnectionError):
             client = tls.wrap_socket(raw, server_side=True) if tls else raw
             host, _, number = broker().rpartition(":")
             behind = socket.create_connection((host, int(number)))
-            opened.extend((client, behind))
+            gate.opened.extend((client, behind))
             try:
                 if gate.mechanism:
                     _let_in(gate, client, behind)
@@ -172,16 +178,20 @@ def gated(
         with suppress(OSError):
             while True:
                 raw, _ = listening.accept()
-                opened.append(raw)
+                if gate.is_shut:
+                    raw.close()
+                    continue
+                gate.opened.append(raw)
                 threading.Thread(target=serve, args=(raw,), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:
         yield f"localhost:{port}"
     finally:
-        for one in opened:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
+        gate.cut()
+        for one in (listening, *gate.opened):
             one.close()
 
 

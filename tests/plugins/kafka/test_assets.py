@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import subprocess
 import sys
 
@@ -11,8 +11,9 @@ import dagster as dg
 import pytest
 
 from connector_assets.assets.factory import build_definitions
-from connector_assets.plugins.kafka.config import KafkaConfig
+from tests.docs.pages import ROOT
 
+HOW_TO = ROOT / "docs" / "how-to" / "kafka.md"
 CONNECTION = """
 kind: connection
 version: "1.0"
@@ -20,7 +21,7 @@ id: events
 connector: kafka
 config:
   brokers: ["{address}"]
-  timeoutS: 5
+  timeoutS: {patience}
 {more}
 """
 
@@ -33,9 +34,9 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write(project, address, more):
+def write(project, address, more, patience=30):
     (project / "connections" / "events.yaml").write_text(
-        CONNECTION.format(address=address, more=more)
+        CONNECTION.format(address=address, more=more, patience=patience)
     )
 
 
@@ -129,7 +130,9 @@ def test_a_topic_says_its_own_and_streams_in_partitions_have_none(project, monke
     streams = "streams: {a: , b: , days: {partitions: {type: daily, start: '2026-01-01'}}}"
     write(project, "localhost:9", "  topics: {a: {maxLag: 5}, b: , days: }\n" + streams)
     assert checks(build_definitions()) == {"a"}
-    write(project, "localhost:9", "  maxLag: 7\n  topics: {a: {maxLag: 5}, b: , days: }\n" + streams)
+    write(
+        project, "localhost:9", "  maxLag: 7\n  topics: {a: {maxLag: 5}, b: , days: }\n" + streams
+    )
     definitions = build_definitions()
     assert checks(definitions) == {"a", "b"}
     told = {
@@ -144,12 +147,20 @@ def test_a_topic_says_its_own_and_streams_in_partitions_have_none(project, monke
     assert checks(build_definitions()) == {"a", "b"}
 
 
+def test_a_stream_may_be_called_like_the_step_of_a_check(project):
+    write(project, "localhost:9", "  maxLag: 1\n  topics: {orders: , orders_lag: }")
+    assert checks(build_definitions()) == {"orders", "orders_lag"}
+    build_definitions().resolve_implicit_global_asset_job_def()
+
+
+DAYS = "streams: {days: {partitions: {type: daily, start: '2026-01-01'}}}"
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
         (
-            "  topics: {days: {maxLag: 1}}\n"
-            "streams: {days: {partitions: {type: daily, start: '2026-01-01'}}}",
+            f"  topics: {{days: {{maxLag: 1}}}}\n{DAYS}",
             "config.topics.days.maxLag: cannot be checked, as the stream has partitions",
         ),
         ("  topics: {a: {maxLag: -1}}", "topics.a.maxLag: "),
@@ -165,7 +176,7 @@ def test_a_lag_that_cannot_be_checked_is_a_fault_and_stops_no_other(project, mor
 
 
 def test_a_cluster_that_does_not_answer_is_a_failure_and_no_verdict(project):
-    write(project, "127.0.0.1:9", "  maxLag: 1\n  topics: {a: }")
+    write(project, "127.0.0.1:9", "  maxLag: 1\n  topics: {a: }", patience=1)
     with dg.DagsterInstance.ephemeral() as instance:
         done = run(instance, dg.AssetSelection.checks(key("a")))
         assert not done.success
@@ -174,12 +185,14 @@ def test_a_cluster_that_does_not_answer_is_a_failure_and_no_verdict(project):
         assert "127.0.0.1:9: " in failed.step_failure_data.error_display_string
 
 
+@pytest.mark.slow
 def test_the_check_is_scheduled_like_any_other(project, broker):
     """As docs/how-to/kafka.md says, in the processes of `dagster`."""
     broker.topic("scheduled")
     broker.send("scheduled", b"1")
     write(project, broker.address, "  maxLag: 0\n  topics: {scheduled: {}}")
-    (project / "mine.py").write_text(SCHEDULE)
+    (said,) = re.findall(r"```python\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
+    (project / "mine.py").write_text(said.replace('"orders"', '"scheduled"'))
     home = project / "home"
     home.mkdir()
     environ = {**os.environ, "DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "1"}
@@ -191,18 +204,3 @@ def test_the_check_is_scheduled_like_any_other(project, broker):
             key("scheduled"), limit=5
         )
         assert found.event.asset_check_evaluation.passed is False
-
-
-SCHEDULE = """
-import dagster as dg
-from connector_assets import build_definitions
-
-lag = dg.AssetCheckKey(dg.AssetKey(["events", "scheduled"]), "lag")
-job = dg.define_asset_job("lags", dg.AssetSelection.checks(lag))
-every_ten_minutes = dg.ScheduleDefinition(job=job, cron_schedule="*/10 * * * *")
-defs = dg.Definitions.merge(build_definitions(), dg.Definitions(schedules=[every_ten_minutes]))
-"""
-
-
-def test_the_reference_says_what_max_lag_is():
-    assert json.dumps(KafkaConfig.model_json_schema()).count('"maxLag"') == 2

@@ -188,7 +188,7 @@ def _good(
         try:
             made = connection_definitions(connection, given, translator, by_condition=by_condition)
             yield connection, made
-        except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything, and must not take the others down
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's code may raise anything, and must not take the others down
             broken.append(_broken(connection, error))
 
 

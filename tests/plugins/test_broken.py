@@ -41,6 +41,11 @@ def stops(ctx):
     next(iter(()))
 
 
+def exits(ctx):
+    yield {"n": 1}
+    raise SystemExit("no topic")  # as a library's own command line does
+
+
 DEFINITIONS = [
     ({"id": "Kafka!"}, "id: must be"),
     ({"id": 7}, "id: "),
@@ -74,6 +79,7 @@ DEFINITIONS = [
 ]  # fmt: skip - a table
 READS = [
     (fails, "own.own: plugin: KeyError: 'topic'"),
+    (exits, "own.own: plugin: SystemExit: no topic"),
     (never, "own.own: read returned a int, and no rows; yield dicts"),
     (late, "own.own: a row is of type str; yield dicts"),
     (stops, "own.own: plugin: RuntimeError: generator raised StopIteration"),

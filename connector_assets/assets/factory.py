@@ -214,7 +214,7 @@ def _straight(made: list[Made], broken: list[Broken]) -> list[Made]:
     return made
 
 
-def _broken(connection: Connection, error: Exception) -> Broken:
+def _broken(connection: Connection, error: BaseException) -> Broken:
     path = connection.source or Path(connection.id)
     faults = error.faults if isinstance(error, SpecError) else [Fault("", str(error))]
     return Broken(path, SpecError(faults, source=str(path)))

@@ -16,6 +16,7 @@ import json
 import re
 import shutil
 import uuid
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -405,8 +406,16 @@ def on_stage(request: Request, connection: Any, what: str, place: str, rest: str
         for path in files:
             path.unlink()
         return answer_of(pa.table({"name": pa.array(names, pa.string())}), connection)
-    sizes = pa.array([path.stat().st_size for path in files], pa.int64())
-    return answer_of(pa.table({"name": pa.array(names, pa.string()), "size": sizes}), connection)
+    told = [path.stat() for path in files]
+    listed = {
+        "name": pa.array(names, pa.string()),
+        "size": pa.array([one.st_size for one in told], pa.int64()),
+        "md5": pa.nulls(len(files), pa.string()),
+        "last_modified": pa.array(
+            [formatdate(one.st_mtime, usegmt=True) for one in told], pa.string()
+        ),
+    }
+    return answer_of(pa.table(listed), connection)
 
 
 async def staged(request: Request) -> Response:

@@ -11,6 +11,7 @@ from typing import Any
 from connector_assets.errors import ConfigError
 from connector_assets.plugins.snowflake.faults import told
 from connector_assets.plugins.snowflake.settings import SnowflakeSettings, TableSettings
+from connector_assets.plugins.stream_names import stream_names
 from connector_assets.snowflake.session import Refused, Session, session
 
 StreamDocument = dict[str, Any]
@@ -41,6 +42,8 @@ def discovered(settings: SnowflakeSettings) -> list[StreamDocument]:
     try:
         with session(settings.as_account, settings.proof) as found:
             streams = [_of_table(one, settings) for one in chosen(tables(found), settings)]
+            named = zip(stream_names([one["name"] for one in streams]), streams, strict=True)
+            streams = [one | {"name": name} for name, one in named]
             streams += [_of_query(name, settings) for name in settings.queries]
     except Refused as refused:
         raise told(refused, where, where) from None

@@ -1,15 +1,20 @@
 """Rows through Parquet files in the user's stage: the warehouse writes them all, then each is read.
 
 Files do not change, so a run that was killed goes on with the first that is not safe. They are
-removed at the end; those of a run that never came back are the next full run's to remove.
+removed at the end; those of a run that never came back, by the first new read of the same stream
+(or partition) a week later: until then another project may be reading them.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from email.utils import parsedate_to_datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +29,7 @@ from connector_assets.snowflake.session import Session
 _ROOT = "connector_assets"
 _MB = 1 << 20
 _BLOCK = 1 << 20
+_KEPT = dt.timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -37,25 +43,49 @@ class Unload:
 
     def rows(self) -> Iterator[Any]:
         """The rows of all files; a checkpoint after each."""
-        resumed: Mapping[str, Any] | None = self.ctx.resume
-        columns = self._columns()
-        place, done = (resumed["stage"], resumed["done"]) if resumed else ("", None)
-        files = self._files(place) if done is not None else []
-        if done is None or not files:
-            if done:
+        mark: Mapping[str, Any] = self.ctx.resume or {}
+        files = self._left(mark)
+        if files is None:
+            if mark.get("done"):
                 self.ctx.log.warning("the unloaded files are gone: reading anew")
                 yield Batch(b"", 0, void_after="")
-            self._remove(place)
-            place, done = f"{_ROOT}/{uuid.uuid4().hex}", 0
-            yield self.ctx.checkpoint({"stage": place, "done": None, "high": self.high})
+            self._remove(mark.get("stage", ""))
+            self._remove_forgotten()
+            columns, place = self._columns(), f"{self._root}/{uuid.uuid4().hex}"
+            mark = {"stage": place, "done": None, "high": self.high}
+            yield self.ctx.checkpoint(mark)
             self._unload(place, columns)
-            yield self.ctx.checkpoint({"stage": place, "done": 0, "high": self.high})
             files = self._files(place)
+            told = [astuple(column) for column in columns]
+            mark = {**mark, "done": 0, "files": len(files), "columns": told}
+            yield self.ctx.checkpoint(mark)
         self.ctx.metadata(unloaded_files=len(files), unloaded_bytes=sum(size for _, size in files))
-        for number, (name, _) in enumerate(files[done:], done + 1):
+        # Of the time of the files: the table may have other columns by now.
+        columns = [SourceColumn(*column) for column in mark["columns"]]
+        for number, (name, _) in enumerate(files[mark["done"] :], mark["done"] + 1):
             yield from self._read(name, columns)
-            yield self.ctx.checkpoint({"stage": place, "done": number, "high": self.high})
-        self._remove(place)
+            yield self.ctx.checkpoint({**mark, "done": number})
+        self._remove(mark["stage"])
+
+    def _left(self, mark: Mapping[str, Any]) -> list[tuple[str, int]] | None:
+        """The files of a run that was killed, if all are still there; else None."""
+        if mark.get("done") is None or not mark.get("files"):
+            return None
+        files = self._files(mark["stage"])
+        return files if len(files) == mark["files"] else None
+
+    @cached_property
+    def _root(self) -> str:
+        """The folder of this stream alone, or of its partition."""
+        what = f"{self.ctx.connection}\n{self.ctx.label}\n{self.ctx.config.database}"
+        return f"{_ROOT}/{hashlib.sha256(what.encode()).hexdigest()[:16]}"
+
+    def _remove_forgotten(self) -> None:
+        """Remove what runs left behind that were killed, and never gone on with."""
+        before = dt.datetime.now(dt.UTC) - _KEPT
+        for name, _, _, changed, *_ in self.session.run(f"list @~/{self._root}/"):
+            if parsedate_to_datetime(changed) < before:
+                self.session.run(f"remove '@~/{name}'")
 
     def _columns(self) -> list[SourceColumn]:
         with self.session.cursor() as cursor:

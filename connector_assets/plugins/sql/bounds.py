@@ -41,6 +41,12 @@ def of_time(window: Window, cursor: Field, where: str) -> Stretch:
     return Stretch(low, high, with_low=True, with_high=False)
 
 
+def has_hours(window: Window | None) -> bool:
+    """Whether a stretch of time begins or ends within a day."""
+    ends = (window.start, window.end) if window else ()
+    return any(" " in _text(end) for end in ends if end is not None)
+
+
 def _text(when: object) -> str:
     """A time as every database reads it; a whole day as a date, with which texts begin."""
     if not isinstance(when, dt.datetime):

@@ -13,6 +13,7 @@ from connector_assets.plugins.sql.databases import connected, dialect_of
 from connector_assets.plugins.sql.dialects.dialect import Dialect
 from connector_assets.plugins.sql.settings import SqlSettings, TableSettings
 from connector_assets.plugins.sql.source import Found, Session
+from connector_assets.plugins.stream_names import stream_names
 
 StreamDocument = dict[str, Any]
 
@@ -28,6 +29,8 @@ def discovered(settings: SqlSettings) -> list[StreamDocument]:
         dialect.begin(session, holds=False)
         found = chosen(dialect.found(session, settings), settings)
         streams = [_of_table(one, settings, dialect) for one in found]
+        named = zip(stream_names([one["name"] for one in streams]), streams, strict=True)
+        streams = [one | {"name": name} for name, one in named]
         streams += [_of_query(name, settings, session, dialect) for name in settings.queries]
     return streams
 

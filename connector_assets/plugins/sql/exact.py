@@ -51,11 +51,16 @@ def _as(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
     plain = field.type.storage_type if is_extension else field.type
     try:
         found = column if column.type == plain else column.cast(plain)
+        if pa.types.is_string(plain):
+            found.validate(full=True)  # SQLite, and SQL_ASCII, keep whatever bytes they are given
     except pa.ArrowException:
-        fix = "give it the type text in columns"
-        raise DatabaseError(
-            f'column "{field.name}" has a value that is no {plain}; {fix}'
-        ) from None
+        is_text = pa.types.is_string(plain)
+        what, fix = (
+            ("a text that is no UTF-8", "read it as bytes, by a query that casts it")
+            if is_text
+            else (f"a value that is no {plain}", "give it the type text in columns")
+        )
+        raise DatabaseError(f'column "{field.name}" has {what}; {fix}') from None
     if not is_extension:
         return found
     chunks = [pa.ExtensionArray.from_storage(field.type, one) for one in found.chunks]

@@ -79,7 +79,7 @@ _CAUSES = (
         ("08",),
         r"connection refused|could not connect|connection to server|timed? ?out|unreachable"
         r"|no suitable driver|unable to open database|connection (was )?(closed|lost|reset)"
-        r"|server closed the connection|socket",
+        r"|server closed the connection|terminating connection|socket",
         "check that the database is up, and its host and port in uri",
     ),
 )
@@ -119,7 +119,7 @@ def _cause_of(error: DatabaseError) -> _Cause | None:
     for cause in _CAUSES:
         if re.search(cause.words, error.text, re.IGNORECASE):
             return cause
-    return None
+    return _CAUSES[-1] if error.state.startswith(_UNREACHED) else None
 
 
 def _first_line(text: str) -> str:

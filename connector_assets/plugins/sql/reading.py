@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from connector_assets.errors import Cancelled, ConfigError
-from connector_assets.plugins.sql.bounds import beyond, earlier, of_time
+from connector_assets.plugins.sql.bounds import beyond, earlier, has_hours, of_time
 from connector_assets.plugins.sql.chunks import Chunks
 from connector_assets.plugins.sql.databases import connected, dialect_of
 from connector_assets.plugins.sql.dialects.dialect import Dialect
@@ -27,6 +27,7 @@ from connector_assets.spec.names.paths import own_key
 
 _READERS, _JDBC_READERS = 4, 2
 _PREVIEWED = 1_000
+_ENDLESS = ("infinity", "inf", "nan")
 
 
 def read(ctx: PluginContext[SqlSettings]) -> Iterator[pa.Table]:
@@ -160,7 +161,9 @@ class Reading:
         incremental = self.ctx.stream.incremental
         if incremental is None or incremental.cursor_field is None:
             return None
-        return self._field(own_key(str(incremental.cursor_field)), "the cursor")
+        found = self._field(own_key(str(incremental.cursor_field)), "the cursor")
+        window = self.ctx.window
+        return replace(found, is_time_in_text=found.is_text and has_hours(window))
 
     @cached_property
     def _keys(self) -> list[str]:
@@ -214,7 +217,16 @@ class Reading:
         where, values = self._where(self._low or Stretch(), self.cursor)
         query = Query(f"select {largest} from {self.source}{where}", values)
         found = self.session.rows(self.dialect.bound(self.session, query))[0][0]
-        return self._same() if found is None else str(found)
+        return self._same() if found is None else self._ended(str(found))
+
+    def _ended(self, largest: str) -> str:
+        """The position, if there can be one beyond it."""
+        assert self.cursor
+        if not self.cursor.is_text and largest.lower() in _ENDLESS:
+            fix = "leave such rows out by `where`, or choose another column"
+            what = f'the cursor "{self.cursor.name}" holds {largest}, beyond which nothing is new'
+            raise ConfigError(what, where=self.ctx.label, fix=fix)
+        return largest
 
     def _same(self) -> str | None:
         """The position that stays as it was; rows without one are looked for all the same."""
@@ -244,8 +256,8 @@ class Reading:
         if self._resumed is not None:
             return [Stretch.of(one) for one in self._resumed["left"]]
         if not self.is_increment:
-            has_nulls = self.key is not None and self.key.name not in self._keys
-            return [*([Stretch(nulls=True)] if has_nulls else ()), Stretch()]
+            # A primary key may be one in name only: SQLite lets it be null, and so do settings.
+            return [*([Stretch(nulls=True)] if self.key is not None else ()), Stretch()]
         if (window := self.ctx.window) is not None:
             assert self.cursor
             return [of_time(window, self.cursor, self.ctx.label)]
@@ -268,7 +280,11 @@ class Reading:
         return self.settings.snapshot != "none" and self.dialect.snapshot == "own"
 
     def _sorts(self, stretch: Stretch) -> bool:
-        return self.is_increment and self.dialect.sorts and not stretch.nulls
+        if not self.is_increment or not self.dialect.sorts or stretch.nulls:
+            return False
+        # The last row's value has to be one that the database compares with.
+        assert self.cursor
+        return not self.cursor.is_time_in_text and self.cursor.name not in self.own.columns
 
     def _where(
         self, stretch: Stretch, by: Field | None, *, upto: str | None = None
@@ -294,13 +310,15 @@ class Reading:
         if self.key is None:
             return None
         where, values = self._where(rest, self.key, upto=self._high)
-        key = self.dialect.quoted(self.key.name)
-        bound = f"select {self.dialect.as_text(key)} as bound from {self.source}"
-        sql = f"{bound}{where} order by q.{key}"  # of the table's own column, not of its text
+        key = f"q.{self.dialect.quoted(self.key.name)}"
         size = _PREVIEWED if self.ctx.preview else self.settings.chunk_rows
-        query = Query(self.dialect.limited(sql, size - 1), values)
-        found = self.session.rows(self.dialect.bound(self.session, query))
-        return str(found[0][0]) if found else None
+        ordered = f"select {key} from {self.source}{where} order by {key}"
+        # A value of which the text makes another one, as an odd number, is nothing to cut at.
+        is_exact = f"case when {self.dialect.is_exact(key, self.key)} then '1' else '0' end"
+        last = self.dialect.limited(ordered, size - 1)
+        sql = f"select {self.dialect.as_text(key)}, {is_exact} from ({last}) q"
+        found = self.session.rows(self.dialect.bound(self.session, Query(sql, values)), 2)
+        return str(found[0][0]) if found and found[0][1] == "1" else None
 
     def _read(self, session: Session, stretch: Stretch) -> Iterator[pa.Table]:
         if self.is_increment:

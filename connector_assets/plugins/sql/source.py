@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+_TEXTS = ("text", "varchar", "bpchar", "char")
+
 
 @dataclass(frozen=True, slots=True)
 class SourceColumn:
@@ -33,7 +35,8 @@ class Field:
 
     `wire` is the type in which a JDBC driver is asked for it. `guard` is SQL that is true where the
     value arrives as it is, and `otherwise` says what it is else. `orders` is the SQL type of values
-    that the column is compared with; "" where its order is nothing to go by.
+    that the column is compared with; "" where its order is nothing to go by. `is_time_in_text` has
+    texts compared as times, whether T or a space stands before the hour.
     """
 
     name: str
@@ -43,6 +46,12 @@ class Field:
     guard: str = ""
     otherwise: str = ""
     orders: str = ""
+    is_time_in_text: bool = False
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are compared as texts."""
+        return self.orders in _TEXTS
 
 
 @dataclass(frozen=True, slots=True)

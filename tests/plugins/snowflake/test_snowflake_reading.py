@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ _PLUGIN = """
 from dataclasses import replace
 from connector_assets import connector_registry
 from connector_assets.plugins.snowflake.plugin import connector
-connector_registry.register_plugin(replace(connector, id="house", listed=lambda: [
+connector_registry.register_plugin(replace(connector, id="house", fixed=lambda _: [
     {"name": "orders", "vars": {"schema": "PUBLIC", "table": "ORDERS"}, "primaryKey": ["ID"],
      "incremental": {"cursorField": "TS"}},
     {"name": "many", "vars": {"schema": "PUBLIC", "table": "MANY"}},
@@ -97,6 +98,13 @@ class Project:
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )
+
+    @property
+    def stage(self) -> Path:
+        return self.server.folder / "stage"
+
+    def unloaded(self) -> list[Path]:
+        return sorted(path for path in self.stage.rglob("*") if path.is_file())
 
     def tables(self, sql: str) -> list[Any]:
         with duckdb.connect(str(self.folder / "data.duckdb"), read_only=True) as tables:
@@ -197,6 +205,51 @@ def test_a_result_that_is_gone_is_read_anew_and_nothing_is_doubled(
     assert project.tables('select count(*), count(distinct "I"), min("S") from house.many') == [
         (2500, 2500, "x0")
     ]
+
+
+def killed_unload(project: Project) -> list[Path]:
+    """The files that a run leaves in the stage which is killed at its third."""
+    shutil.rmtree(project.stage, ignore_errors=True)
+    done = project.run("load", "house", "many", killed_at="3", UNLOAD="always")
+    assert done.returncode == -signal.SIGKILL
+    return project.unloaded()
+
+
+def test_files_of_a_run_that_never_came_back_are_removed_a_week_later(project: Project) -> None:
+    left = killed_unload(project)
+    assert len(left) == 6
+    shutil.rmtree(project.folder / ".connector_assets")  # and with it where that run had got to
+    assert project.run("load", "house", "many", UNLOAD="always").returncode == 0
+    assert project.unloaded() == left  # as another project may still be reading them
+    for path in left:
+        os.utime(path, (path.stat().st_mtime - 8 * 86_400,) * 2)
+    assert project.run("load", "house", "some", UNLOAD="always").returncode == 0
+    assert project.unloaded() == left  # of another stream
+    assert project.run("load", "house", "many", UNLOAD="always").returncode == 0
+    assert project.unloaded() == []
+
+
+def test_where_one_unloaded_file_is_gone_all_is_read_anew(project: Project) -> None:
+    killed_unload(project)[0].unlink()
+    done = project.run("load", "house", "many", UNLOAD="always")
+    assert "the unloaded files are gone: reading anew" in done.stdout + done.stderr
+    found = project.tables('select count(*), count(distinct "I"), sum("I") from house.many')
+    assert found == [(5500, 5500, sum(range(5500)))]
+    assert project.unloaded() == []
+
+
+def test_a_table_that_gets_other_columns_meanwhile_does_not_change_what_files_hold(
+    project: Project,
+) -> None:
+    killed_unload(project)
+    project.server.run(
+        project.database,
+        'create or replace table "PUBLIC"."MANY" as select S, I from "PUBLIC"."MANY"',
+    )
+    done = project.run("load", "house", "many", UNLOAD="always")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = project.tables('select count(*), sum("I"), min("S") from house.many')
+    assert found == [(5500, sum(range(5500)), "x0")]
 
 
 def test_a_check_names_what_is_wrong(project: Project, key: rsa.RSAPrivateKey) -> None:

@@ -28,6 +28,18 @@ def lite(tmp_path):
     return Database(tmp_path, uri=f"sqlite:///{tmp_path}/s.db", chunkRows=100)
 
 
+@pytest.fixture
+def duck(tmp_path):
+    """Makes a database of DuckDB by SQL."""
+
+    def made(sql):
+        with duckdb.connect(str(tmp_path / "d.duckdb")) as tables:
+            tables.execute(sql)
+        return Database(tmp_path, uri=f"duckdb:///{tmp_path}/d.duckdb")
+
+    return made
+
+
 CHANGE = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])"
 
 

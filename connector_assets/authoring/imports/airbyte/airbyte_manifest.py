@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from connector_assets.authoring.imports.airbyte.components import whole_manifest
@@ -72,6 +73,10 @@ class _Manifest:
         streams += expanded
         for one in streams:
             self.listed.setdefault(_identity(one), self.names.new(_name(one)))
+        # All before any is reported: a child may have columns added to its parent's rows.
+        for one in streams:
+            with suppress(Refused):
+                self._stream(one)
         for one in streams:
             self._outcome(one)
         for template in templates:
@@ -127,7 +132,7 @@ class _Manifest:
         return name
 
     def _converted(self, component: Mapping[str, Any], name: str, variables: Any) -> Made:
-        around = Surroundings(self.given, self._parent, self._schema, variables)
+        around = Surroundings(self.given, self._parent, self._schema, self._parent_slice, variables)
         if component.get("type") == "StateDelegatingStream":
             return self._delegating(component, name, around)
         try:
@@ -168,6 +173,9 @@ class _Manifest:
         except Refused as error:
             raise Refused(f"its parent {_name(component)} is refused: {error}") from None
 
+    def _parent_slice(self, name: str) -> Mapping[str, str]:
+        return self.made[name].slice_columns()
+
     def _schema(self, path: str) -> Any:
         """The schema in a file beside the manifest; None where it cannot be had."""
         try:
@@ -181,7 +189,7 @@ class _Manifest:
             lister = StreamConverter(
                 template.lister,
                 self.names.new(f"{name}_listed"),
-                Surroundings(self.given, self._parent, self._schema),
+                Surroundings(self.given, self._parent, self._schema, self._parent_slice),
             ).convert()
             made = self._converted(template.stream, name, {one: one for one in template.variables})
         except Refused as error:

@@ -249,7 +249,9 @@ def _known_class(name: str) -> _Make | None:
 
 def _is_oauth(component: Mapping[str, Any]) -> bool:
     """Whether a class of Python is given what the OAuth authenticator takes, and no more."""
-    given = {key for key, value in component.items() if value} - {"class_name", "type"}
+    handed = component.get("$parameters")
+    others = {"class_name", "type", *(handed if isinstance(handed, Mapping) else ())} - _OF_OAUTH
+    given = {key for key, value in component.items() if value} - others
     return {"token_refresh_endpoint", "client_id", "client_secret"} <= given <= _OF_OAUTH
 
 

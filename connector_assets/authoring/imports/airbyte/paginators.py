@@ -26,6 +26,7 @@ from connector_assets.authoring.imports.airbyte.jinja_trees import (
     Refused,
     chain_of,
     chains_in,
+    is_plain,
     only_expression,
 )
 from connector_assets.authoring.imports.airbyte.list_ends import Stop, as_number, stop_of
@@ -83,10 +84,17 @@ class _Paginator:
         )
         self.option = Option.of(token, self.texts) if token and not self.follows else None
         size = paginator.get("page_size_option")
-        self.size_option = Option.of(size, self.texts) if size else None
+        self.unnamed = bool(size) and _is_unnamed(size, stream.reading)
+        self.size_option = Option.of(size, self.texts) if size and not self.unnamed else None
         self.size = self._size(strategy.get("page_size"))
 
     def paging(self) -> ConvertedPaging:
+        made = self._paging()
+        if self.unnamed:
+            made.near.append("a page size, whose parameter has no name there, is not sent")
+        return made
+
+    def _paging(self) -> ConvertedPaging:
         kind = self.strategy.get("type")
         if kind == "PageIncrement":
             return self._counted("page", "pageParam", "pageSizeParam", "page.number")
@@ -324,6 +332,17 @@ class _OfCursor(Expressions):
     def chain(self, chain: Chain) -> Value:
         name = self.names.get((chain.root, chain.keys))
         return Code(name) if name else super().chain(chain)
+
+
+def _is_unnamed(option: Any, reading: Reading) -> bool:
+    """Whether the name of an option is a value that the manifest does not ask its user for."""
+    name = option.get("field_name") if isinstance(option, Mapping) else None
+    node = only_expression(name) if isinstance(name, str) and not is_plain(name) else None
+    chain = chain_of(node) if node is not None else None
+    if chain is None or chain.root != "config" or not chain.keys:
+        return False
+    path = tuple(map(str, chain.keys))
+    return path not in reading.given.by_path and reading.given.above(path) is None
 
 
 def _follows_from(goes_on: AnswerPath, cursor: AnswerPath) -> bool:

@@ -48,6 +48,10 @@ class Requester:
         elif below:
             whole = f"{whole.rstrip('/')}/{below}"
         whole, _, query = _cut(whole, "?")
+        bare, _, pairs = query.partition("&")
+        if bare and "=" not in bare:
+            # A path in the place of a query, as index.php?/api/items.
+            whole, query = f"{whole}?{bare}", pairs
         self.parts.url = _cut(whole, "#")[0]
         self._query(query)
         if not self.parts.url:

@@ -34,8 +34,14 @@ class Routes:
 class Routers:
     """Converts the partition routers of one stream; `parent_of` knows the other streams."""
 
-    def __init__(self, reading: Reading, parent_of: ParentOf, values: Mapping[str, Any]) -> None:
-        self.texts = Texts(reading)
+    def __init__(
+        self,
+        reading: Reading,
+        parent_of: ParentOf,
+        values: Mapping[str, Any],
+        slice_of: Callable[[str], Mapping[str, str]] | None = None,
+    ) -> None:
+        self.texts, self.slice_of = Texts(reading), slice_of
         self.parent_of, self.names = parent_of, values
         self.made = Routes()
 
@@ -128,17 +134,24 @@ class Routers:
         if config.get("lazy_read_pointer"):
             raise Refused("a parent whose rows hold the first page of their children")
         key = self.texts.text(config.get("parent_key") or "").replace("/", ".")
-        if "*" in key:
-            raise Refused("a parent key with a wildcard")
-        made: dict[str, Any] = {"stream": self.parent_of(stream), "field": _path(key.split("."))}
-        made["as"] = name
-        included = self._extra(config.get("extra_fields"))
+        if "*" in key or not key.strip("."):
+            raise Refused("a parent key that is no field")
+        parent = self.parent_of(stream)
+        made: dict[str, Any] = {"stream": parent, "field": _path(key.split(".")), "as": name}
+        included = [*self._extra(config.get("extra_fields")), *self._parent_slice(parent)]
         if included:
             made["include"] = included
         if config.get("incremental_dependency") and stream.get("incremental_sync"):
             made["changed"] = True
             self.made.needs_key = True
         return made
+
+    def _parent_slice(self, parent: str) -> list[str]:
+        """Columns of what the parent itself was read for, where a template asks for it."""
+        columns = self.slice_of(parent) if self.slice_of else {}
+        for name, column in columns.items():
+            self.made.extra[f"parent_slice.{name}"] = f"parent.{column}"
+        return list(columns.values())
 
     def _extra(self, fields: Any) -> list[str]:
         included = []

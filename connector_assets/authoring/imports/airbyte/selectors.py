@@ -36,6 +36,8 @@ def rows_path(extractor: Any, texts: Texts) -> str:
     ]
     if any("{{" in key for key in keys):
         raise Refused("a path to the rows that the user chooses")
+    if extractor.get("rows_at"):
+        return str(extractor["rows_at"]).replace("{rows}", _joined(keys))
     expander = extractor.get("record_expander")
     return _expanded(_joined(keys), expander, texts) if expander else _joined(keys)
 

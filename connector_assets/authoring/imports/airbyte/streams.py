@@ -9,16 +9,19 @@ from typing import Any
 
 from connector_assets.authoring.imports.airbyte.async_jobs import job_keys
 from connector_assets.authoring.imports.airbyte.authenticators import Authenticators
+from connector_assets.authoring.imports.airbyte.components import simple_name
 from connector_assets.authoring.imports.airbyte.cursors import ConvertedIncrement, Cursors
 from connector_assets.authoring.imports.airbyte.error_handlers import ErrorHandlers
 from connector_assets.authoring.imports.airbyte.expressions import Reading
 from connector_assets.authoring.imports.airbyte.given_values import GivenValues
 from connector_assets.authoring.imports.airbyte.jinja_trees import Refused
+from connector_assets.authoring.imports.airbyte.known_classes import with_known_classes
 from connector_assets.authoring.imports.airbyte.paginators import (
     ConvertedPaging,
     PagedStream,
     paging_of,
 )
+from connector_assets.authoring.imports.airbyte.replaced_rows import replaced_rows
 from connector_assets.authoring.imports.airbyte.request_parts import Option, RequestParts
 from connector_assets.authoring.imports.airbyte.requesters import Requester
 from connector_assets.authoring.imports.airbyte.routers import ParentOf, Routers, Routes
@@ -37,6 +40,9 @@ _MILLIS = "%Y-%m-%dT%H:%M:%S.%_msZ"
 SchemaOf = Callable[[str], Any]
 """The JSON schema in a file that a manifest names; None where there is none."""
 
+SliceOf = Callable[[str], Mapping[str, str]]
+"""The columns of a parent's rows that hold what it was read for, by their names in its slices."""
+
 
 @dataclass
 class Made:
@@ -46,6 +52,21 @@ class Made:
     stream: dict[str, Any] = field(default_factory=dict)
     auths: list[Auth] = field(default_factory=list)
     near: list[str] = field(default_factory=list)
+    item: dict[str, str] = field(default_factory=dict)
+    """How its templates read what it is read for, by the names in its slices."""
+
+    def slice_columns(self) -> dict[str, str]:
+        """Columns with what a row was read for, which are added to its rows for their children."""
+        if not self.stream or any("batch" in one for one in self.stream.get("forEach") or ()):
+            return {}
+        made = {name: f"slice_{simple_name(name)}" for name in self.item}
+        added = {made[name]: f"{{{{ {read} }}}}" for name, read in self.item.items()}
+        first = self.stream.get("initial", {})
+        for one in (self.stream, *([first] if "fields" in first else [])):
+            fields = one.setdefault("fields", {})
+            fields["add"] = {**fields.get("add", {}), **added}
+        self.near += [f"a column {one} is added, which its children read" for one in added]
+        return made
 
 
 @dataclass
@@ -55,6 +76,7 @@ class Surroundings:
     given: GivenValues
     parent_of: ParentOf
     schema_of: SchemaOf
+    slice_of: SliceOf = lambda _: {}
     variables: Mapping[str, str] = field(default_factory=dict)
     """Names that templates may read beside those of a manifest, by what they are called here."""
 
@@ -63,9 +85,10 @@ class StreamConverter:
     """Converts one stream, in the order in which one part needs what another found."""
 
     def __init__(self, component: Mapping[str, Any], name: str, around: Surroundings) -> None:
-        self.component, self.name, self.around = component, name, around
+        self.component, near = with_known_classes(component)
+        self.name, self.around = name, around
         self.content_key = False
-        self.made = Made()
+        self.made = Made(near=near)
         self.reading = Reading(around.given, _parameters(component), data=dict(around.variables))
 
     def convert(self) -> Made:
@@ -111,9 +134,11 @@ class StreamConverter:
         if not router:
             return Routes()
         names = {one.name: one for one in self.around.given.by_path.values()}
-        routers = Routers(self.reading, self.around.parent_of, names)
+        slice_of = self.around.slice_of if "parent_slice" in str(self.component) else None
+        routers = Routers(self.reading, self.around.parent_of, names, slice_of)
         made = routers.routes(router)
         self.made.near += made.near
+        self.made.item = made.item
         return made
 
     def _increment(self) -> ConvertedIncrement:
@@ -128,7 +153,13 @@ class StreamConverter:
             raise Refused(f"the record selector {self.selector['class_name']}")
         extractor = self.selector.get("extractor")
         reading = within(selector, extractor if isinstance(extractor, Mapping) else {})
-        return rows_path(extractor, Texts(reading))
+        found = rows_path(extractor, Texts(reading))
+        made = replaced_rows(found, self.component.get("transformations"), selector.parameters)
+        self.made.near += made.near
+        self.steps = made.steps
+        if made.rows != found and _filters_before(self.selector):
+            raise Refused("a filter of rows before an object takes their place")
+        return made.rows
 
     def _paging(self, rows: str, parts: RequestParts) -> ConvertedPaging:
         paginator = self.retriever.get("paginator")
@@ -211,7 +242,7 @@ class StreamConverter:
             made["forEach"] = routes.each
             self._changed(routes, made)
         changes = Transformations(within(self.reading, self.selector)).changes(
-            self.selector, self.component.get("transformations")
+            self.selector, self.steps
         )
         self.made.near += changes.near
         if changes.where:
@@ -314,6 +345,12 @@ def within(reading: Reading, component: Mapping[str, Any]) -> Reading:
 def _parameters(component: Mapping[str, Any]) -> Mapping[str, Any]:
     found = component.get("$parameters") if isinstance(component, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def _filters_before(selector: Mapping[str, Any]) -> bool:
+    """Whether rows are kept or not before they are changed."""
+    later = selector.get("transform_before_filtering") in (True, "true", "True")
+    return bool(selector.get("record_filter")) and not later
 
 
 def _asked(requester: Mapping[str, Any]) -> list[Any]:

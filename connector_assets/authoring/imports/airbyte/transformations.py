@@ -6,6 +6,7 @@ up and their keys rewritten. A manifest's own order is followed where it comes t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,6 +31,8 @@ from connector_assets.authoring.imports.airbyte.jinja_trees import (
 from connector_assets.authoring.imports.airbyte.texts import Texts, braced, literal_of
 
 Keys = tuple[str, ...]
+_IS_EMPTY = re.compile(r"\{\{\s*property\s*(\|\s*string\s*)?==\s*(''|\"\")\s*\}\}")
+"""A condition of fields that are removed: they are an empty text."""
 
 
 @dataclass
@@ -184,7 +187,10 @@ class Transformations:
 
     def _remove(self, step: Mapping[str, Any]) -> None:
         if step.get("condition"):
-            raise Refused("fields that are removed where a condition holds")
+            if step.get("field_pointers") != [["**"]] or not _IS_EMPTY.fullmatch(step["condition"]):
+                raise Refused("fields that are removed where a condition holds")
+            self.made.near.append("empty texts stay, which are removed there")
+            return
         texts = Texts(self._reading(step))
         for pointer in step.get("field_pointers") or ():
             path = tuple(texts.text(str(key)) for key in pointer)

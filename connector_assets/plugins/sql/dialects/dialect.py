@@ -29,6 +29,8 @@ from connector_assets.plugins.sql.source import (
 
 MOST_DIGITS = 38
 """Beyond these a number is a text: no store takes more."""
+_NUMBERED = re.compile(r"column (\d+): (.{1,100})")
+"""How `Bridge.java` says which column it is."""
 _DECIMAL = re.compile(r"decimal\((\d{1,2}),\s*(\d{1,2})\)")
 _CHOSEN: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -164,6 +166,15 @@ class Dialect:
         """SQL for a bound text, as a value that compares with the column."""
         return f"cast({mark} as {field.orders})"
 
+    def is_exact(self, value: str, field: Field) -> str:
+        """SQL that is true where the text of a value, bound again, is the same value."""
+        return f"{value} = {self.value(self.as_text(value), field)}"
+
+    def compared(self, field: Field) -> str:
+        """SQL of a column that is compared with such values."""
+        column = self.quoted(field.name)
+        return f"replace({column}, 'T', ' ')" if field.is_time_in_text else column
+
     def mark(self, session: Any, number: int) -> str:
         """What stands in a condition for its value of this number, from 1."""
         return str(session.placeholder(number))
@@ -172,7 +183,7 @@ class Dialect:
         self, session: Any, field: Field, stretch: Stretch, first: int = 1
     ) -> tuple[str, tuple[str, ...]]:
         """SQL for "in this stretch", and the texts to bind to it, numbered from `first`."""
-        column, found = self.quoted(field.name), []
+        column, found = self.compared(field), []
         values: list[str] = []
         if stretch.nulls:
             return f"{column} is null", ()
@@ -184,7 +195,7 @@ class Dialect:
                 mark = self.mark(session, first + len(values))
                 found.append(f"{column} {sign} {self.value(mark, field)}")
                 values.append(bound)
-        return " and ".join(found), tuple(values)
+        return " and ".join(found) or f"{column} is not null", tuple(values)
 
     def bound(self, session: Any, query: Query) -> Query:
         """The query as the session takes it."""
@@ -203,8 +214,11 @@ class Dialect:
 
     def explained(self, error: DatabaseError, fields: Sequence[Field]) -> DatabaseError:
         """What a driver says of the rows, in words of their columns."""
-        del fields
-        return error
+        found = _NUMBERED.match(error.text)
+        if found is None or not 0 < int(found[1]) <= len(fields):
+            return error
+        what = f'column "{fields[int(found[1]) - 1].name}" has a value that does not fit'
+        return DatabaseError(f"{what} ({found[2]}); give it the type text in columns")
 
     def limited(self, sql: str, skip: int) -> str:
         """The query, for the one row after so many."""
@@ -253,11 +267,11 @@ class Dialect:
     def _type_name(self, type_: pa.DataType) -> str:
         kinds = pa.types
         if kinds.is_integer(type_):
-            return "bigint"
+            return "decimal(20,0)" if type_ == pa.uint64() else "bigint"
         if kinds.is_decimal(type_):
             return f"decimal({type_.precision},{type_.scale})"
         if kinds.is_floating(type_):
-            return "double precision"
+            return "real" if type_ == pa.float32() else "double precision"
         if kinds.is_date(type_):
             return "date"
         if kinds.is_timestamp(type_):

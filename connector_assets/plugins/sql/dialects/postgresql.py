@@ -137,7 +137,7 @@ class PostgreSql(Dialect):
         del is_first
         for number, field in enumerate(rows.schema):
             if field.type in _ENDLESS:
-                rows = rows.set_column(number, field, _endless(rows.column(number)))
+                rows = rows.set_column(number, field, _endless(rows.column(number), field.name))
         return rows
 
     def estimate(self, session: Any, schema: str, name: str) -> int | None:
@@ -196,7 +196,7 @@ _ENDLESS: Mapping[pa.DataType, _Ends] = {
 }
 
 
-def _endless(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _endless(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     """Infinity as the stores write it in Arrow, by the largest number; DatabaseError beyond."""
     ends = _ENDLESS[column.type]
     numbers = column.cast(ends.integer)
@@ -212,7 +212,8 @@ def _endless(column: pa.ChunkedArray) -> pa.ChunkedArray:
     # What is left below are years beyond 294246, but for our own minus infinity.
     odd = pc.and_(pc.less(numbers, ends.lowest), pc.not_equal(numbers, -ends.largest))
     if pc.any(odd).as_py():
-        raise DatabaseError("a time is beyond the year 294246; give its column the type text")
+        fix = "give it the type text in columns"
+        raise DatabaseError(f'column "{name}" has a time beyond the year 294246; {fix}')
     return numbers.cast(column.type)
 
 

@@ -33,6 +33,7 @@ class Sqlite(Dialect):
 
     snapshot = "own"
     text_type = "text"
+    quote = "`"  # what stands in double quotes and is no column would be a text
     sorts = False  # our own first row would go elsewhere
 
     def columns(self, session: Any, source: str) -> list[SourceColumn]:
@@ -71,7 +72,8 @@ class Sqlite(Dialect):
             guard = f"typeof({expression}) <> 'integer' or abs({expression}) <= {_EXACT}"
             told = "holds a whole number that no double has; give it the type bigint or text"
             return Field(name, expression, pa.float64(), "real", guard, told)
-        return Field(name, expression, _KINDS[kind][0], kind, orders=kind if kind != "blob" else "")
+        orders = kind if kind != "blob" else ""
+        return Field(name, expression, _KINDS[kind][0], kind, *_guard(expression, kind), orders)
 
     def value(self, mark: str, field: Field) -> str:
         return f"cast({mark} as {field.orders})"
@@ -102,7 +104,10 @@ class Sqlite(Dialect):
     def found(self, session: Any, settings: SqlSettings) -> Iterator[Found]:
         del settings
         for name, kind in session.rows(Query(_TABLES), 2):
-            rows = session.rows(Query(_COLUMNS, (name,)), 4)
+            try:
+                rows = session.rows(Query(_COLUMNS, (name,)), 4)
+            except DatabaseError:  # a view of what is not there any more: `check` and a read say so
+                rows = []
             keys = sorted((int(pk), column) for column, _, _, pk in rows if pk != "0")
             columns = tuple(FoundColumn(column, type_, n == "0") for column, type_, n, _ in rows)
             yield Found("", name, kind == "view", "", tuple(one for _, one in keys), columns)
@@ -113,6 +118,15 @@ select name, type from sqlite_master
 where type in ('table', 'view') and name not like 'sqlite~_%' escape '~' order by 1"""
 _COLUMNS = """
 select name, type, cast("notnull" as text), cast(pk as text) from pragma_table_info(?)"""
+
+
+def _guard(expression: str, kind: str) -> tuple[str, str]:
+    """SQL that is false for bytes among texts and the reverse: the driver tells them not apart."""
+    if kind not in ("text", "blob"):
+        return "", ""
+    other, told = ("blob", "bytes") if kind == "text" else ("text", "a text")
+    fix = "read it by a query that casts it"
+    return f"typeof({expression}) <> '{other}'", f"holds {told} beside {kind}; {fix}"
 
 
 def _kind(declared: str) -> str:

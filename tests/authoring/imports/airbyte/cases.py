@@ -182,6 +182,18 @@ def zipped(body: bytes) -> bytes:
 NEXT = "{{ response.get('paging', {}).get('next', {}).get('after') }}"
 PAGINATIONS = (
     Case(
+        "path_in_the_place_of_a_query",
+        manifest(
+            stream(
+                path="/index.php?/api/v2/{{ config['list'] }}&sort=id",
+                paginator=paged(OFFSET, option("offset"), option("limit")),
+            ),
+            spec=asks(list=field_()),
+        ),
+        by_offset(),
+        {"list": "items"},
+    ),
+    Case(
         "page",
         manifest(stream(paginator=paged(PAGE, option("page"), option("limit")))),
         by_page(),
@@ -410,7 +422,63 @@ PAGINATIONS = (
     ),
 )
 
+EVENTS = [
+    {"id": "e1", "type": "x.made", "created": 5, "data": {"object": {"id": 1, "name": "a"}}},
+    {"id": "e2", "type": "x.deleted", "created": 6, "data": {"object": {"id": 2, "updated": 3}}},
+    {"id": "e3", "type": "x.made", "created": 7},
+]
+
 ROWS = (
+    Case(
+        "object_in_the_place_of_its_row",
+        manifest(
+            stream(
+                transformations=[
+                    {
+                        "type": "AddFields",
+                        "fields": [{"path": ["data", "object", "gone"], "value": "{{ True }}"}],
+                        "condition": "{{ record.get('data', {}).get('object', False) and record.get('type', '').endswith('.deleted') }}",
+                    },
+                    {
+                        "type": "AddFields",
+                        "fields": [
+                            {
+                                "path": ["data", "object", "at"],
+                                "value": "{{ record.get('updated', record.get('created')) | int }}",
+                                "value_type": "integer",
+                            }
+                        ],
+                        "condition": "{{ record.get('data', {}).get('object', False) }}",
+                    },
+                    {
+                        "type": "DpathFlattenFields",
+                        "field_path": ["data", "object"],
+                        "replace_record": True,
+                    },
+                ],
+            )
+        ),
+        lambda seen: {"items": EVENTS},
+    ),
+    Case(
+        "object_that_is_the_row",
+        manifest(
+            stream(
+                transformations=[
+                    {
+                        "type": "DpathFlattenFields",
+                        "field_path": ["data", "object"],
+                        "replace_record": True,
+                    },
+                    {
+                        "type": "AddFields",
+                        "fields": [{"path": ["kept"], "value": "{{ record['name'] }}"}],
+                    },
+                ],
+            )
+        ),
+        lambda seen: {"items": EVENTS},
+    ),
     Case(
         "absent_rows",
         manifest(stream(rows=("data", "items"))),
@@ -784,7 +852,58 @@ REGIONS = {
     "values": ["eu", "us"],
     "request_option": option("region"),
 }
+TEAMS = stream("teams", "/teams", rows=("teams",))
+BOARDS = stream(
+    "boards",
+    "/teams/{{ stream_slice.team }}/boards",
+    rows=("boards",),
+    router={
+        "type": "SubstreamPartitionRouter",
+        "parent_stream_configs": [
+            {
+                "type": "ParentStreamConfig",
+                "stream": TEAMS,
+                "parent_key": "id",
+                "partition_field": "team",
+            }
+        ],
+    },
+)
+
+
+def boards(seen: Seen) -> Any:
+    if seen.path.endswith("/teams"):
+        return {"teams": [{"id": 1}, {"id": 2}]}
+    if seen.path.endswith("/boards"):
+        team = int(seen.path.split("/")[-2])
+        return {"boards": [{"id": team * 10}, {"id": team * 10 + 1}]}
+    return {"items": [{"id": seen.path}]}
+
+
 ROUTERS = (
+    Case(
+        "what_the_parent_was_read_for",
+        manifest(
+            TEAMS,
+            BOARDS,
+            stream(
+                path="/{{ stream_slice.parent_slice.team }}/boards/{{ stream_slice.board }}/pins",
+                router={
+                    "type": "SubstreamPartitionRouter",
+                    "parent_stream_configs": [
+                        {
+                            "type": "ParentStreamConfig",
+                            "stream": BOARDS,
+                            "parent_key": "id",
+                            "partition_field": "board",
+                        }
+                    ],
+                },
+            ),
+        ),
+        boards,
+        unordered=True,
+    ),
     Case(
         "list",
         manifest(stream(router=REGIONS)),

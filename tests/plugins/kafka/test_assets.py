@@ -104,26 +104,26 @@ def test_what_is_loaded_is_what_the_table_says_and_not_what_dagster_remembers(pr
 
 
 def test_a_topic_that_was_made_anew_lacks_all_that_it_has(project, broker):
-    broker.topic("anew")
-    broker.send("anew", *[b"0"] * 5)
-    write(project, broker.address, "  maxLag: 1\n  topics: {anew: {}}")
+    broker.topic("lag_anew")
+    broker.send("lag_anew", *[b"0"] * 5)
+    write(project, broker.address, "  maxLag: 1\n  topics: {lag_anew: {}}")
     with dg.DagsterInstance.ephemeral() as instance:
-        load(instance, "anew")
-        broker.remove("anew")
-        broker.topic("anew")
-        broker.send("anew", b"1", b"2")
-        assert judged(instance, "anew")[:3] == (False, 2, {"anew/0": 2})
+        load(instance, "lag_anew")
+        broker.remove("lag_anew")
+        broker.topic("lag_anew")
+        broker.send("lag_anew", b"1", b"2")
+        assert judged(instance, "lag_anew")[:3] == (False, 2, {"lag_anew/0": 2})
 
 
 def test_messages_that_are_not_there_any_more_are_not_counted(project, broker):
-    broker.topic("cut")
-    broker.send("cut", b"1")
-    write(project, broker.address, "  maxLag: 3\n  topics: {cut: {}}")
+    broker.topic("lag_cut")
+    broker.send("lag_cut", b"1")
+    write(project, broker.address, "  maxLag: 3\n  topics: {lag_cut: {}}")
     with dg.DagsterInstance.ephemeral() as instance:
-        load(instance, "cut")
-        broker.send("cut", *[b"2"] * 9)
-        broker.cut("cut", 0, 8)
-        assert judged(instance, "cut")[:3] == (True, 2, {"cut/0": 2})
+        load(instance, "lag_cut")
+        broker.send("lag_cut", *[b"2"] * 9)
+        broker.cut("lag_cut", 0, 8)
+        assert judged(instance, "lag_cut")[:3] == (True, 2, {"lag_cut/0": 2})
 
 
 def test_a_topic_says_its_own_and_streams_in_partitions_have_none(project, monkeypatch):

@@ -290,6 +290,15 @@ def shown(positions: Mapping[str, Any] | None) -> Any:
     return only.get("value") if only is not None else counted(len(positions), "item")
 
 
+def position_of(connection: Connection, stream: Stream, destination: Destination) -> Any:
+    """The position stored with the rows of a stream's table, as a plugin set it; None without.
+
+    Where the table was emptied, positions that speak of its rows are none.
+    """
+    target = _Target(destination, Order(table_of(connection, stream), stream.mode))
+    return shown(target.believed(target.stored()))
+
+
 def parent_rows(
     connection: Connection, destination: Destination, schema: str | None = None
 ) -> ParentRows:

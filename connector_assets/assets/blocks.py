@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import dagster as dg
 
 from connector_assets.assets.checks import check_specs
-from connector_assets.assets.resources import ResourceKeys
+from connector_assets.assets.outcome import failure
+from connector_assets.assets.resources import (
+    DestinationResource,
+    HttpRuntimeResource,
+    ResourceKeys,
+)
 from connector_assets.assets.step import check, materialize
 from connector_assets.assets.stream import PlannedAsset, step_of, stream_asset
+from connector_assets.errors import ConnectorError
 from connector_assets.project.connection import Connection
+from connector_assets.reading.connector import Probe
 from connector_assets.spec.stream.stream import Stream
+from connector_assets.sync import position_of
+
+
+class Holds(Protocol):
+    """A context of Dagster with resources."""
+
+    @property
+    def resources(self) -> Any:
+        """The resources, by their keys."""
+        ...
 
 
 class AssetBlocks:
@@ -75,6 +92,30 @@ class AssetBlocks:
         """
         step = step_of(context, self._connection, self._planned[stream], self._keys)
         return materialize(step) if step.loads else check(step)
+
+    def position(self, context: Holds, stream: str) -> Any:
+        """The position stored with a stream's rows, which `ctx.cursor` of the next load is.
+
+        None where there is none. `context` is of a step, a check or a sensor that has
+        `resource_keys`.
+        """
+        store: DestinationResource = getattr(context.resources, self._keys.destination)
+        return position_of(self._connection, self._planned[stream].stream, store.open())
+
+    def probe(self, context: Holds, stream: str) -> Probe:
+        """What the plugin's `probe` tells of a stream and its `position`, asked now.
+
+        Raises dg.Failure where the source does not answer. `context` is as that of `position`.
+        """
+        http: HttpRuntimeResource = getattr(context.resources, self._keys.http)
+        try:
+            with http.runtime() as runtime:
+                connection = self._connection.with_runtime(runtime)
+                return connection.probe(stream, {}, self.position(context, stream))
+        except ConnectorError as error:
+            problem = failure(error)
+        # Outside of `except`, so that Dagster shows one line and not the chain that led to it.
+        raise problem
 
     def definitions(self) -> dg.Definitions:
         """All that a connection has by default: assets, schedules, sensors, resources."""

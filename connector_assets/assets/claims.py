@@ -16,6 +16,7 @@ from connector_assets.errors import Fault, SpecError
 _FIX = {
     "asset": "give one of them another key, or a keyPrefix",
     "step": "give the asset of one of them another key: a / and two underscores are the same here",
+    "check": "give one of them another name",
     "schedule": "rename the connection",
 }
 
@@ -52,10 +53,18 @@ def _names(made: dg.Definitions) -> Iterator[tuple[str, str]]:
             yield "asset", one.key.to_user_string()
         elif isinstance(one, dg.AssetsDefinition):
             yield from (("asset", key.to_user_string()) for key in one.keys)
+            yield from _check_names(one)
             if one.is_executable:
                 yield "step", one.node_def.name
+    for checks in made.asset_checks or ():
+        yield from _check_names(checks)
+        yield "step", checks.node_def.name
     for each in (*(made.schedules or ()), *(made.sensors or ())):
         yield "schedule", each.name
+
+
+def _check_names(made: dg.AssetsDefinition) -> Iterator[tuple[str, str]]:
+    return (("check", key.to_user_string()) for key in made.check_keys)
 
 
 def circle(made: Iterable[dg.Definitions]) -> list[dg.AssetKey]:

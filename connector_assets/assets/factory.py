@@ -188,7 +188,7 @@ def _good(
         try:
             made = connection_definitions(connection, given, translator, by_condition=by_condition)
             yield connection, made
-        except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything, and must not take the others down
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's code may raise anything, and must not take the others down
             broken.append(_broken(connection, error))
 
 
@@ -214,7 +214,7 @@ def _straight(made: list[Made], broken: list[Broken]) -> list[Made]:
     return made
 
 
-def _broken(connection: Connection, error: Exception) -> Broken:
+def _broken(connection: Connection, error: BaseException) -> Broken:
     path = connection.source or Path(connection.id)
     faults = error.faults if isinstance(error, SpecError) else [Fault("", str(error))]
     return Broken(path, SpecError(faults, source=str(path)))

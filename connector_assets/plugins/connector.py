@@ -221,7 +221,7 @@ def _blaming_plugin(where: str, ctx: PluginContext[Any]) -> Iterator[None]:
         yield
     except ConnectorError as error:
         raise error.masked(ctx.secrets.mask).within(where) from None
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
         text = ctx.secrets.mask(str(error))
         blamed = ConnectorError(f"{type(error).__name__}: {text}", where=f"{where}: plugin")
         raise blamed.with_traceback(error.__traceback__) from None

@@ -202,7 +202,7 @@ def define_connector(
 
     def made(read: Callable[..., Any], functions: Mapping[str, Any]) -> PluginConnector:
         _refuse_faults(id, config_schema, secrets, {"read": read, **functions})
-        connector = PluginConnector(
+        return PluginConnector(
             id=id,
             display_name=display_name,
             category=category,
@@ -220,9 +220,6 @@ def define_connector(
             prober=functions["probe"],
             assets=functions["assets"],
         )
-        if not callable(functions["streams"]):
-            connector.streams()
-        return connector
 
     if read is not None:
         return made(read, given)

@@ -41,7 +41,7 @@ def _imported(named: str, folder: Path | None, where: str) -> tuple[Callable[...
     except ModuleNotFoundError as error:
         fix = "put it beside the connection, or add its folder to PYTHONPATH"
         raise ConfigError(f'module "{error.name}" is not found', where=where, fix=fix) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{type(error).__name__}: {error}", where=where) from error
     found = getattr(module, function, None)
     if not callable(found):

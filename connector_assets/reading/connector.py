@@ -147,12 +147,13 @@ class Probe:
     """What one small request told of a source.
 
     `state` is for the next one: JSON values. `changed` is None where there was nothing to compare
-    with; `told` says in a few words what was seen.
+    with; `told` says in a few words what was seen, `metadata` in values that a check may show.
     """
 
     state: Mapping[str, Any]
     changed: bool | None
     told: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def blamed(part: str, mask: Callable[[str], str]) -> Iterator[None]:
         yield
     except ConnectorError:
         raise
-    except Exception as error:  # noqa: BLE001 - it may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it may raise anything
         what = f"{type(error).__name__}: {mask(str(error))}"
         told = ConnectorError(f"{part} in Python failed: {what}")
         raise told.with_traceback(error.__traceback__) from None

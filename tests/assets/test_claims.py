@@ -97,6 +97,40 @@ def test_a_plugins_schedule_does_not_take_the_place_of_another():
     assert not claims.is_free(made())
 
 
+def test_a_check_of_a_plugins_that_an_asset_has_already_is_a_fault():
+    def made(asset, op):
+        key = dg.AssetKey(asset)
+
+        @dg.multi_asset_check(name=op, specs=[dg.AssetCheckSpec("lag", asset=key)])
+        def check():
+            yield dg.AssetCheckResult(asset_key=key, check_name="lag", passed=True)
+
+        return dg.Definitions(asset_checks=[check])
+
+    claims = Claims()
+    claims.take("a", made("orders", "one"))
+    claims.take("b", made("items", "two"))
+    with pytest.raises(SpecError, match='check "orders:lag" is there also by connection "a"'):
+        claims.take("b", made("orders", "three"))
+    with pytest.raises(SpecError, match='step "one" is there also by connection "a"'):
+        claims.take("b", made("others", "one"))
+
+
+def test_a_check_of_a_plugins_that_is_called_like_the_assets_own_is_a_fault():
+    spec = dg.AssetCheckSpec("complete", asset="orders")
+
+    @dg.multi_asset(specs=[dg.AssetSpec("orders")], check_specs=[spec])
+    def orders():
+        yield dg.MaterializeResult(asset_key="orders")
+
+    @dg.multi_asset_check(specs=[spec])
+    def again():
+        yield dg.AssetCheckResult(asset_key="orders", check_name="complete", passed=True)
+
+    with pytest.raises(SpecError, match='check "orders:complete" is there twice'):
+        Claims().take("a", dg.Definitions(assets=[orders], asset_checks=[again]))
+
+
 def test_a_check_of_the_definitions_shows_it(project, monkeypatch):
     monkeypatch.setenv("DAGSTER_IS_DEFS_VALIDATION_CLI", "1")
     project.write("specs/shop.yaml", ONE)

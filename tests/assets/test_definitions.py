@@ -416,15 +416,22 @@ def test_a_plugin_may_build_its_assets_itself(project, registered):
     assert keys_of(project.definitions()) == ["kafka/topic", "snowflake/table"]
 
 
-def test_a_plugin_that_raises_is_a_broken_asset_and_stops_no_other(project, registered):
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+@pytest.mark.parametrize("part", ["streams", "assets"])
+def test_a_plugin_that_raises_is_a_broken_asset_and_stops_no_other(
+    project, registered, part, error
+):
     def streams():
-        raise ZeroDivisionError("no streams today")
+        raise error("not today")
+
+    def assets(_):
+        raise error("not today")
 
     project.write("specs/shop.yaml", SHOP)
-    registered(id="files", streams=streams)
+    registered(id="files", **{part: streams if part == "streams" else assets})
     specs = specs_of(project.definitions())
     assert ITEMS in specs
-    assert "no streams today" in specs[dg.AssetKey(["files", "invalid_spec"])].description
+    assert "not today" in specs[dg.AssetKey(["files", "invalid_spec"])].description
 
 
 def test_a_plugin_module_that_is_missing_is_a_broken_asset(project, monkeypatch):

@@ -102,6 +102,8 @@ def test_each_part_is_at_most_ten_lines() -> None:
         ("def other(ctx):\n    yield {}\n", 'odd:prices: has no function "prices"'),
         ("import nothing_like_it\n", 'module "nothing_like_it" is not found'),
         ("1 / 0\n", "odd:prices: ZeroDivisionError"),
+        ("raise SystemExit(2)\n", "odd:prices: SystemExit: 2"),
+        ("def prices(ctx):\n    raise SystemExit(2)\n    yield\n", "read in Python failed: SystemExit: 2"),
     ],
 )  # fmt: skip
 def test_what_goes_wrong_is_that_streams_error(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from connector_assets.errors import ConnectorError
+from connector_assets.errors import ConnectorError, ResponseError
 from connector_assets.plugins.define import define_connector
 from connector_assets.testing import PluginBench
 
@@ -41,6 +41,11 @@ def stops(ctx):
     next(iter(()))
 
 
+def exits(ctx):
+    yield {"n": 1}
+    raise SystemExit("no topic")  # as a library's own command line does
+
+
 DEFINITIONS = [
     ({"id": "Kafka!"}, "id: must be"),
     ({"id": 7}, "id: "),
@@ -74,6 +79,7 @@ DEFINITIONS = [
 ]  # fmt: skip - a table
 READS = [
     (fails, "own.own: plugin: KeyError: 'topic'"),
+    (exits, "own.own: plugin: SystemExit: no topic"),
     (never, "own.own: read returned a int, and no rows; yield dicts"),
     (late, "own.own: a row is of type str; yield dicts"),
     (stops, "own.own: plugin: RuntimeError: generator raised StopIteration"),
@@ -102,6 +108,19 @@ def test_a_read_that_is_wrong_is_one_line_and_leaves_no_table(tmp_path, read, fa
     assert fault in str(raised.value)
     assert "\n" not in str(raised.value)
     assert bench.rows("own") == []
+
+
+@pytest.mark.parametrize("kind", [ConnectorError, ResponseError, ValueError])
+def test_a_secret_in_an_error_of_a_plugins_is_masked(tmp_path, kind):
+    def read(ctx):
+        yield {"n": 1}
+        raise kind(f"refused {ctx.secrets['key']}")
+
+    plugin = define_connector(id="own", display_name="Own", read=read, secrets=["key"])
+    bench = PluginBench(plugin, tmp_path, secrets={"key": "k-77-secret"})
+    with pytest.raises(ConnectorError, match=r"own\.own: .*refused \[secret:key\]") as raised:
+        bench.load("own")
+    assert "k-77" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from connector_assets.load.lake.parts import grouped
@@ -116,14 +117,42 @@ def _file(metadata: Any, io: Any, first: Any, groups: Iterator[Any], written: li
 def _stored(metadata: Any, schema: Any, rows: Any, model: Any) -> Any:
     """Rows in the table's columns, which are told by numbers in its files."""
     import pyarrow as pa
-    from pyiceberg.io.pyarrow import _to_requested_schema, pyarrow_to_schema
+    from pyiceberg.io.pyarrow import ArrowAccessor, pyarrow_to_schema
+    from pyiceberg.schema import visit_with_partner
 
     version, names = metadata.format_version, metadata.schema().name_mapping
     given = pyarrow_to_schema(rows.schema, name_mapping=names, format_version=version)
+    visitor = _keeping_nulls()(given, include_field_ids=True, format_model=model)
     return pa.Table.from_batches(
-        _to_requested_schema(schema, given, batch, include_field_ids=True, format_model=model)
+        pa.RecordBatch.from_struct_array(
+            visit_with_partner(schema, batch, visitor, ArrowAccessor(given))
+        )
         for batch in rows.to_batches()
     )
+
+
+@cache
+def _keeping_nulls() -> Any:
+    """The library's class that brings rows into a schema, which makes no list of no list.
+
+    Its own makes lists and maps of objects anew from their offsets, where NULL is an empty one.
+    """
+    import pyarrow.compute as pc
+    from pyiceberg.io.pyarrow import ArrowProjectionVisitor
+
+    def kept(made: Any, given: Any) -> Any:
+        if made is None or not given.null_count:
+            return made
+        return pc.if_else(given.is_null(), None, made)
+
+    class KeepingNulls(ArrowProjectionVisitor):
+        def list(self, list_type: Any, list_array: Any, value_array: Any) -> Any:
+            return kept(super().list(list_type, list_array, value_array), list_array)
+
+        def map(self, map_type: Any, map_array: Any, key_result: Any, value_result: Any) -> Any:
+            return kept(super().map(map_type, map_array, key_result, value_result), map_array)
+
+    return KeepingNulls
 
 
 def _partitioned(

@@ -37,13 +37,23 @@ class Storing:
 
         >>> Storing(COMMON).type("STRUCT(a HUGEINT, b UINTEGER[])")
         'STRUCT(a VARCHAR, b BIGINT[])'
+
+        What never had a value within others has the type of nothing, which DuckDB quotes.
+
+        >>> Storing(COMMON).type('STRUCT("NULL" BIGINT, a "NULL")')
+        'STRUCT("NULL" BIGINT, a VARCHAR)'
         """
         if type_.startswith(("ENUM(", "UNION(")):
             return "VARCHAR"
         names = "|".join(sorted(map(re.escape, self.instead), key=len, reverse=True))
-        # What is quoted is a name, and a bare name has its type behind it.
-        pattern = rf"""("(?:[^"]|"")*"|'(?:[^']|'')*')|\b({names})(?=[,)\[]|$)"""
-        return re.sub(pattern, lambda found: found[1] or self.instead[found[2]], type_)
+        # What else is quoted is a name, and a bare name has its type behind it.
+        end = r"(?=[,)\[]|$)"
+        pattern = rf"""("NULL"){end}|("(?:[^"]|"")*"|'(?:[^']|'')*')|\b({names}){end}"""
+
+        def stored(found: re.Match[str]) -> str:
+            return "VARCHAR" if found[1] else found[2] or self.instead[found[3]]
+
+        return re.sub(pattern, stored, type_)
 
     def value(self, name: str, type_: str) -> str:
         """The SQL of a column's values as they are stored."""

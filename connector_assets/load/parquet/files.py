@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 # Parquet has no 128-bit integers, and DuckDB would write doubles. As text all their digits stay.
-# And of what is marked as JSON, some readers make bytes.
-_AS_TEXT = "U?HUGEINT|JSON"
+# And of what is marked as JSON, some readers make bytes. Its intervals have milliseconds, and
+# none below zero.
+_AS_TEXT = "U?HUGEINT|JSON|INTERVAL"
 
 FILE, _PART = "connector_assets_file", "connector_assets_partition"
 # Rows of a file: a few of DuckDB's groups.

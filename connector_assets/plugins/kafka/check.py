@@ -6,6 +6,7 @@ import time
 
 from connector_assets.plugins.kafka.client import Cluster
 from connector_assets.plugins.kafka.config import KafkaConfig, TopicStream
+from connector_assets.plugins.kafka.consume import is_passing
 from connector_assets.plugins.kafka.offsets import Offsets, Place, places
 from connector_assets.plugins.kafka.registry import Registry
 from connector_assets.plugins.kafka.topics import listed, topics_of
@@ -15,6 +16,8 @@ from connector_assets.runtime.stats import counted
 
 _PATIENCE_S = 10.0
 _FEW = 5
+# There is no message yet, or none any more where the last one was.
+_READABLE = frozenset({"_PARTITION_EOF", "_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"})
 
 
 def check(config: KafkaConfig, secrets: Secrets) -> Check:
@@ -51,9 +54,10 @@ def _require_readable(cluster: Cluster, of: list[Place]) -> None:
         while silent:
             for one in consumer.consume(len(of), 0.2):
                 error = one.error()
-                if error is not None and error.name().endswith("AUTHORIZATION_FAILED"):
+                if error is None or error.name() in _READABLE:
+                    silent.discard((one.topic(), one.partition()))
+                elif not is_passing(error):
                     cluster.fail(error, one.topic() or "reading")
-                silent.discard((one.topic(), one.partition()))
             if silent and time.monotonic() > deadline:
                 topic, partition = min(silent)
                 raise cluster.unreachable(f"{topic}/{partition}")

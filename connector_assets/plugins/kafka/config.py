@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 FormatName = Literal["json", "avro", "protobuf", "text", "integer", "raw"]
 Rows = Literal["message", "value"]
+MaxLag = Annotated[int, Field(ge=0)]
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _OURS = frozenset(
     {
@@ -80,6 +81,8 @@ class TopicStream(_Part):
     """Declared columns, as those of a stream in a spec: `{"value.amount": "decimal(18,4)"}`."""
     schema_policy: Literal["evolve", "freeze", "quarantine"] = "evolve"
     """As in a spec. With `quarantine` a message that cannot be decoded is set aside, too."""
+    max_lag: MaxLag | None = None
+    """Most messages that may be there and not loaded, instead of what the connection says."""
     description: str = ""
     """Shown with the asset."""
 
@@ -157,6 +160,11 @@ class KafkaConfig(_Part):
     """Whether messages of transactions that are open or were aborted are left out."""
     max_messages: Annotated[int, Field(ge=1)] | None = None
     """Most messages that one run takes, an equal share of each partition; the next run goes on."""
+    max_lag: MaxLag | None = None
+    """Most messages of a stream that may be there and not loaded: with more its asset check `lag`
+    is red. It asks the cluster whenever it runs, after a load or alone. Streams with partitions
+    have none. Default: no check.
+    """
     group: str | None = None
     """The `group.id` that brokers see, for quotas and access rules. No group is joined and nothing
     is committed. Default: connector-assets.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connector_assets.plugins.define import define_connector
+from connector_assets.plugins.kafka.assets import assets
 from connector_assets.plugins.kafka.check import check
 from connector_assets.plugins.kafka.config import KafkaConfig
 from connector_assets.plugins.kafka.lag import probe
@@ -22,4 +23,5 @@ connector = define_connector(
     read=read,
     test_connection=check,
     probe=probe,
+    assets=assets,
 )

@@ -99,11 +99,8 @@ class Reading:
         elif name in ("_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"):
             if span is not None:
                 self._go_on(consumer, at, span)
-        elif name.startswith("GROUP_") or error.retriable() or name in _PASSING:
-            return
-        else:
-            what = at[0] or "reading"
-            self._cluster.fail(error, what)
+        elif not is_passing(error):
+            self._cluster.fail(error, at[0] or "reading")
 
     def _require_uncut(self, at: Place, span: Span) -> None:
         """Raise ResponseError where the log ends before the end that it had."""
@@ -135,6 +132,12 @@ class Reading:
             consumer.assign([TopicPartition(*at, span.next) for at, span in spans.items()])
         except KafkaException as error:
             self._cluster.fail(error.args[0], "reading")
+
+
+def is_passing(error: Any) -> bool:
+    """Whether an error that a consumer is told of may pass without anybody doing anything."""
+    name = error.name()
+    return name.startswith("GROUP_") or error.retriable() or name in _PASSING
 
 
 # What librdkafka mends by itself; if it does not, no message comes in time.

@@ -7,7 +7,7 @@ from typing import Any
 
 from connector_assets.plugins.kafka.client import Cluster
 from connector_assets.plugins.kafka.config import KafkaConfig
-from connector_assets.plugins.kafka.offsets import Bounds, Offsets, Place, next_of, places
+from connector_assets.plugins.kafka.offsets import Bounds, Offsets, Place, log_of, next_of
 from connector_assets.plugins.kafka.streams import topic_stream
 from connector_assets.plugins.kafka.topics import topics_of
 from connector_assets.reading.connector import Probe
@@ -27,15 +27,20 @@ def lag_of(cluster: Cluster, found: Bounds, position: Mapping[str, Any]) -> dict
 
 
 def probe(ctx: PluginContext[KafkaConfig], position: Any) -> Probe:
-    """Whether messages came after the last load, and how many; `position` is what that stored."""
+    """Whether messages are there that no load had, and how many; `position` is what one stored."""
     stream = topic_stream(ctx.config, ctx.stream.name, ctx.vars)
     cluster = Cluster(ctx.config, ctx.secrets, where=ctx.label)
-    latest = Offsets(cluster).latest(places(topics_of(cluster, stream, ctx.stream.name)))
-    state = {f"{topic}/{partition}": end for (topic, partition), end in latest.items()}
-    if not isinstance(position, Mapping):
+    before = position if isinstance(position, Mapping) else None
+    log = log_of(cluster, topics_of(cluster, stream, ctx.stream.name), before)
+    state = {f"{topic}/{partition}": end for (topic, partition), end in log.latest.items()}
+    if before is None:
         return Probe(state, None, "where the last load ended is not known")
-    behind = lag(position, latest)
-    return Probe(state, behind > 0, f"{counted(behind, 'message')} behind")
+    behind = {at: missing for at in log.latest if (missing := log.missing(before, at))}
+    total = sum(behind.values())
+    worst = sorted(behind.items(), key=lambda one: -one[1])[:_MOST_SHOWN]
+    partitions = {f"{topic}/{partition}": missing for (topic, partition), missing in worst}
+    told = {"lag": total, "partitions": partitions}
+    return Probe(state, total > 0, f"{counted(total, 'message')} behind", told)
 
 
 def lag(position: Mapping[str, Any], latest: Mapping[Place, int]) -> int:

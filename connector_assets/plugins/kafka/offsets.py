@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from connector_assets.errors import ResponseError
@@ -149,21 +149,13 @@ class Asked:
 
 def bounds(cluster: Cluster, topics: Sequence[Topic], asked: Asked) -> Bounds:
     """What to read of `topics`; raises ResponseError where stored offsets are gone."""
-    offsets, of = Offsets(cluster), places(topics)
-    ids = ids_of(cluster, [one.name for one in topics])
-    latest = offsets.latest(of)
+    log = log_of(cluster, topics, asked.stored)
     if asked.window:
-        begin, end = (offsets.since(of, ms, latest) for ms in asked.window)
-        if asked.stored is not None:
-            end = {at: min(end[at], next_of(asked.stored, at) or 0) for at in of}
-        return Bounds(ids, {at: Span(begin[at], max(begin[at], end[at])) for at in of})
-    log = Log(ids, offsets.earliest(of), latest)
+        return Bounds(dict(log.ids), _between(cluster, asked.window, asked.stored, log))
     if asked.stored is None:
-        found = Bounds(ids, _first(cluster, offsets, asked, log))
+        found = Bounds(dict(log.ids), _first(cluster, asked.since, log))
     else:
-        found = _after(
-            cluster, asked.stored, replace(log, written=log.ahead(offsets, asked.stored))
-        )
+        found = _after(cluster, asked.stored, log)
     _cap(found, cluster.config.max_messages)
     return found
 
@@ -180,10 +172,15 @@ class Log:
     latest: Mapping[Place, int]
     written: Mapping[Place, int] = field(default_factory=dict)
 
-    def ahead(self, offsets: Offsets, stored: Mapping[str, Any]) -> dict[Place, int]:
-        """The real ends of partitions that look shorter than what was read."""
-        shorter = [at for at, end in self.latest.items() if (next_of(stored, at) or 0) > end]
-        return offsets.latest(shorter, "read_uncommitted")
+    def missing(self, stored: Mapping[str, Any], at: Place) -> int:
+        """How many offsets of a partition are there and not read, from a stored position on.
+
+        Of one that is new, or not as it was, these are all that it has.
+        """
+        after = next_of(stored, at)
+        if after is None or self.why_gone(at, stored[at[0]]["id"], after):
+            after = self.earliest[at]
+        return max(0, self.latest[at] - after)
 
     def why_gone(self, at: Place, before: str, after: int) -> str:
         """Why reading cannot go on at the offset `after`, of a topic with the id `before`."""
@@ -198,17 +195,38 @@ class Log:
         return ""
 
 
+def log_of(cluster: Cluster, topics: Sequence[Topic], stored: Mapping[str, Any] | None) -> Log:
+    """What brokers have of `topics` now, to be compared with a stored position."""
+    offsets, of = Offsets(cluster), places(topics)
+    ids = ids_of(cluster, [one.name for one in topics])
+    latest = offsets.latest(of)
+    shorter = [at for at, end in latest.items() if (next_of(stored or {}, at) or 0) > end]
+    written = offsets.latest(shorter, "read_uncommitted")
+    return Log(ids, offsets.earliest(of), latest, written)
+
+
 def next_of(stored: Mapping[str, Any], at: Place) -> int | None:
     """The offset that a position has for a partition; None for one that is new."""
     found = stored.get(at[0], {}).get("next", {}).get(str(at[1]))
     return None if found is None else int(found)
 
 
-def _first(cluster: Cluster, offsets: Offsets, asked: Asked, log: Log) -> dict[Place, Span]:
+def _between(
+    cluster: Cluster, window: tuple[int, int], stored: Mapping[str, Any] | None, log: Log
+) -> dict[Place, Span]:
+    """What stands between two times, and not beyond the stored position, if there is one."""
+    offsets, of = Offsets(cluster), list(log.latest)
+    begin, end = (offsets.since(of, ms, log.latest) for ms in window)
+    if stored is not None:
+        end = {at: min(end[at], next_of(stored, at) or 0) for at in of}
+    return {at: Span(begin[at], max(begin[at], end[at])) for at in of}
+
+
+def _first(cluster: Cluster, since: int | None, log: Log) -> dict[Place, Span]:
     """What the first run reads."""
     begin = log.earliest if cluster.config.start == "earliest" else log.latest
-    if asked.since is not None:
-        begin = offsets.since(list(log.latest), asked.since, log.latest)
+    if since is not None:
+        begin = Offsets(cluster).since(list(log.latest), since, log.latest)
     return {at: Span(begin[at], end) for at, end in log.latest.items()}
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connector_assets.errors import Fault, SpecError
 from connector_assets.plugins.kafka.client import Cluster
-from connector_assets.plugins.kafka.config import KafkaConfig, Rows, TopicStream
+from connector_assets.plugins.kafka.config import KafkaConfig, MaxLag, Rows, TopicStream
 from connector_assets.plugins.kafka.layouts import PREFIX
 from connector_assets.plugins.kafka.topics import listed
 from connector_assets.reading.plugin_context import PluginContext
@@ -17,13 +17,14 @@ from connector_assets.reading.plugin_context import PluginContext
 _MESSAGE_KEY = ("topic", "partition", "offset")
 
 
-class _Topics(BaseModel):
-    """What decides the streams; other values may come from the environment."""
+class Said(BaseModel):
+    """What decides the streams and their checks; other values may come from the environment."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     topics: dict[str, TopicStream | None] = {}
     rows: Rows = "message"
+    max_lag: MaxLag | None = Field(default=None, alias="maxLag")
 
 
 def topic_stream(config: KafkaConfig, name: str, variables: Mapping[str, Any]) -> TopicStream:
@@ -34,12 +35,17 @@ def topic_stream(config: KafkaConfig, name: str, variables: Mapping[str, Any]) -
 
 def streams(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A stream for each of the connection's topics, as a spec would say it; raises SpecError."""
-    try:
-        said = _Topics.model_validate(config)
-    except ValidationError as error:
-        raise SpecError([*_faults(error)]) from None
+    said = said_in(config)
     for name, one in said.topics.items():
         yield _stream(name, one or TopicStream(), said.rows)
+
+
+def said_in(config: Mapping[str, Any]) -> Said:
+    """What a connection says of its streams in `config`; raises SpecError."""
+    try:
+        return Said.model_validate(config)
+    except ValidationError as error:
+        raise SpecError([*_faults(error)]) from None
 
 
 def names_none(config: Mapping[str, Any]) -> bool:

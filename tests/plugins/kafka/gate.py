@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import socket
 import ssl
 import struct
@@ -19,7 +20,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-_HANDSHAKE, _AUTHENTICATE, _API_VERSIONS = 17, 36, 18
+_FETCH, _HANDSHAKE, _AUTHENTICATE, _API_VERSIONS = 1, 17, 36, 18
+# In the list of requests that a broker knows: those for messages, from version 0 to the last one.
+_FETCH_VERSIONS = re.compile(rb"(\x00\x01\x00\x00\x00).(\x00)", re.DOTALL)
 _UNSUPPORTED, _REFUSED = 33, 58
 _HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
 Login = Generator[bytes, bytes, bool]
@@ -28,13 +31,22 @@ Login = Generator[bytes, bytes, bool]
 
 @dataclass
 class Gate:
-    """Who is let in, and how often somebody was."""
+    """Who is let in, and how often somebody was; `cut` ends all connections, as a network does."""
 
     mechanism: str | None = None
     user: str = "reader"
     password: str = "pw-reader-1"
     tokens: list[str] = field(default_factory=list)
     let_in: int = 0
+    is_shut: bool = False
+    fetch_error: int = 0
+    """What who asks for messages is told, as a code, by a broker that says it is an older one."""
+    opened: list[socket.socket] = field(default_factory=list)
+
+    def cut(self) -> None:
+        for one in self.opened:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     def login(self, mechanism: str) -> Login:
         if mechanism == "PLAIN":
@@ -151,17 +163,19 @@ def gated(
 ) -> Iterator[str]:
     """The address of the gate at `port`, before the broker whose address `broker()` gives."""
     listening = socket.create_server(("127.0.0.1", port))
-    opened: list[socket.socket] = [listening]
 
     def serve(raw: socket.socket) -> None:
         with suppress(OSError, ConnectionError):
             client = tls.wrap_socket(raw, server_side=True) if tls else raw
             host, _, number = broker().rpartition(":")
             behind = socket.create_connection((host, int(number)))
-            opened.extend((client, behind))
+            gate.opened.extend((client, behind))
             try:
                 if gate.mechanism:
                     _let_in(gate, client, behind)
+                if gate.fetch_error:
+                    _answer_fetches(gate.fetch_error, client, behind)
+                    return
                 threading.Thread(target=_pass_on, args=(behind, client), daemon=True).start()
                 _pass_on(client, behind)
             finally:
@@ -172,16 +186,20 @@ def gated(
         with suppress(OSError):
             while True:
                 raw, _ = listening.accept()
-                opened.append(raw)
+                if gate.is_shut:
+                    raw.close()
+                    continue
+                gate.opened.append(raw)
                 threading.Thread(target=serve, args=(raw,), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:
         yield f"localhost:{port}"
     finally:
-        for one in opened:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
+        gate.cut()
+        for one in (listening, *gate.opened):
             one.close()
 
 
@@ -192,3 +210,37 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
     for one in (source, target):
         with suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
+
+
+def _answer_fetches(error: int, client: socket.socket, broker: socket.socket) -> None:
+    """Pass on each request and its answer, but answer those for messages with an error."""
+    while True:
+        frame = _frame(client)
+        key, version, correlation, size = struct.unpack(">hhih", frame[:10])
+        if key != _FETCH:
+            _send(broker, frame)
+            told = _frame(broker)
+            _send(
+                client,
+                _FETCH_VERSIONS.sub(b"\\g<1>\x04\\2", told) if key == _API_VERSIONS else told,
+            )
+            continue
+        assert version == 4, version
+        told = b""
+        for topic, partitions in _fetched(frame[10 + max(size, 0) + 17 :]):
+            told += struct.pack(">h", len(topic)) + topic + struct.pack(">i", len(partitions))
+            for one in partitions:
+                told += struct.pack(">ihqqii", one, error, -1, -1, -1, 0)
+        _send(client, struct.pack(">iii", correlation, 0, 1) + told)
+
+
+def _fetched(asked: bytes) -> Iterator[tuple[bytes, list[int]]]:
+    """The topics and partitions of a request for messages, from where these stand."""
+    count, at = struct.unpack(">i", asked[:4])[0], 4
+    for _ in range(count):
+        size = struct.unpack(">h", asked[at : at + 2])[0]
+        topic, at = asked[at + 2 : at + 2 + size], at + 2 + size
+        many, at = struct.unpack(">i", asked[at : at + 4])[0], at + 4
+        found = [struct.unpack(">i", asked[at + 16 * n : at + 16 * n + 4])[0] for n in range(many)]
+        at += 16 * many
+        yield topic, found

@@ -15,9 +15,15 @@ from confluent_kafka import KafkaError
 _PRODUCER = 0
 
 
+def library_path() -> str | None:
+    """Where the wheel of confluent-kafka has its librdkafka: beside it on Linux, inside on macOS."""
+    package = Path(confluent_kafka.__file__).parent
+    folders = (package.parent / "confluent_kafka.libs", package / ".dylibs")
+    return next((str(path) for one in folders for path in one.glob("librdkafka*")), None)
+
+
 def _library() -> ctypes.CDLL:
-    folder = Path(confluent_kafka.__file__).parent.parent / "confluent_kafka.libs"
-    found = ctypes.CDLL(str(next(folder.glob("librdkafka*"))))
+    found = ctypes.CDLL(library_path())
     found.rd_kafka_new.restype = ctypes.c_void_p
     found.rd_kafka_conf_new.restype = ctypes.c_void_p
     found.rd_kafka_mock_cluster_new.restype = ctypes.c_void_p

@@ -171,6 +171,20 @@ def test_a_cluster_that_refuses_a_topic(tmp_path):
         assert "grant the user Describe and Read of the topic" in text
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "part", "says"),
+    [
+        (29, AuthError, "permission", "grant the user Describe and Read of the topic"),
+        (56, RequestError, "connection", "orders"),  # KAFKA_STORAGE_ERROR, which may pass
+    ],
+)
+def test_a_topic_that_may_be_described_and_not_read(code, kind, part, says):
+    """The gate answers what asks for messages; all else is the broker's."""
+    with guarded(Gate(fetch_error=code)) as at:
+        found, text = refused(kind, at, patience=2)
+        assert (found, says in text) == (part, True), text
+
+
 def test_hosts_that_are_not_there(broker):
     part, text = refused(RequestError, "no-such-host.invalid:9092", patience=3)
     assert (part, text.startswith("no-such-host.invalid:9092: the host is not found")) == (

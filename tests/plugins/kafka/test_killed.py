@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 
 import pytest
 from confluent_kafka import Producer
@@ -14,16 +15,17 @@ from confluent_kafka import Producer
 from connector_assets.errors import Cancelled, RequestError, ResponseError
 from connector_assets.load.duckdb.destination import DuckDBDestination
 from connector_assets.sync import Run, sync
-from tests.plugins.kafka.brokers import noida
+from tests.plugins.kafka.brokers import Broker, free_port, noida, tansu
+from tests.plugins.kafka.gate import Gate, gated
 from tests.plugins.kafka.loads import Loads
 
 MESSAGES, PARTITIONS = 6_000, 3
 EACH = [(part, n) for part in range(PARTITIONS) for n in range(MESSAGES // PARTITIONS)]
 
 
-def fill(broker, topic):
+def fill(broker, topic, batch=100):
     broker.topic(topic, PARTITIONS)
-    producer = Producer({**broker.conf, "batch.num.messages": 100})
+    producer = Producer({**broker.conf, "batch.num.messages": batch})
     for number in range(MESSAGES):
         producer.produce(topic, b'{"n":%d}' % number, partition=number % PARTITIONS)
     assert producer.flush(30) == 0
@@ -84,6 +86,94 @@ def test_brokers_that_stay_away_end_the_load_and_the_next_one_goes_on(tmp_path):
         broker.start()
         assert loads.load("away").resumed_rows
         assert sorted(loads.offsets("away")) == EACH
+
+
+def once_staged(act):
+    """What acts once, when the first messages are on disk."""
+    done = []
+
+    def look(stats):
+        if stats.staged and not done:
+            done.append(stats.staged)
+            act()
+
+    return look
+
+
+def tables(loads):
+    return loads.rows("select table_name from duckdb_tables() where schema_name = 'events'")
+
+
+# So little at once that most is still with the broker as the first messages are staged.
+LITTLE = {"client": {"queued.max.messages.kbytes": 1, "fetch.message.max.bytes": 2_000}}
+
+
+@contextmanager
+def behind(gate):
+    """A broker that is reached through `gate`."""
+    port = free_port()
+    with (
+        tansu(f"localhost:{port}") as broker,
+        gated(gate, lambda: broker.address, port=port) as at,
+    ):
+        yield Broker(at)
+
+
+def test_a_broker_that_is_lost_in_mid_read_and_comes_back_costs_nothing(tmp_path):
+    gate = Gate()
+    with behind(gate) as broker:
+        fill(broker, "back", batch=1)  # of more, tansu tells a wrong end
+        loads = Loads(broker, tmp_path, {"back": {}}, LITTLE)
+        synced = loads.load("back", on_progress=once_staged(gate.cut))
+        assert (synced.resumed_rows, synced.stats.rows, synced.complete) == (0, MESSAGES, True)
+        assert sorted(loads.offsets("back")) == EACH
+
+
+def test_a_broker_that_is_lost_in_mid_read_for_long_ends_the_load_and_the_next_goes_on(tmp_path):
+    gate = Gate()
+
+    def shut():
+        gate.is_shut = True
+        gate.cut()
+
+    with behind(gate) as broker:
+        fill(broker, "long", batch=1)
+        loads = Loads(broker, tmp_path, {"long": {}}, {**LITTLE, "timeoutS": 1})
+        with pytest.raises(RequestError, match=f"{broker.address}: reading: ") as lost:
+            loads.load("long", on_progress=once_staged(shut))
+        assert lost.value.retryable
+        assert not tables(loads)
+        gate.is_shut = False
+        synced = loads.load("long")
+        assert 0 < synced.resumed_rows < MESSAGES
+        assert synced.resumed_rows + synced.stats.rows == MESSAGES
+        assert sorted(loads.offsets("long")) == EACH
+        assert loads.load("long").loaded.received == 0
+
+
+def test_a_broker_that_is_killed_in_mid_read_ends_the_load_with_a_reason(tmp_path):
+    with tansu() as broker:
+        fill(broker, "shot", batch=1)
+        loads = Loads(broker, tmp_path, {"shot": {}}, {**LITTLE, "timeoutS": 1})
+        with pytest.raises(RequestError, match=f"{broker.address}: reading: .*refused"):
+            loads.load("shot", on_progress=once_staged(broker.kill))
+        assert not tables(loads)
+
+
+def test_a_broker_that_was_killed_and_started_again_has_the_rest(tmp_path):
+    with noida() as broker:
+        fill(broker, "again")
+        broker.stop()  # which saves its topics
+        broker.start()
+        loads = Loads(broker, tmp_path, {"again": {}}, {"timeoutS": 1})
+        with pytest.raises(RequestError, match=f"{broker.address}: .*refused"):
+            loads.load("again", on_progress=once_staged(lambda: broker.stop(signal.SIGKILL)))
+        assert not tables(loads)
+        broker.start()
+        assert loads.load("again").resumed_rows
+        assert sorted(loads.offsets("again")) == EACH
+        broker.send("again", b"{}")
+        assert loads.load("again").loaded.received == 1
 
 
 def test_messages_that_were_removed_since_the_checkpoint(broker, tmp_path):

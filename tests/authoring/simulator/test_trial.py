@@ -11,7 +11,7 @@ from connector_assets.spec.document import read_connector
 from tests.shop import shop_spec
 
 ROOT = Path(__file__).parents[3]
-SPECS = sorted((ROOT / "specs").glob("*.yaml"))
+SPECS = sorted((ROOT / "specs").rglob("*.yaml"))
 
 SHOP = """
 auth:

@@ -15,10 +15,11 @@ _ABOUT = """\
 made of the specs themselves.
 
 **simulated**: `connector-assets test` held on that day, against a fake made from the spec:
-complete, resumed after a kill, token renewed, limit kept. It cannot find that a spec is wrong about its
-vendor. **compared**: on that day somebody who did not write the spec held it against the vendor's
-pages. **server**: it was read from a server that somebody else wrote. A spec that has changed since
-has no such day. Where it is not said, nothing was read from the vendor's own servers.
+complete, resumed after a kill, token renewed, limit kept. It cannot find that a spec is wrong
+about its vendor. **compared**: on that day somebody who did not write the spec held it against
+the vendor's pages. **server**: it was read from a server that somebody else wrote. A spec that
+has changed since has no such day. Where it is not said, nothing was read from the vendor's own
+servers.
 """
 
 

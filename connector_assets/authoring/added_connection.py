@@ -75,7 +75,10 @@ class _Draft:
 
     def made(self) -> AddedConnection:
         text = "\n".join([*self._head(), *self._body(), ""])
-        read_connection(text, source=f"{self.id}.yaml")
+        said = read_connection(text, source="the connection").spec
+        if said.id != self.id or tuple(said.streams) != self.streams:
+            what = "an id or a stream would say something else in YAML"
+            raise ConfigError(what, where=self.spec.id, fix="give plain names")
         return AddedConnection(self.id, text, self._ways(), self._config())
 
     def _head(self) -> Iterator[str]:

@@ -33,6 +33,7 @@ from connector_assets.reading.connector import Batch, Check, ReadContext, lastin
 from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.reading.yielded import closing_if_closable
 from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.runtime.session import Observe
 from connector_assets.spec.document import read_connector
 
 PATIENCE_S = 60.0
@@ -53,10 +54,15 @@ class Workbench:
     @cached_property
     def runtime(self) -> HttpRuntime:
         """What sends all requests: the operator's guard and limits hold."""
+        return self.observed(None)
+
+    def observed(self, observe: Observe | None) -> HttpRuntime:
+        """Such a runtime that tells `observe` each exchange."""
         return HttpRuntime(
             allow_private=private_hosts(self.environ),
             state=setting("STATE", self.environ),
             max_attempts=_TRIES,
+            observe=observe,
         )
 
     @property
@@ -90,9 +96,9 @@ class Workbench:
         more = False
         try:
             read = connection.connector.read(reading)
-            with _patient(reading), closing_if_closable(read):
+            with patient(reading), closing_if_closable(read):
                 for batch in lasting(read):
-                    rows += _rows(batch, limit - len(rows))
+                    rows += first_rows(batch, limit - len(rows))
                     more = len(rows) >= limit and not (batch.complete and batch.count <= limit)
                     if len(rows) >= limit:
                         break
@@ -111,7 +117,7 @@ class Workbench:
         """Whether the connection works, and if not, which part of it."""
         try:
             reading = self._opened(connection, stream)
-            with _patient(reading):
+            with patient(reading):
                 outcome = connection.connector.check(reading)
             message = reading.secrets.mask(outcome.message)
         except ConnectorError as error:
@@ -211,7 +217,7 @@ class Workbench:
 
 
 @contextmanager
-def _patient(reading: ReadContext[Any]) -> Iterator[None]:
+def patient(reading: ReadContext[Any]) -> Iterator[None]:
     """Ends the read where it takes longer than anyone waits."""
     timer = threading.Timer(PATIENCE_S, reading.cancel.set)
     timer.daemon = True
@@ -225,12 +231,18 @@ def _patient(reading: ReadContext[Any]) -> Iterator[None]:
         timer.cancel()
 
 
-def _rows(batch: Batch, limit: int) -> list[Any]:
+def first_rows(batch: Batch, limit: int) -> list[Any]:
     """The first rows of a batch as plain data."""
+    lines = first_lines(batch, limit).split(b"\n")
+    return [msgspec.json.decode(line) for line in lines if line]
+
+
+def first_lines(batch: Batch, limit: int) -> bytes:
+    """The first rows of a batch, a line of JSON each."""
     from connector_assets.load.staging.rows import encode
 
     rows = batch.rows
-    if not isinstance(rows, bytes):
-        plain = rows if isinstance(rows, list | tuple) else rows.slice(0, limit).to_pylist()
-        rows = encode(plain[:limit], len(plain[:limit]), where="preview").data
-    return [msgspec.json.decode(line) for line in rows.split(b"\n", limit)[:limit] if line]
+    if isinstance(rows, bytes):
+        return b"\n".join(rows.split(b"\n", limit)[:limit])
+    plain = rows if isinstance(rows, list | tuple) else rows.slice(0, limit).to_pylist()
+    return encode(plain[:limit], len(plain[:limit]), where="preview").data

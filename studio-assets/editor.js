@@ -19,6 +19,7 @@ import {
   EditorView,
   highlightActiveLine,
   highlightActiveLineGutter,
+  highlightSpecialChars,
   keymap,
   lineNumbers,
 } from "@codemirror/view";
@@ -73,6 +74,7 @@ export function editor({ parent, text, label, nonce, complete, changed }) {
         foldGutter(),
         history(),
         drawSelection(),
+        highlightSpecialChars(),
         indentUnit.of("  "),
         indentOnInput(),
         bracketMatching(),

@@ -76,7 +76,7 @@ class _Draft:
     def made(self) -> AddedConnection:
         text = "\n".join([*self._head(), *self._body(), ""])
         said = read_connection(text, source="the connection").spec
-        if said.id != self.id or tuple(said.streams) != self.streams:
+        if said.id != self.id or tuple(said.streams or ()) != self.streams:
             what = "an id or a stream would say something else in YAML"
             raise ConfigError(what, where=self.spec.id, fix="give plain names")
         return AddedConnection(self.id, text, self._ways(), self._config())

@@ -69,7 +69,7 @@ class PreviewAsk(Ask):
 
 
 class ConnectionAsk(Ask):
-    """A connector of the catalogue to be used: `id` is the connection's, default the connector's."""
+    """A connector of the catalogue to be used; `id` is the connection's own, "" the connector's."""
 
     connector: Name
     id: Name = ""

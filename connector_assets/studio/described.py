@@ -117,10 +117,7 @@ def _auths(spec: ConnectorSpec, own_id: str) -> Iterator[dict[str, Any]]:
         yield {
             "type": auth.type,
             "ways": [
-                [
-                    (variable_names(own_id, name)[0], _about(spec, name))
-                    for name in way
-                ]
+                [(variable_names(own_id, name)[0], _about(spec, name)) for name in way]
                 for way in ways
             ],
         }

@@ -92,7 +92,7 @@ class Documents:
             before = self._before(spec.id)
             if seen != _mark(before):
                 what = _CHANGED if before is not None else "is there no more"
-                raise ConfigError(what, where=spec.id, fix="look at the difference, then save again")
+                raise ConfigError(what, where=spec.id, fix="look at the difference first")
             self.bench.folder.create(text, overwrite=before is not None)
         return {"ok": True, "id": spec.id, "seen": _mark(self._before(spec.id))}
 

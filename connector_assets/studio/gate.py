@@ -68,7 +68,9 @@ class Gate:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0] not in self._hosts():
-            return _refused(scope, 421, "another host is asked for", "use the link that was printed")
+            return _refused(
+                scope, 421, "another host is asked for", "use the link that was printed"
+            )
         origins = headers.getlist("origin")
         own = f"http://{hosts[0]}"
         needed = scope["method"] not in ("GET", "HEAD")
@@ -102,7 +104,7 @@ class Gate:
         headers = Headers(scope=scope)
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return False
-        jar = SimpleCookie[str]()
+        jar = SimpleCookie()
         try:
             jar.load(headers.get("cookie", ""))
         except CookieError:
@@ -147,16 +149,18 @@ async def _whole(headers: Headers, receive: Receive) -> Receive:
 
 def _with_headers(send: Send, nonce: str) -> Send:
     """What a browser is told of every answer: to ask, run and show nothing from elsewhere."""
-    policy = "; ".join((
-        "default-src 'none'",
-        "script-src 'self'",
-        f"style-src 'self' 'nonce-{nonce}'",  # the editor writes its own style sheet
-        "img-src 'self' data:",  # its marks under faults
-        "connect-src 'self'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-    ))
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            f"style-src 'self' 'nonce-{nonce}'",  # the editor writes its own style sheet
+            "img-src 'self' data:",  # its marks under faults
+            "connect-src 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        )
+    )
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":

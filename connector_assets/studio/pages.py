@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -37,6 +40,20 @@ read:
   primary: items
 """
 Context = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What was filled in, by the names of its fields; `button` is the one that was pressed."""
+
+    fields: Mapping[str, list[str]]
+
+    def one(self, name: str) -> str:
+        return self.fields.get(name, [""])[-1]
+
+    @property
+    def button(self) -> str:
+        return self.one("action")
 
 
 def _shown(value: Any) -> Any:
@@ -74,7 +91,7 @@ class _Pages:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
-    def catalogue(self, request: Request, _: Any) -> Context:
+    def catalogue(self, request: Request, _: _Form | None) -> Context:
         words = request.query_params.get("q", "")[:300]
         category = request.query_params.get("category", "")[:300]
         every = self.desk.shelves.cards()
@@ -88,18 +105,18 @@ class _Pages:
             "plugins": [one for one in shown if one.place == "plugin"],
         }
 
-    def shipped(self, request: Request, form: Any) -> Context:
+    def shipped(self, request: Request, form: _Form | None) -> Context:
         name = request.path_params["name"]
         told = described.of_catalogue(name)
-        chosen = [str(one) for one in form.getlist("stream")] if form else []
-        own_id = str(form.get("id", "")) if form else ""
+        chosen = form.fields.get("stream", []) if form else []
+        own_id = form.one("id") if form else ""
         known = [one["name"] for one in told["streams"]]
         some = [] if len(chosen) == len(known) else chosen
         return {
             "it": told,
             "chosen": set(chosen or known),
             "own_id": own_id or told["id"],
-            "used": self._used(name, own_id, some, str(form.get("action", ""))) if form else {},
+            "used": self._used(name, own_id, some, form.button) if form else {},
         }
 
     def _used(self, name: str, own_id: str, streams: Sequence[str], action: str) -> Context:
@@ -117,16 +134,15 @@ class _Pages:
             told["errors"] = refused(error)["errors"]
         return told
 
-    def project(self, request: Request, form: Any) -> Context:
+    def project(self, request: Request, form: _Form | None) -> Context:
         name = request.path_params["name"]
         told = described.of_project(self.desk.shelves, name)
         check: Context | None = None
-        if form and form.get("action") == "check":
-            stream = str(form.get("stream", ""))
-            check = self.desk.bench.check(self.desk.bench.chosen(name), stream)
+        if form and form.button == "check":
+            check = self.desk.bench.check(self.desk.bench.chosen(name), form.one("stream"))
         return {"it": told, "check": check}
 
-    def builder(self, request: Request, _: Any) -> Context:
+    def builder(self, request: Request, _: _Form | None) -> Context:
         spec, copy = (request.query_params.get(key, "")[:300] for key in ("spec", "copy"))
         text, seen = _NEW, ""
         if spec:
@@ -134,7 +150,13 @@ class _Pages:
             text, seen = saved["yaml"], saved["seen"]
         elif copy:
             text = _copied(copy)
-        return {"text": text, "seen": seen, "kinds": KINDS, "faults": NAMES, "opened": spec}
+        # The document itself, to be edited: escaped for HTML, and otherwise as it is.
+        return {"text": escape(text), "seen": seen, "kinds": KINDS, "faults": NAMES, "opened": spec}
+
+
+def _form(raw: bytes) -> _Form:
+    text = raw.decode("utf-8", "replace")
+    return _Form(parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
 
 
 def _copied(name: str) -> str:
@@ -144,11 +166,11 @@ def _copied(name: str) -> str:
     return read_file(file).decode("utf-8", "replace")
 
 
-def _page(template: str, told: Callable[[Request, Any], Context]) -> Any:
+def _page(template: str, told: Callable[[Request, _Form | None], Context]) -> Any:
     """A page of `template`, made in a thread; of errors a page that says them."""
 
     async def answer(request: Request) -> Response:
-        form = await request.form(max_fields=_MOST_FIELDS) if request.method == "POST" else None
+        form = _form(await request.body()) if request.method == "POST" else None
         try:
             context = await run_in_threadpool(told, request, form)
         except ConnectorError as error:

@@ -30,7 +30,6 @@ from connector_assets.reading.yielded import closing_if_closable
 from connector_assets.runtime.http.exchange import Answer
 from connector_assets.runtime.http.request import Request
 from connector_assets.runtime.runtime import HttpRuntime
-from connector_assets.runtime.session import Observe
 from connector_assets.spec.document import read_connector
 from connector_assets.spec.endpoint import Endpoint
 from connector_assets.sync import table_of
@@ -126,15 +125,17 @@ class _Seen:
             # Masked before it is cut: half a secret would not be found.
             text = answer.body[:_LOOKED_AT].decode("utf-8", "replace")
             whole = max(len(answer.body), answer.wire_bytes if answer.file else 0)
-            self.answers.append({
-                "request": message(self.mask(request.label)),
-                "endpoint": endpoint.id,
-                "status": answer.status,
-                "type": legible(answer.headers.get("content-type", "")[:100]),
-                "bytes": whole,
-                "text": legible(self.mask(text)[:_ANSWER]),
-                "isCut": whole > _ANSWER,
-            })
+            self.answers.append(
+                {
+                    "request": message(self.mask(request.label)),
+                    "endpoint": endpoint.id,
+                    "status": answer.status,
+                    "type": legible(answer.headers.get("content-type", "")[:100]),
+                    "bytes": whole,
+                    "text": legible(self.mask(text)[:_ANSWER]),
+                    "isCut": whole > _ANSWER,
+                }
+            )
 
     def taken(self) -> dict[str, Any]:
         """All that is kept, which then begins anew."""

@@ -100,7 +100,8 @@ def _of_entry(entry: Entry) -> Card:
 def _of_connection(one: Connection) -> Card:
     connector = one.connector
     category = connector.spec.category if isinstance(connector, YamlConnector) else "plugin"
-    streams, state, errors = 0, "", ()
+    streams, state = 0, ""
+    errors: tuple[str, ...] = ()
     try:
         streams = len(one.streams())
         lacking = one.lacks()

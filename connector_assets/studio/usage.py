@@ -87,5 +87,3 @@ class Usage:
             "isSecret": one.is_secret,
             "isSet": bool(self.bench.environ.get(one.variable)),
         }
-
-

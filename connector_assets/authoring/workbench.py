@@ -26,7 +26,7 @@ from connector_assets.authoring.simulator.wire import CannotSimulate
 from connector_assets.authoring.specs_folder import MAX_LISTED, SpecsFolder
 from connector_assets.errors import BlockedError, Cancelled, ConfigError, ConnectorError
 from connector_assets.project.connection import Connection
-from connector_assets.project.project import discover
+from connector_assets.project.project import Project, discover
 from connector_assets.project.settings import folders, private_hosts, setting
 from connector_assets.project.spec_files import refuse_id_of_connection
 from connector_assets.reading.connector import Batch, Check, ReadContext, lasting
@@ -34,6 +34,7 @@ from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.reading.yielded import closing_if_closable
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.runtime.session import Observe
+from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import read_connector
 
 PATIENCE_S = 60.0
@@ -181,17 +182,31 @@ class Workbench:
 
     def _drafted(self, yaml: str) -> Connection:
         spec = self.folder.tried(yaml)
+        known = self.project().connection(spec.id)
+        if known is not None and known.document and self._is_of(known, spec):
+            return _redrafted(known, YamlConnector(spec, self.runtime))
         refuse_id_of_connection(read_connector(yaml), folders(self.environ)[1])
         return Connection(spec.id, YamlConnector(spec, self.runtime), environ=self.environ)
 
-    def _known(self, connector: str) -> Connection:
-        project = discover(
+    def project(self) -> Project:
+        """The connections that there are, and the files that cannot be used."""
+        return discover(
             self.folder.path,
             folders(self.environ)[1],
             runtime=self.runtime,
             environ=self.environ,
             plugins=self.folder.registry.connectors(self.runtime),
         )
+
+    def _is_of(self, connection: Connection, spec: ConnectorSpec) -> bool:
+        """Whether a connection reads the spec of this id in the folder, and no other of that id."""
+        file, folder = connection.spec, self.folder.path.resolve()
+        return connection.connector.id == spec.id and bool(
+            file and file.resolve().is_relative_to(folder)
+        )
+
+    def _known(self, connector: str) -> Connection:
+        project = self.project()
         found = project.connection(connector)
         if found is not None:
             return found
@@ -214,6 +229,24 @@ class Workbench:
             what = "is no URL, no document and no file of this project"
             raise BlockedError(what, where="source", fix="give the text of the document instead")
         return path
+
+
+def _redrafted(connection: Connection, connector: YamlConnector) -> Connection:
+    """The connection with another text of its own connector, all streams of it.
+
+    What it gives may go where its file's text sends it, and nowhere else; also where that text was
+    written by whoever asks, since the connection was made by its operator.
+    """
+    extra = [one for one in connector.sends_to() if one not in connection.sends_to()]
+    if extra:
+        what = f"the values of the connection would go to {', '.join(extra)} too"
+        raise BlockedError(what, where=connection.id, fix="save it first, if that is meant")
+    document = connection.document
+    assert document is not None
+    said = document.streams if isinstance(document.streams, dict) else {}
+    streams = {one.name: said.get(one.name) for one in connector.streams()}
+    every = document.model_copy(update={"streams": streams if document.streams else None})
+    return replace(connection, connector=connector, document=every)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from connector_assets.authoring.workbench import Workbench
 from connector_assets.catalogue.entries import entries
 from connector_assets.catalogue.proofs import Proof
 from connector_assets.catalogue.shelf import file_of
@@ -19,7 +20,6 @@ from connector_assets.spec.document import load_connector
 from connector_assets.spec.names.names import variable_names
 from connector_assets.spec.stream.stream import Stream
 from connector_assets.spec.yaml.yaml_text import read_file
-from connector_assets.studio.shelves import Shelves
 
 _MOST = 300
 _HOWS = {
@@ -46,13 +46,13 @@ def of_catalogue(name: str) -> dict[str, Any]:
     }
 
 
-def of_project(shelves: Shelves, name: str) -> dict[str, Any]:
+def of_project(bench: Workbench, name: str) -> dict[str, Any]:
     """A connection of the project; ConfigError where there is none of that id."""
-    connection = shelves.project().connection(name)
+    connection = bench.project().connection(name)
     if connection is None:
         raise ConfigError(f'"{name[:80]}" is no connection of the project')
     own = connection.spec or connection.source
-    folder = shelves.bench.folder.path
+    folder = bench.folder.path
     told = {**_described(connection), "edits": bool(own and _is_below(own, folder))}
     try:
         told["missing"] = connection.lacks()

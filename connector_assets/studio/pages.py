@@ -136,7 +136,7 @@ class _Pages:
 
     def project(self, request: Request, form: _Form | None) -> Context:
         name = request.path_params["name"]
-        told = described.of_project(self.desk.shelves, name)
+        told = described.of_project(self.desk.bench, name)
         check: Context | None = None
         if form and form.button == "check":
             check = self.desk.bench.check(self.desk.bench.chosen(name), form.one("stream"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from connector_assets.authoring.workbench import Workbench
@@ -12,8 +12,7 @@ from connector_assets.errors import ConnectorError, SpecError
 from connector_assets.legible import message
 from connector_assets.plugins.shipped import SHIPPED
 from connector_assets.project.connection import Connection
-from connector_assets.project.project import Project, discover
-from connector_assets.project.settings import folders
+from connector_assets.project.project import Project
 from connector_assets.reading.yaml_connector import YamlConnector
 
 Place = Literal["catalogue", "project", "plugin"]
@@ -58,25 +57,14 @@ class Shelves:
     """The cards of a project, read anew each time: files change beside the studio."""
 
     bench: Workbench
-    broken_plugins: tuple[str, ...] = field(default=())
 
     def cards(self, words: str = "", category: str = "") -> list[Card]:
         """The project's own first, then the catalogue, best first; as many as answer to all."""
         found = [*self._of_project(words.split()), *map(_of_entry, search(words.split()))]
         return [one for one in found if category in ("", one.category)]
 
-    def project(self) -> Project:
-        """The connections of the project, and its broken files."""
-        return discover(
-            self.bench.folder.path,
-            folders(self.bench.environ)[1],
-            runtime=self.bench.runtime,
-            environ=self.bench.environ,
-            plugins=self.bench.folder.registry.connectors(self.bench.runtime),
-        )
-
     def _of_project(self, words: list[str]) -> Iterator[Card]:
-        found = self.project()
+        found = self.bench.project()
         cards = [*map(_of_connection, found.connections), *_broken(found)]
         cards += [_of_plugin(name) for name in SHIPPED]
         for card in cards:

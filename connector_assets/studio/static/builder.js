@@ -146,7 +146,7 @@ function show(page) {
   $("requests").replaceChildren(el("ol", {}, ...pages.requests.map((one) => el("li", {}, el("code", { class: "break" }, one)))));
   if (page.requestsLeft) $("requests").append(el("p", { class: "quiet" }, `and ${page.requestsLeft} more for this page`));
   $("answer").replaceChildren(...pages.answers.flatMap((one) => [
-    el("p", {}, el("code", { class: "break" }, one.request), ` ${one.status} ${one.type}, ${plural(one.bytes, "byte")}${one.isCut ? "; the beginning:" : ""}`),
+    el("p", {}, el("code", { class: "break" }, one.request), ` ${[one.status, one.type].filter(Boolean).join(" ")}, ${plural(one.bytes, "byte")}${one.isCut ? "; the beginning:" : ""}`),
     el("pre", {}, el("code", {}, readable(one.text, one.isCut))),
   ]));
 }
@@ -167,8 +167,11 @@ $("try").addEventListener("click", async () => {
   $("try-said").textContent = "loading from a fake of the API …";
   const told = await ask("documents/test", { yaml: pen.text() });
   $("try").disabled = false;
-  $("try-said").textContent = told.ok ? (told.held ? "all held" : "something failed") : "";
-  $("points").replaceChildren(...faults(told.errors), ...(told.ok ? [table(["", "what", "stream", "why"], told.points.map((one) => [
+  const worst = ["failed", "not judged", "held"];
+  const points = (told.points ?? []).sort((one, other) => worst.indexOf(one.verdict) - worst.indexOf(other.verdict));
+  const failed = points.filter((one) => one.verdict === "failed").length;
+  $("try-said").textContent = told.ok ? (failed ? `${plural(failed, "point")} failed` : "all held") : "";
+  $("points").replaceChildren(...faults(told.errors), ...(told.ok ? [table(["", "what", "stream", "why"], points.map((one) => [
     el("span", { class: `mark ${{ held: "good", failed: "bad" }[one.verdict] ?? "open"}` }, one.verdict), one.name, one.stream, one.message,
   ]))] : []));
 });

@@ -66,6 +66,12 @@ class Workbench:
             observe=observe,
         )
 
+    def close(self) -> None:
+        """Close what the runtime has open."""
+        made = self.__dict__.get("runtime")
+        if made:
+            made.close()
+
     @property
     def fetch(self) -> Fetch:
         """The way to a document on the web."""

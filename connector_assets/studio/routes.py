@@ -17,8 +17,9 @@ def application(bench: Workbench) -> Starlette:
     desk = Desk(bench)
 
     @asynccontextmanager
-    async def open_reads_end(_: Starlette) -> AsyncIterator[None]:
+    async def ended(_: Starlette) -> AsyncIterator[None]:
         yield
         desk.previews.close()
+        bench.close()
 
-    return Starlette(routes=[*api.routes(desk), *pages.routes(desk)], lifespan=open_reads_end)
+    return Starlette(routes=[*api.routes(desk), *pages.routes(desk)], lifespan=ended)

@@ -52,14 +52,14 @@ const looks = EditorView.theme({
 });
 
 /**
- * An editor in `parent`. `complete(lines, line, column)` gives {from, options}; `changed(text)` is told every change.
+ * An editor in `parent`. `complete(lines, line, column)` gives {from, options, isEager}; `changed(text)` is told every change.
  */
 export function editor({ parent, text, label, nonce, complete, changed }) {
   const source = (context) => {
     const line = context.state.doc.lineAt(context.pos);
     const lines = context.state.doc.toJSON();
     const found = complete(lines, line.number - 1, context.pos - line.from);
-    if (!found || (!context.explicit && !found.options.length)) return null;
+    if (!found || !(context.explicit || (found.isEager && found.options.length))) return null;
     return { from: line.from + found.from, options: found.options, validFor: /^[\w"-]*$/ };
   };
   const view = new EditorView({

@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 PROGRAM = next(
@@ -84,14 +83,14 @@ class Browser:
             self.said.append(params["entry"]["text"])
         return message
 
-    def open(self, url: str) -> None:
-        """The page at `url`, loaded."""
-        loads = self._loads
+    def open(self, url: str, *, loads: int = 1) -> None:
+        """The page at `url`, loaded; `loads`: how many pages follow on each other there."""
+        before = self._loads
         self.tell("Page.navigate", url=url)
-        self._until_loaded(loads)
+        self._until_loaded(before + loads)
 
     def _until_loaded(self, loads: int) -> None:
-        while self._loads == loads:
+        while self._loads < loads:
             self._next()
 
     def value(self, script: str) -> Any:
@@ -138,7 +137,7 @@ class Browser:
                 clickCount=1,
             )
         if loads:
-            self._until_loaded(before)
+            self._until_loaded(before + 1)
 
     def type(self, text: str) -> None:
         """Text into what has the focus."""
@@ -205,10 +204,3 @@ def _page(browser: Browser, width: int, height: int) -> Browser:
         mobile=False,
     )
     return browser
-
-
-def picture(browser: Browser, path: Path) -> None:
-    """What is to be seen, for whoever looks at why a test failed."""
-    import base64
-
-    path.write_bytes(base64.b64decode(browser.tell("Page.captureScreenshot")["data"]))

@@ -6,7 +6,7 @@
 const KEY = /^(\s*)((?:- +)*)(?:"([^"]*)"|'([^']*)'|([\w.$@/-]+)):(?:\s+(.*))?$/;
 const DASH = /^(\s*)((?:- +)+|-$)/;
 
-/** What fits at the cursor (counted from 0): {from, options}, or null where nothing is known. */
+/** What fits at the cursor (counted from 0): {from, options, isEager}, or null where nothing is known. */
 export function completions(schema, lines, row, column) {
   const before = lines[row].slice(0, column);
   if (/^\s*#/.test(before)) return null;
@@ -16,7 +16,8 @@ export function completions(schema, lines, row, column) {
   const from = column - word.length;
   const at = schemasAt(schema, place.path, place.said);
   const found = place.isValue ? valuesOf(schema, at) : keysOf(schema, at, place.siblings);
-  return { from, options: found };
+  // A list of all keys on every new line would be in the way: it comes when it is asked for.
+  return { from, options: found, isEager: place.isValue || word !== "" };
 }
 
 /** The way to the cursor: keys and numbers, the mappings passed, and whether a value comes. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from connector_assets.studio.gate import Gate
 from connector_assets.studio.routes import application
 
 HOST = "127.0.0.1"
+_PATIENCE_S = 2
+"""How long requests that are under way may go on when the studio ends."""
 
 
 def serve(environ: Mapping[str, str], port: int, told: Callable[[str], None]) -> None:
@@ -27,7 +30,12 @@ def serve(environ: Mapping[str, str], port: int, told: Callable[[str], None]) ->
     bench = Workbench(SpecsFolder(folders(environ)[0]), environ)
     app = guarded(bench, number, token)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, ws="none"
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=_PATIENCE_S,
     )
     told(f"http://{HOST}:{number}/?token={token}")
     uvicorn.Server(config).run(sockets=[listening])
@@ -42,6 +50,6 @@ def _listening(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port))
     except (OSError, OverflowError) as error:
-        reason = (getattr(error, "strerror", None) or "no such port").lower()
+        reason = os.strerror(error.errno or 0).lower() if isinstance(error, OSError) else "no port"
         fix = "choose another port, or 0 for a free one"
         raise ConfigError(f"cannot listen: {reason}", where=f"{HOST}:{port}", fix=fix) from None

@@ -142,8 +142,8 @@ def test_a_preview_is_guarded_as_any_request_is(studio, spec):
     refused = {
         "http://169.254.169.254": "which no connector may read",
         "http://localhost:1": "plain http would show credentials",
-        "https://localhost:1": "--allow-private localhost:1",
-        "https://10.0.0.1": "--allow-private 10.0.0.1",
+        "https://localhost": "a name for the inside of a network",
+        "https://10.0.0.1": "the address 10.0.0.1 is private",
     }
     for origin, said in refused.items():
         text = SPEC.replace("ORIGIN", origin)

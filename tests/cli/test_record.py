@@ -1,5 +1,6 @@
 """`record`, `replay`, and `test --replay`: real answers kept, and a spec held to them."""
 
+import base64
 import gzip
 import json
 import re
@@ -374,3 +375,54 @@ def test_what_is_no_text_is_not_recorded(project, cli):
     assert done.code == 1
     assert "no text in UTF-8" in done.err
     assert not (project / "shop.recording").exists()
+
+
+HIDDEN = {
+    "nested": json.dumps({"first_name": "Sekrit1", "deep": [{"token": "Sekrit2"}]}),
+    "url": "https://x.io/u?e=sekrit3%40corp.io&again=sekrit4%2540corp.io",
+    "markup": "<a href='mailto:sekrit5&#64;corp.io'>x</a>",
+    "mail": base64.b64encode(b"From: sekrit6@corp.io\r\nSubject: ?>?\r\n").decode(),
+    "custom": [{"name": "phone", "value": "Sekrit7"}, {"key": "api_key", "value": "Sekrit8"}],
+    "first_name": {"value": "Sekrit9"},
+    "sent": "Bearer Sekrit10abcdef",
+    "said": "then send Bearer Sekrit11abcdef to it",
+    "form": "password=Sekrit12&a=1",
+    "note_html": "<p>Sekrit13</p>",
+    "phones": ["Sekrit14"],
+    "surName": "Sekrit15",
+    "address_lines": ["Sekrit16"],
+    "otp": "Sekrit17",
+    "sk_live_Sekrit18abcdefgh": 1,
+}
+HIDDEN_XML = b"""<rows><!-- password: Sekrit1 --><row><id>1</id>
+<first_name><![CDATA[Sekrit2 <b>]]></first_name><note>call <b>Sekrit3</b> now</note>
+<x password = "Sekrit4's"/></row></rows>"""
+HIDDEN_CSV = b'id;First Name;pw;memo\n1;Sekrit1;Sekrit2;"{""token"": ""Sekrit3""}"\n'
+ODD_PLACES = shop_spec("""
+config: {base: {}}
+defaults: {baseUrl: "{{base}}"}
+endpoints:
+  - {id: json, url: /json, responseRowsPath: data}
+  - {id: xml, url: /xml, responseFormat: xml, responseRowsPath: rows.row}
+  - {id: csv, url: /csv, responseFormat: csv, csv: {delimiter: ";"}}
+read: {streams: [{name: json}, {name: xml}, {name: csv}]}
+""")
+
+
+def test_secrets_and_people_in_odd_places_are_in_no_file(project, cli):
+    answers = {
+        "/json": {"data": [{"id": 1, "file_names": ["a.txt"], **HIDDEN}]},
+        "/xml": (200, HIDDEN_XML, {"content-type": "application/xml"}),
+        "/csv": (200, HIDDEN_CSV, {"content-type": "text/csv"}),
+    }
+    (project / "shop.yaml").write_text(ODD_PLACES)
+    with serving(lambda asked: answers[asked.path]) as server:
+        values = ("--config", f"base={server.origin}", "--allow-private", server.host)
+        done = cli("record", "shop.yaml", *values)
+    assert done.code == 0, done.err
+    files = [one for one in (project / "shop.recording").rglob("*") if one.is_file()]
+    told = "".join(one.read_text() for one in files)
+    assert re.findall(r"(?i)sekrit\d+", told) == []
+    assert HIDDEN["mail"] not in told
+    assert "a.txt" in told
+    assert cli("test", "shop.yaml", "--replay").code == 0

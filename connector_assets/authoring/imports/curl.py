@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from connector_assets.authoring.imports.curl_options import FLAGS, IGNORED, SHORT
+from connector_assets.authoring.imports.curl_options import FLAGS, IGNORED, LEFT_OUT, SHORT
 from connector_assets.authoring.imports.draft import Draft
 from connector_assets.authoring.imports.importers import WantedDraft
 from connector_assets.authoring.imports.read_data import read_data
@@ -224,8 +224,7 @@ class _Command:
         if "=" not in value:
             self._unknown("-b FILE")
             return
-        pairs = [one.strip().partition("=") for one in value.split(";") if one.strip()]
-        self.drafting.credentials.cookies([(name, rest) for name, _, rest in pairs])
+        self.headers.append(("Cookie", value.strip()))
 
     def _data(self, value: str) -> None:
         if value.startswith("@"):
@@ -256,6 +255,8 @@ class _Command:
             self._file(rest)
         else:
             self.form.append((name, rest))
+        says = "-F sends parts of a form, which is not known here: it is drafted as a plain form"
+        self.drafting.parts.say("question", "", "body", says)
 
     def _credentials(self) -> None:
         credentials = self.drafting.credentials
@@ -320,6 +321,13 @@ def _named_header(name: str) -> Callable[[_Command, str], None]:
     return put
 
 
+def _left_out(name: str, where: str, says: str) -> Callable[[_Command, str], None]:
+    def ask(command: _Command, _: str) -> None:
+        command.drafting.parts.say("question", "", where, f"--{name} is left out: {says}")
+
+    return ask
+
+
 def _bearer(command: _Command, value: str) -> None:
     command.headers.append(("Authorization", f"Bearer {value}"))
 
@@ -347,4 +355,5 @@ _VALUES: dict[str, Callable[[_Command, str], None]] = {
     "user-agent": _named_header("User-Agent"),
     "referer": _named_header("Referer"),
     **dict.fromkeys(IGNORED, _Command._ignored),  # noqa: SLF001
+    **{name: _left_out(name, *about) for name, about in LEFT_OUT.items()},
 }

@@ -33,6 +33,7 @@ _CONTINUED = re.compile(r"\\\r?\n|\^\r?\n|`\r?\n")
 _ANSI = re.compile(r"(?<![\w'\"])\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _WINDOWS = re.compile(r"\^([\"%^&<>|{}\[\]()!\\])")
 _VARIABLE_FIRST = re.compile(r"\$\{?([A-Za-z_]\w*)\}?(?=[/?]|$)")
+_BRACES = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _ENDS = frozenset((";", "&&", "||", "|", "&"))
 _ESCAPES = {
     "n": "\n",
@@ -280,6 +281,8 @@ class _Command:
         scheme, mark, rest = url.partition("://")
         if mark and scheme.lower() in ("http", "https"):
             host, slash, path = rest.partition("/")
+            path, mark, query = path.partition("?")
+            path = _BRACES.sub(lambda found: f"{{{camel(found[1])}}}", path) + mark + query
             return f"{scheme.lower()}://{host.lower()}{slash}{path}"
         return url if url.startswith("{{") or mark else f"https://{url}"
 

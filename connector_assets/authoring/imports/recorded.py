@@ -177,7 +177,9 @@ class RecordedDraft:
             if _is_copied(name, value, first)
         ]
         query += [
-            Param(name, "query", _view_of(value, changes=True), required=name not in changing)
+            Param(name, "query", _view_of(value, changes=True))
+            if name in changing
+            else Param(name, "query", required=True)
             for name, value in sent.items()
             if not _is_copied(name, value, first)
         ]

@@ -158,6 +158,7 @@ CHANGED = [
     ("responseRowsPath: data", "responseRowsPath: rows", "rows"),
     ("params: {since", "headers: {X-Version: '2'}\n    params: {since", 'the header "X-Version" beside'),
     ("primaryKey: [id]", "where: '{{record.id > 0}}', primaryKey: [id]", "row 0 is missing"),
+    ("primaryKey: [customer, number]", "primaryKey: [no]", "primary key: orders: 6 of 6 rows have no no"),
     ("- {name: customers", "- {name: people", "the spec has no such stream"),
 ]  # fmt: skip
 
@@ -175,6 +176,14 @@ def test_what_a_change_of_the_spec_does_is_said(recorded, cli, before, after, sa
     done = cli("test", "specs/shop.yaml", "--replay")
     assert done.code == 1, done.out
     assert said in done.out
+
+
+def test_a_key_that_rows_share_is_said_and_fails_nothing(recorded, cli):
+    spec = recorded.with_name("shop.yaml")
+    spec.write_text(CRM.replace("primaryKey: [customer, number]", "primaryKey: [number]"))
+    done = cli("test", "specs/shop.yaml", "--replay")
+    assert done.code == 0, done.out
+    assert "rows have a number that came before: is it the key?" in done.out
 
 
 def test_it_is_served_on_loopback_and_names_the_nearest_request(recorded, given, process, crm):

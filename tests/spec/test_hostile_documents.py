@@ -232,6 +232,29 @@ def test_a_valid_document_with_anything_anywhere_is_a_spec_or_a_spec_error(data,
         assert render_fault(fault, text)
 
 
+FORMATS = CONNECTOR.replace("pageSize: 5", "pageSize: 5, totalHeader: x-total").replace(
+    "    retry: {maxAttempts: 2}\n",
+    "    retry: {maxAttempts: 2}\n    responseFormat: csv\n    csv: {header: [a, b]}\n",
+)
+
+
+@pytest.mark.parametrize("wrong", [{"a": {}}, [[]], 5, ""], ids=repr)
+def test_a_value_of_another_type_is_a_fault_in_every_place(wrong):
+    assert faults(FORMATS) == []
+    plain = json.loads(
+        json.dumps(read_yaml(FORMATS.replace("cursorField: u", "tokenField: t")).data)
+    )
+    for path in list(_places(plain))[1:]:
+        document = json.loads(json.dumps(plain))
+        parent = document
+        for step in path[:-1]:
+            parent = parent[step]
+        parent[path[-1]] = wrong
+        text = json.dumps(document)
+        for fault in faults(text):
+            assert render_fault(fault, text), path
+
+
 def test_a_document_with_any_line_cut_swapped_or_repeated_is_a_spec_or_a_spec_error():
     rng = random.Random(7)
     source = SEED.splitlines(keepends=True)

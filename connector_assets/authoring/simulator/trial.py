@@ -18,6 +18,7 @@ from connector_assets.authoring.simulator.report import Point, Report, Verdict
 from connector_assets.authoring.simulator.simulated import ServedSpec, Simulated, simulated
 from connector_assets.authoring.simulator.tables import Compared, compared
 from connector_assets.authoring.simulator.wire import CannotSimulate
+from connector_assets.spec.endpoint import RateLimit
 from connector_assets.spec.request.counted import OffsetPagination, PagePagination
 from connector_assets.spec.request.followed import CursorPagination
 from connector_assets.spec.request.pagination import NonePagination
@@ -228,17 +229,28 @@ def _ordered(trial: _Trial) -> Iterator[Point]:
 
 
 def _limited(trial: _Trial) -> Iterator[Point]:
-    limit = trial.fake.spec.rate_limit
+    """The limit of the whole API, and that of each endpoint that has one of its own."""
+    spec, log = trial.fake.spec, trial.fake.api.log
+    yield from _kept("", spec.rate_limit, log)
+    for endpoint in {
+        spec.endpoint_of(one).id: spec.endpoint_of(one) for one in trial.streams
+    }.values():
+        names = {one.name for one in spec.streams if spec.endpoint_of(one).id == endpoint.id}
+        own = [one for one in log if one.stream in names]
+        yield from _kept(min(names), endpoint.rate_limit, own)
+
+
+def _kept(name: str, limit: RateLimit | None, log: Sequence[Served]) -> Iterator[Point]:
     if limit is None or limit.requests_per_second is None:
         return
-    times = sorted(one.asked.at_s for one in trial.fake.api.log)
+    times = sorted(one.asked.at_s for one in log)
     worst = 0.0
     for start in range(len(times)):
         for end in range(start + 1, len(times)):
             allowed = limit.burst_size + limit.requests_per_second * (times[end] - times[start])
             worst = max(worst, end - start + 1 - allowed)
     message = f"{worst:.0f} requests more than the limit allows" if worst > _JITTER else ""
-    yield Point("limit kept", "", "failed" if message else "held", message)
+    yield Point("limit kept", name, "failed" if message else "held", message)
 
 
 def _killed(trial: _Trial) -> Iterator[Point]:

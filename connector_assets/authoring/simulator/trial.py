@@ -218,29 +218,34 @@ def _served(log: Sequence[Served]) -> dict[str, int]:
 
 
 def _ordered(trial: _Trial) -> Iterator[Point]:
-    log = trial.fake.api.log
     for stream in trial.streams:
-        own = [n for n, one in enumerate(log) if one.stream == stream.name]
-        for parent in stream.parents:
-            above = [n for n, one in enumerate(log) if one.stream == parent]
-            late = own and above and min(own) < max(above) and parent != stream.name
-            message = f"it was read before {parent}, whose rows it needs" if late else ""
-            yield Point("parents first", stream.name, "failed" if late else "held", message)
+        yield from parents_first(stream, trial.fake.api.log)
+
+
+def parents_first(stream: Stream, log: Sequence[Served]) -> Iterator[Point]:
+    """A point for each parent: whether its last page was asked for before the stream's first."""
+    own = [n for n, one in enumerate(log) if one.stream == stream.name]
+    for parent in stream.parents:
+        above = [n for n, one in enumerate(log) if one.stream == parent]
+        late = own and above and min(own) < max(above) and parent != stream.name
+        message = f"it was read before {parent}, whose rows it needs" if late else ""
+        yield Point("parents first", stream.name, "failed" if late else "held", message)
 
 
 def _limited(trial: _Trial) -> Iterator[Point]:
     """The limit of the whole API, and that of each endpoint that has one of its own."""
     spec, log = trial.fake.spec, trial.fake.api.log
-    yield from _kept("", spec.rate_limit, log)
+    yield from requests_within("", spec.rate_limit, log)
     for endpoint in {
         spec.endpoint_of(one).id: spec.endpoint_of(one) for one in trial.streams
     }.values():
         names = {one.name for one in spec.streams if spec.endpoint_of(one).id == endpoint.id}
         own = [one for one in log if one.stream in names]
-        yield from _kept(min(names), endpoint.rate_limit, own)
+        yield from requests_within(min(names), endpoint.rate_limit, own)
 
 
-def _kept(name: str, limit: RateLimit | None, log: Sequence[Served]) -> Iterator[Point]:
+def requests_within(name: str, limit: RateLimit | None, log: Sequence[Served]) -> Iterator[Point]:
+    """A point for a limit: whether no time had more requests than it allows."""
     if limit is None or limit.requests_per_second is None:
         return
     times = sorted(one.asked.at_s for one in log)
@@ -295,9 +300,14 @@ def _repeated(trial: _Trial) -> Iterator[Point]:
     trial.streams = told[:1]
     trial.fake.api.faults.plan("repeat@2")
     load = trial.load()
-    fine = load.status != 0 or not trial.fake.api.faults.fired
-    message = "" if fine else "the load says that all is well, though the list went round"
-    yield Point("circles are errors", told[0].name, "held" if fine else "failed", message)
+    name = told[0].name
+    if not trial.fake.api.faults.fired:
+        yield Point("circles are errors", name, "not judged", "the list ended before it went round")
+    elif load.status != 0:
+        yield Point("circles are errors", name, "held", "")
+    else:
+        message = "the load says that all is well, though the list went round"
+        yield Point("circles are errors", name, "failed", message)
 
 
 def _by_row(pagination: Any) -> bool:

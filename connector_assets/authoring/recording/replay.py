@@ -94,7 +94,7 @@ class _Read:
                 for batch in lasting(read):
                     pages += not batch.partial
                     rows += self._lines(batch.rows)
-                    if kept.stopped and pages >= kept.pages:
+                    if kept.stopped and pages >= kept.pages and not batch.partial:
                         break
         except ConnectorError as error:
             return rows, self.served.as_recorded(str(error))

@@ -390,7 +390,7 @@ HIDDEN = {
     "nested": json.dumps({"first_name": "Sekrit1", "deep": [{"token": "Sekrit2"}]}),
     "url": "https://x.io/u?e=sekrit3%40corp.io&again=sekrit4%2540corp.io",
     "markup": "<a href='mailto:sekrit5&#64;corp.io'>x</a>",
-    "mail": base64.b64encode(b"Subject: ???\r\nFrom: sekrit6@corp.io\r\n").decode(),
+    "mail": base64.b64encode("Xoü\r\nFrom: sekrit6@corp.io\r\n".encode()).decode(),
     "custom": [{"name": "phone", "value": "Sekrit7"}, {"key": "api_key", "value": "Sekrit8"}],
     "first_name": {"value": "Sekrit9"},
     "sent": "Bearer Sekrit10abcdef",

@@ -65,7 +65,7 @@ def test_a_document_that_is_too_much_is_refused_in_bounded_time_and_memory(text)
     assert time.process_time() - started < 10
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.text() | st.binary())
 def test_any_text_is_a_spec_or_a_spec_error(text):
     for fault in faults(text):
@@ -110,7 +110,7 @@ YAML_PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(YAML_PIECES, max_size=40).map("".join))
 def test_any_heap_of_yaml_is_a_spec_or_a_spec_error(text):
     for fault in faults(text):
@@ -210,7 +210,7 @@ def _places(value, path=()):
             yield from _places(value[step], (*path, step))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), st.sampled_from([(CONNECTOR, parse_connector), (CONNECTION, parse_connection)]))
 def test_a_valid_document_with_anything_anywhere_is_a_spec_or_a_spec_error(data, kind):
     valid, parse = kind

@@ -14,7 +14,10 @@ from connector_assets.spec.endpoint import RateLimit
 from tests.shop import shop_spec
 
 ROOT = Path(__file__).parents[3]
-SPECS = sorted((ROOT / "specs").glob("*.yaml"))
+SPECS = [
+    pytest.param(path, id=path.stem, marks=[] if path.stem == "nycflights" else pytest.mark.slow)
+    for path in sorted((ROOT / "specs").glob("*.yaml"))
+]
 
 SHOP = """
 auth:
@@ -64,7 +67,7 @@ def points(text, *streams, **given):
     return report, {(one.name.partition(" (")[0], one.stream): one for one in report.points}
 
 
-@pytest.mark.parametrize("path", SPECS, ids=[one.stem for one in SPECS])
+@pytest.mark.parametrize("path", SPECS)
 def test_every_spec_of_ours_holds(path):
     data = read_connector(path.read_text(), source=str(path)).yaml.data
     report = tried(data, looks=["twice"])

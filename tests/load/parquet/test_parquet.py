@@ -31,6 +31,7 @@ class TestLocalParquet(DestinationContract):
         return ParquetDestination(LocalFolder(tmp_path / "lake"))
 
 
+@pytest.mark.slow  # the same code as the local folder, but for its files
 class TestObjectStore(DestinationContract):
     every_value_is_slow = True
 

@@ -207,6 +207,10 @@ def test_it_is_served_on_loopback_and_names_the_nearest_request(recorded, given,
     assert httpx.get(f"{base}/v1/by/user1@example.com").status_code == 401
     rows = httpx.get(f"{base}/v1/by/user1@example.com", headers=signed).json()["data"]
     assert rows[1] == {"number": 1, "customer": "user1@example.com"}
+    folder = Path(command[command.index("--secrets-file") + 1]).parent
+    assert folder.is_dir()
+    child.terminate()
+    assert (child.wait(30), folder.exists()) == (130, False)
 
 
 def _client(command):

@@ -26,6 +26,8 @@ from tests.load.contract import KEYED, TABLE, DestinationContract, Store, many_o
 
 
 class TestLocalParquet(DestinationContract):
+    every_value_is_slow = True
+
     @pytest.fixture
     def destination(self, tmp_path: Path) -> Destination:
         return ParquetDestination(LocalFolder(tmp_path / "lake"))

@@ -55,6 +55,7 @@ docs: $(VENV)/.dev ## Run what the documentation says
 reference: $(VENV)/.dev ## The pages of docs/reference that are generated, made anew
 	@set -e; for one in spec cli lint python kafka; do $(BIN)/connector-assets docs $$one > .made; mv .made docs/reference/$$one.md; done
 	@set -e; for one in connector connection lock; do $(BIN)/connector-assets schema $$one > .made; mv .made docs/reference/$$one.schema.json; done
+	@$(BIN)/connector-assets docs catalogue > .made; mkdir -p docs/catalogue; mv .made docs/catalogue/README.md
 	@$(BIN)/connector-assets docs llms > .made; mv .made docs/llms.txt
 
 pictures: $(VENV)/.demo ## The pictures of docs/img, taken anew in a Chromium that is installed

@@ -2,7 +2,7 @@
 
     from connector_assets import HttpRuntime, parse_connector
 
-    spec = parse_connector(Path("specs/github.yaml").read_text())
+    spec = parse_connector(Path("specs/catalogue/github.yaml").read_text())
     with HttpRuntime() as runtime:
         result = runtime.execute_endpoint(spec, "issues", params={…}, secrets={…})
 

@@ -24,7 +24,7 @@ IN_SDIST = {
     "README.md",
     "docs/index.md",
     "pyproject.toml",
-    "specs/stripe.yaml",
+    "specs/catalogue/stripe.yaml",
     "tests/conftest.py",
     "workspace.yaml",
 }
@@ -72,7 +72,7 @@ def test_the_wheel_works_in_a_fresh_environment(dist: Path, tmp_path: Path) -> N
     wheel = one(dist, "*.whl")
     quiet = ["--quiet", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([python, "-m", "pip", "install", *quiet, wheel], check=True, cwd=tmp_path)
-    spec = ROOT / "specs" / "stripe.yaml"
+    spec = ROOT / "specs" / "catalogue" / "stripe.yaml"
     command = [tmp_path / "env" / "bin" / "connector-assets", "validate", spec]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

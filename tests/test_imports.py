@@ -204,7 +204,7 @@ def test_validate_brings_nothing_heavy(tmp_path):
 
 
 def test_validate_of_one_spec_imports_what_reads_a_spec_and_no_more():
-    spec = ROOT / "specs/github.yaml"
+    spec = ROOT / "specs/catalogue/github.yaml"
     code = f"from connector_assets.cli.app import run\nassert run(['validate', {str(spec)!r}]) == 0"
     loaded = loaded_by(code)
     assert not loaded & {"httpx", "rich", "filelock", "sqlite3"}

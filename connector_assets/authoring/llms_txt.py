@@ -12,6 +12,7 @@ from connector_assets.errors import ConfigError
 _FOLDERS = {
     "": "Start",
     "how-to": "How to",
+    "catalogue": "Catalogue",
     "reference": "Reference",
     "explanation": "Explanation",
 }

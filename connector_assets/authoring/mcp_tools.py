@@ -27,6 +27,7 @@ Known = Annotated[str, Field(description="The id of a connector of the project."
 Chosen = Annotated[str, Field(description="The id of a connector, unless yaml is given.")]
 Drafted = Annotated[str, Field(description="A document that is not saved yet, instead of id.")]
 StreamName = Annotated[str, Field(description="Default: the first stream.")]
+Words = Annotated[list[str], Field(description="Words that all fit; default: every connector.")]
 Select = Annotated[list[str], Field(description="Only these lists: orders*, /v1/*, tag:NAME.")]
 DraftId = Annotated[str, Field(description="The connector's id; default: made of the source's.")]
 Save = Annotated[bool, Field(description="Write the draft into the project's specs as well.")]
@@ -77,6 +78,16 @@ class ConnectorTools:
         listing = made(answers.ListAnswer, connectors=kept, broken=broken)
         if left + more:
             listing["left"] = left + more
+        return listing
+
+    def list_catalogue(self, words: Words = [], max_bytes: Room = MAX_BYTES) -> answers.ListAnswer:
+        """Connectors that come with this package; a connection names one as its connector."""
+        from connector_assets.catalogue.entries import search
+
+        kept, left = fitting([one.plain() for one in search(words)], max_bytes)
+        listing = made(answers.ListAnswer, connectors=kept)
+        if left:
+            listing["left"] = left
         return listing
 
     def get_connector(
@@ -285,6 +296,7 @@ def tools(bench: Workbench) -> list[tuple[str, Callable[..., Any], ToolAnnotatio
         all_.validate_connector,
         all_.lint_connector,
         all_.list_connectors,
+        all_.list_catalogue,
         all_.get_connector,
         all_.get_spec_schema,
         all_.get_spec_reference,

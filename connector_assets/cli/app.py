@@ -14,6 +14,7 @@ import typer
 
 from connector_assets.cli import output
 from connector_assets.cli.agent import agent
+from connector_assets.cli.catalogue import add, search
 from connector_assets.cli.check import check
 from connector_assets.cli.diff import diff
 from connector_assets.cli.discover import discover
@@ -62,6 +63,8 @@ app.command()(check)
 app.command()(discover)
 app.add_typer(state, name="state")
 app.command("list")(list_connectors)
+app.command()(search)
+app.command()(add)
 app.command()(schema)
 app.command()(docs)
 app.add_typer(imports, name="import")

@@ -26,7 +26,11 @@ class ChangeLevel(StrEnum):
 
 OldArgument = Annotated[
     Path,
-    typer.Argument(metavar="OLD", help="The spec or connection as it was.", show_default=False),
+    typer.Argument(
+        metavar="OLD",
+        help="The spec or connection as it was: a file, or stripe@1 of the catalogue.",
+        show_default=False,
+    ),
 ]
 NewArgument = Annotated[
     Path, typer.Argument(metavar="NEW", help="It as it is to be.", show_default=False)
@@ -64,7 +68,8 @@ def diff(
 
 
 def _compared(old: Path, new: Path) -> Comparison:
-    """Two specs, or two connections."""
+    """Two specs, or two connections; a file, or a connector of the catalogue."""
+    from connector_assets.catalogue.shelf import file_of
     from connector_assets.spec.document import (
         is_connection,
         load_connector,
@@ -72,6 +77,7 @@ def _compared(old: Path, new: Path) -> Comparison:
     )
     from connector_assets.spec.yaml.yaml_text import read_file
 
+    old, new = (path if path.exists() else file_of(str(path)) or path for path in (old, new))
     texts = read_file(old), read_file(new)
     kinds = [b"connection" in text and is_connection(text) for text in texts]
     if kinds[0] != kinds[1]:

@@ -21,10 +21,12 @@ class Subject(StrEnum):
     PYTHON = "python"
     LLMS = "llms"
     KAFKA = "kafka"
+    CATALOGUE = "catalogue"
 
 
 SubjectArgument = Annotated[
-    Subject, typer.Argument(metavar="spec|cli|lint|python|llms|kafka", help="Which reference.")
+    Subject,
+    typer.Argument(metavar="spec|cli|lint|python|llms|kafka|catalogue", help="Which reference."),
 ]
 
 
@@ -32,9 +34,9 @@ def docs(context: typer.Context, subject: SubjectArgument = Subject.SPEC) -> Non
     """Print the reference of the spec, the command line, lint or the Python API, as Markdown.
 
     llms is an index of the documentation in the folder docs, in the form of llms.txt; kafka is what
-    a connection to Kafka takes.
+    a connection to Kafka takes; catalogue is a table of the connectors that come with the package.
     """
-    from connector_assets.authoring import llms_txt, spec_reference
+    from connector_assets.authoring import catalogue_page, llms_txt, spec_reference
     from connector_assets.cli import reference, reference_python
 
     root = context.find_root()
@@ -44,6 +46,7 @@ def docs(context: typer.Context, subject: SubjectArgument = Subject.SPEC) -> Non
         Subject.LINT: spec_reference.of_lint,
         Subject.PYTHON: reference_python.of_python,
         Subject.KAFKA: lambda: spec_reference.of_plugin("kafka"),
+        Subject.CATALOGUE: catalogue_page.of_catalogue,
         Subject.LLMS: lambda: llms_txt.llms_txt(Path("docs")),
     }
     output.write(made[subject]())

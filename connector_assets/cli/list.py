@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from connector_assets.cli import output
+from connector_assets.cli.catalogue import show
 from connector_assets.cli.options import Given, JsonOption
 from connector_assets.errors import ConnectorError
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 50
 _LISTED = {
+    "newer": "newer",
     "sendsTo": "sends to",
     "reads": "reads",
     "set": "set",
@@ -23,7 +27,12 @@ _LISTED = {
 }
 
 
-def list_connectors(*, as_json: JsonOption = False) -> None:
+CatalogueOption = Annotated[
+    bool, typer.Option("--catalogue", help="List the connectors that come with this package.")
+]
+
+
+def list_connectors(*, catalogue: CatalogueOption = False, as_json: JsonOption = False) -> None:
     """List the connectors of this project, their streams, and the variables they need.
 
     Of each it says where its spec may send to, which variables it reads, which of them are set, and
@@ -31,6 +40,11 @@ def list_connectors(*, as_json: JsonOption = False) -> None:
     They are the files in specs/ and connections/ (CONNECTOR_ASSETS_SPECS and
     CONNECTOR_ASSETS_CONNECTIONS say otherwise) and the plugins of CONNECTOR_ASSETS_PLUGINS.
     """
+    if catalogue:
+        from connector_assets.catalogue.entries import entries
+
+        show(entries(), as_json=as_json)
+        return
     from connector_assets.cli.project import project
     from connector_assets.project.settings import folders
 
@@ -57,7 +71,9 @@ def _text(plain: dict[str, Any]) -> str:
     for key, title in _LISTED.items():
         told = plain.get(key)
         if told:
-            lines.append(f"  {title}: ".ljust(12) + (told if key == "error" else _some(told)))
+            lines.append(
+                f"  {title}: ".ljust(12) + (told if isinstance(told, str) else _some(told))
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -72,6 +88,7 @@ def _plain(connection: Connection) -> dict[str, Any]:
         "id": connection.id,
         "connector": connection.connector.id,
         "displayName": connection.connector.display_name,
+        "newer": _newer(connection),
         "source": str(connection.source) if connection.source else None,
         "streams": [],
         "sendsTo": connection.sends_to(),
@@ -87,6 +104,16 @@ def _plain(connection: Connection) -> dict[str, Any]:
     except ConnectorError as error:
         plain["error"] = str(error)
     return plain
+
+
+def _newer(connection: Connection) -> str:
+    """The release of the catalogue that is newer than the one that the connection stays with."""
+    from connector_assets.catalogue.shelf import file_of, release_in
+
+    name, at, pinned = (connection.document.connector if connection.document else "").partition("@")
+    newest = file_of(name) if at else None
+    number = release_in(newest) if newest else 0
+    return f"{name}@{number}" if number > int(pinned or 0) else ""
 
 
 def _given(connection: Connection) -> set[str]:

@@ -1,4 +1,4 @@
-"""SPEC on the command line: a file, or the id of a connector in the project's folders."""
+"""SPEC on the command line: a file, or the id of a connector of the project or the catalogue."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from connector_assets.catalogue.shelf import file_of
 from connector_assets.cli.output import Misused
 from connector_assets.plugins.found import import_plugins
 from connector_assets.plugins.registry import connector_registry
@@ -54,9 +55,17 @@ def find(
         )
     if path.suffix in SUFFIXES or len(path.parts) > 1:
         raise Misused(f"{spec}: no such file")
-    return _by_id(
-        spec, project(runtime=runtime, environ=environ, locked=locked), folders(environ)[0]
-    )
+    found = project(runtime=runtime, environ=environ, locked=locked)
+    shipped = None if _is_known(spec, found) else file_of(spec)
+    if shipped is not None:
+        return connection_from_file(shipped, runtime=runtime, environ=environ, locked=locked)
+    return _by_id(spec, found, folders(environ)[0])
+
+
+def _is_known(spec: str, found: Project) -> bool:
+    """Whether the project means something by it, be it broken."""
+    ids = [name for one in found.connections for name in (one.id, one.connector.id)]
+    return spec in ids or any(one.stands_for(spec) for one in found.broken)
 
 
 def _by_id(spec: str, found: Project, specs: Path) -> Connection:
@@ -64,7 +73,7 @@ def _by_id(spec: str, found: Project, specs: Path) -> Connection:
     if connection is not None:
         return connection
     for broken in sorted(found.broken, key=lambda one: one.id != spec):
-        if spec in (broken.id, broken.path.stem):
+        if broken.stands_for(spec):
             raise broken.error
     of_connector = [one for one in found.connections if one.connector.id == spec]
     if len(of_connector) == 1:

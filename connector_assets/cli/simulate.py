@@ -169,9 +169,10 @@ def _samples(data: dict[str, Any], folder: Path | None) -> dict[str, list[dict[s
 
 
 def document(spec: str) -> tuple[Path, dict[str, Any]]:
-    """The file and the data of a valid connector, by file or by id."""
+    """The file and the data of a valid connector, by file or by id, of the catalogue's too."""
     import os
 
+    from connector_assets.catalogue.shelf import file_of
     from connector_assets.project.settings import folders
     from connector_assets.spec.document import read_connector
     from connector_assets.spec.yaml.yaml_text import read_file
@@ -179,7 +180,7 @@ def document(spec: str) -> tuple[Path, dict[str, Any]]:
     path, specs = Path(spec), folders(os.environ)[0]
     if not path.is_file():
         found = [specs / f"{spec}{suffix}" for suffix in (".yaml", ".yml")]
-        path = next((one for one in found if one.is_file()), path)
+        path = next((one for one in found if one.is_file()), file_of(spec) or path)
     if not path.is_file():
         output.say(f"{spec}: is neither a file nor the name of one in {specs}/")
         raise typer.Exit(2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connector_assets.catalogue.shelf import file_of
 from connector_assets.errors import ConfigError, SpecError
 from connector_assets.project.connection import Connection
 from connector_assets.project.known import Connectors
@@ -165,7 +166,22 @@ class _Finder:
             spec = parse_connector(read_file(target), source=str(target))
             return YamlConnector(spec, self.runtime), target
         more = self.plugins.more(name)
-        return (more, None) if more else None
+        return (more, None) if more else self._of_catalogue(name)
+
+    def _of_catalogue(self, name: str) -> tuple[Connector[Any], Path] | None:
+        """A connector that comes with this package, where the project has no file of that name.
+
+        A file of the project's own that is broken is not stood in for: it may say other things.
+        """
+        own = name.partition("@")[0]
+        if own in self.files.shared or any(one.stands_for(own) for one in self.files.broken):
+            return None
+        found = file_of(name)
+        if found is None:
+            return None
+        return YamlConnector(
+            parse_connector(read_file(found), source=str(found)), self.runtime
+        ), found
 
     def _refuse_shared(self, target: Path) -> None:
         """Raise the error of a file whose id another file has, too, be it named by its path."""

@@ -46,6 +46,10 @@ class Broken:
     data: Mapping[str, Any] | None = field(default=None, compare=False)
     streams: tuple[str, ...] = ()
 
+    def stands_for(self, name: str) -> bool:
+        """Whether it would be the connector called `name`, if it could be read."""
+        return name in (self.id, self.path.stem)
+
 
 Stamp = tuple[str, int, int, int]
 """A file's path, number, time of change and size: while they are the same, so is what was read."""

@@ -54,6 +54,18 @@ class ConfigField(Model):
         return self.default is None if self.required is None else self.required
 
 
+Release = Annotated[int, Field(ge=1, le=9999)]
+
+
+class Change(Model):
+    """What a release of a spec changed."""
+
+    release: Release
+    """Its number."""
+    says: Prose
+    """What is other than before: keys, rows, columns, streams."""
+
+
 class SecretField(Model):
     """A secret a connection gives, by name."""
 
@@ -143,6 +155,12 @@ class ConnectorSpec(Model):
     """What the API holds, in a sentence or two."""
     docs_url: Text | None = None
     """Where the vendor documents the API; shown, never requested."""
+    release: Release = 1
+    """Number of this text, higher with every change of keys, rows or columns: a connection may
+    name it, as `connector: stripe@1`, and stays with it.
+    """
+    changes: Many[Change] = ()
+    """What releases changed for those who load them; for people."""
     tags: dict[str, str] = {}
     """Tags of all assets; a connection may add its own."""
     owners: Many[str] = ()
@@ -173,6 +191,13 @@ class ConnectorSpec(Model):
     """The requests that the API offers."""
     read: Read
     """Which lists are read from the endpoints."""
+
+    @model_validator(mode="after")
+    def _told_changes(self) -> Self:
+        for at, change in enumerate(self.changes):
+            if change.release > self.release:
+                raise fault(f"changes.{at}.release", f"is later than release {self.release}")
+        return self
 
     @cached_property
     def streams(self) -> tuple[Stream, ...]:

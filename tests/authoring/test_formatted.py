@@ -15,7 +15,7 @@ from connector_assets.spec.document import parse_connector
 from connector_assets.spec.yaml.yaml_source import read_yaml
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted([*(ROOT / "specs").glob("*.yaml"), *(ROOT / "connections").glob("*.yaml")])
+FILES = sorted([*(ROOT / "specs").rglob("*.yaml"), *(ROOT / "connections").glob("*.yaml")])
 
 HEAD = 'kind: connector\nversion: "1.0"\nid: shop\ndisplayName: Shop\n'
 TAIL = "read:\n  primary: list\n"

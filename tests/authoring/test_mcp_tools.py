@@ -35,6 +35,7 @@ TOOLS = {
     "validate_connector",
     "lint_connector",
     "list_connectors",
+    "list_catalogue",
     "get_connector",
     "get_spec_schema",
     "get_spec_reference",

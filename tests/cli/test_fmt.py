@@ -62,7 +62,13 @@ def test_a_component_is_passed_over(cli, project):
 ROOT = Path(__file__).parents[2]
 OURS = [
     path
-    for folder in ("specs", "connections", "pictures/project/specs", "pictures/project/connections")
+    for folder in (
+        "specs",
+        "specs/catalogue",
+        "connections",
+        "pictures/project/specs",
+        "pictures/project/connections",
+    )
     for path in sorted((ROOT / folder).glob("*.yaml"))
     if path.name != "salesforce_rest.yaml"  # is the founding example, letter for letter
 ]

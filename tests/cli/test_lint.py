@@ -57,7 +57,7 @@ def test_a_fault_is_an_error(cli, spec):
 def test_what_is_clean_is_ok(cli, project):
     mine = 'kind: connection\nversion: "1.0"\nid: mine\nconnector: shop\n'
     (project / "mine.yaml").write_text(mine)
-    done = cli("lint", "mine.yaml", ROOT / "specs/stripe.yaml")
+    done = cli("lint", "mine.yaml", ROOT / "specs/catalogue/stripe.yaml")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("mine.yaml: ok\n")
 

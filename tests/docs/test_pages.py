@@ -58,7 +58,8 @@ def test_the_index_names_every_page() -> None:
 def test_the_paginations_that_are_shown_are_those_of_the_specs() -> None:
     shown = [yaml.safe_load(b.text) for b in blocks(ROOT / "docs/how-to/pagination.md", "yaml")]
     specs = [
-        yaml.safe_load((ROOT / "specs" / f"{n}.yaml").read_text()) for n in ("stripe", "hubspot")
+        yaml.safe_load((ROOT / "specs" / "catalogue" / f"{n}.yaml").read_text())
+        for n in ("stripe", "hubspot")
     ]
     for example, spec in zip(shown, specs, strict=True):
         assert example.items() <= spec["defaults"]["pagination"].items()

@@ -23,7 +23,7 @@ REFERENCE = ROOT / "docs" / "reference"
 MODELS = {"connector": ConnectorSpec, "connection": ConnectionDocument, "lock": Lock}
 FOUNDING = ROOT / "specs" / "salesforce_rest.yaml"
 DOCUMENTS = [
-    *((path, "connector") for path in sorted((ROOT / "specs").glob("*.yaml"))),
+    *((path, "connector") for path in sorted((ROOT / "specs").rglob("*.yaml"))),
     *((path, "connection") for path in sorted((ROOT / "connections").glob("*.yaml"))),
 ]
 _MODELINE = re.compile(r"# yaml-language-server: \$schema=(\S+)\n")

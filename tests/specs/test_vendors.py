@@ -15,7 +15,7 @@ from connector_assets.spec.connector import ConnectorSpec
 from tests.specs.vendor import Loopback, Request, Wire, running
 from tests.specs.vendors import GitHub, HubSpot, Klaviyo, Stripe
 
-SPECS = Path(__file__).parents[2] / "specs"
+SPECS = Path(__file__).parents[2] / "specs" / "catalogue"
 REPOSITORY = {"owner": "octocat", "repo": "hello-world"}
 # spec, vendor, name of the secret, config values
 VENDORS: dict[str, tuple[Any, str, dict[str, str]]] = {

@@ -14,7 +14,7 @@ from connector_assets.spec.endpoint import RateLimit
 from tests.shop import shop_spec
 
 ROOT = Path(__file__).parents[3]
-SPECS = sorted((ROOT / "specs").glob("*.yaml"))
+SPECS = sorted((ROOT / "specs").rglob("*.yaml"))
 
 SHOP = """
 auth:

@@ -110,7 +110,10 @@ def _forms(value: str) -> str:
 def _written(text: str) -> str:
     """A pattern of `text` in every writing, mixed ones too; nobody encodes letters and digits."""
     runs = re.findall(r"[A-Za-z0-9]+|\r?\n|\\+|.", text, re.DOTALL)
-    return "".join(run if run.isascii() and run.isalnum() else _encoded(run) for run in runs)
+    return "".join(
+        run if run.isascii() and run.isalnum() else _encoded(run, "" if at else _BEGINS)
+        for at, run in enumerate(runs)
+    )
 
 
 # What stands for a character that begins an escape, itself escaped or not. Possessive quantifiers:
@@ -118,13 +121,22 @@ def _written(text: str) -> str:
 _HASH, _END = r"(?:\#|%(?:25)*23)", r"(?:;|%(?:25)*3b)"
 _AMPERSAND = rf"(?:&|%(?:25)*26|\\u0026)(?:amp{_END})*"
 _BACKSLASH = rf"(?:\\(?:u005c)?|%(?:25)*5c|{_AMPERSAND}{_HASH}(?:92|x5c){_END})"
+# Before a value they are taken from where they begin: each of a thousand would else be the start of
+# a try that goes to the end of them.
+_BEGINS = "".join(
+    rf"(?<!{one})"
+    for one in (r"\\", r"\\u005c", "%5c", "%255c", "%25255c", r"&\#92;", r"&\#x5c;", r"&amp;\#92;")
+)
 
 
-def _encoded(run: str) -> str:
-    """A pattern of one character, a line end or a run of backslashes."""
+def _encoded(run: str, begins: str) -> str:
+    """A pattern of one character, a line end or a run of backslashes.
+
+    `begins` is what must hold before backslashes.
+    """
     char = run[-1]
     if char == "\\":
-        return rf"(?i:{_BACKSLASH}{{{len(run)},}}+)"
+        return rf"(?i:{begins}{_BACKSLASH}{{{len(run)},}}+)"
     code, utf16 = ord(char), char.encode("utf-16-be", "surrogatepass").hex()
     octets = char.encode("utf-8", "surrogatepass")
     named = rf"|{codepoint2name[code]}" if code in codepoint2name else "|apos" * (char == "'")
@@ -137,8 +149,8 @@ def _encoded(run: str) -> str:
         *(f"x{code:02x}", f"u{code:08x}"),
         f"{_AMPERSAND}(?:{_HASH}(?:0*{code}|x0*{code:x}){named}){_END}",
     ]
-    one = f"(?i:(?:{_BACKSLASH}++)?(?:{'|'.join(ways)}))"
-    return rf"(?:{_encoded(chr(13))})?{one}" if char == "\n" else one
+    one = f"(?i:(?:{begins}{_BACKSLASH}++)?(?:{'|'.join(ways)}))"
+    return rf"(?:{_encoded(chr(13), begins)})?{one}" if char == "\n" else one
 
 
 _OTHERS = {

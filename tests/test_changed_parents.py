@@ -282,7 +282,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.lists(STEP, max_size=14), st.sampled_from([SPEC, CURSOR]), st.sampled_from([FEW, 1]))
 def test_over_any_timeline_the_table_ends_as_a_full_reading(timeline, text, few):
     """Parents change, are loaded, and children are read, in any order; reads break off anywhere.

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,15 +31,21 @@ MADE_FOR = {
 HEAVY = ("duckdb", "pyarrow", "dagster", "mcp", "dlt", "psycopg", "redis")
 
 
+@cache
 def modules():
     return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
+@cache
 def imports(path, *, top_level=False):
     """The names of the modules that a file imports, each with its line.
 
     `from connector_assets.cli import output` names `connector_assets.cli.output`.
     """
+    return list(_imports(path, top_level=top_level))
+
+
+def _imports(path, *, top_level):
     tree = ast.parse(path.read_text())
     nodes = tree.body if top_level else ast.walk(tree)
     for node in nodes:
@@ -74,6 +81,7 @@ def is_in(module, name):
     return module == name or module.startswith(f"{name}/")
 
 
+@cache
 def room(module):
     """The line that has `module`, as in `spec/names/url`."""
     found = [one for one in ROOMS if any(is_in(module, name) for name in one.modules)]

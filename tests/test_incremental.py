@@ -365,7 +365,7 @@ MODES = [
 
 
 @pytest.mark.parametrize("mode", MODES, ids=["cursor", "windows", "client filter"])
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events=EVENTS)
 def test_over_any_timeline_the_table_ends_as_the_server(mode, events):
     """Changes become visible up to an hour late, which is what `lookback` allows for."""

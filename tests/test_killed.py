@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-KILLS = [pytest.param(4, id="some"), pytest.param(200, id="many", marks=pytest.mark.slow)]
+KILLS = [pytest.param(2, id="some"), pytest.param(200, id="many", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("kills", KILLS)

@@ -87,7 +87,27 @@ def test_a_key_in_pem_is_masked_with_line_ends_of_any_kind() -> None:
         assert Secrets({"key": pem}).mask(f"<{said}>") == "<[secret:key]>"
 
 
-@pytest.mark.parametrize("hostile", ["\\" * 20_000, "%25" * 7_000, "&amp;" * 4_000, "a+" * 10_000])
+@pytest.mark.parametrize(
+    "before", ["\\", "\\\\", "%5c", "%255c", "x;", "&#92;", "u005c", r"\u005c", "amp;#92;"]
+)
+@pytest.mark.parametrize("value", [r"\\a\b-", "-abcd", "&x&y", "%20z", "\r\nab"])
+def test_backslashes_before_a_value_hide_it_not(value: str, before: str) -> None:
+    masked = Secrets({"key": value}).mask(f"{before}{value}")
+    assert value not in masked
+    assert "[secret:key]" in masked
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "\\" * 20_000,
+        "%5c" * 10_000,
+        "&#92;" * 10_000,
+        "%25" * 7_000,
+        "&amp;" * 4_000,
+        "a+" * 10_000,
+    ],
+)
 def test_masking_takes_linear_time_whatever_a_server_sends(hostile: str) -> None:
     """Without an end: a pattern that tried every split would not come back."""
     value = "\\\\a\\\\\\b%%25&&amp; a+a+\\"

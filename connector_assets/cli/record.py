@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connector_assets.cli import output
+from connector_assets.cli.interrupt import interrupting
 from connector_assets.cli.options import Given, SpecArgument, takes_values
 from connector_assets.cli.simulate import PortOption, SpecFile, StreamsArgument, document, tell
 
@@ -135,6 +136,7 @@ def replay(spec: SpecFile, recording: FolderArgument = None, *, port: PortOption
     kept = read_recording(recording or folder_of(path))
     try:
         with (
+            interrupting(threading.Event()),
             tempfile.TemporaryDirectory(prefix="connector-assets-replay-") as folder,
             replaying(data, kept, port=port) as served,
         ):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from connector_assets.cli import output
+from connector_assets.cli.interrupt import interrupting
 from connector_assets.cli.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def simulate(
     _, data = document(spec)
     try:
         with (
+            interrupting(threading.Event()),
             tempfile.TemporaryDirectory(prefix="connector-assets-simulate-") as folder,
             simulated(
                 data, config=_values(config), auth=auth, port=port, samples=_samples(data, samples)

@@ -256,7 +256,7 @@ def test_control_c_is_130_and_the_next_load_goes_on(process, shop_project, api):
     ("to", "number"),
     [
         ("duckdb:///data.duckdb", signal.SIGINT),
-        ("parquet:///lake", signal.SIGINT),
+        pytest.param("parquet:///lake", signal.SIGINT, marks=pytest.mark.slow),
         ("parquet:///lake", signal.SIGTERM),
     ],
 )

@@ -1,5 +1,6 @@
 """`record`, `replay`, and `test --replay`: real answers kept, and a spec held to them."""
 
+import base64
 import gzip
 import json
 import re
@@ -157,6 +158,7 @@ CHANGED = [
     ("responseRowsPath: data", "responseRowsPath: rows", "rows"),
     ("params: {since", "headers: {X-Version: '2'}\n    params: {since", 'the header "X-Version" beside'),
     ("primaryKey: [id]", "where: '{{record.id > 0}}', primaryKey: [id]", "row 0 is missing"),
+    ("primaryKey: [customer, number]", "primaryKey: [no]", "primary key: orders: 6 of 6 rows have no no"),
     ("- {name: customers", "- {name: people", "the spec has no such stream"),
 ]  # fmt: skip
 
@@ -174,6 +176,14 @@ def test_what_a_change_of_the_spec_does_is_said(recorded, cli, before, after, sa
     done = cli("test", "specs/shop.yaml", "--replay")
     assert done.code == 1, done.out
     assert said in done.out
+
+
+def test_a_key_that_rows_share_is_said_and_fails_nothing(recorded, cli):
+    spec = recorded.with_name("shop.yaml")
+    spec.write_text(CRM.replace("primaryKey: [customer, number]", "primaryKey: [number]"))
+    done = cli("test", "specs/shop.yaml", "--replay")
+    assert done.code == 0, done.out
+    assert "rows have a number that came before: is it the key?" in done.out
 
 
 def test_it_is_served_on_loopback_and_names_the_nearest_request(recorded, given, process, crm):
@@ -197,6 +207,10 @@ def test_it_is_served_on_loopback_and_names_the_nearest_request(recorded, given,
     assert httpx.get(f"{base}/v1/by/user1@example.com").status_code == 401
     rows = httpx.get(f"{base}/v1/by/user1@example.com", headers=signed).json()["data"]
     assert rows[1] == {"number": 1, "customer": "user1@example.com"}
+    folder = Path(command[command.index("--secrets-file") + 1]).parent
+    assert folder.is_dir()
+    child.terminate()
+    assert (child.wait(30), folder.exists()) == (130, False)
 
 
 def _client(command):
@@ -374,3 +388,54 @@ def test_what_is_no_text_is_not_recorded(project, cli):
     assert done.code == 1
     assert "no text in UTF-8" in done.err
     assert not (project / "shop.recording").exists()
+
+
+HIDDEN = {
+    "nested": json.dumps({"first_name": "Sekrit1", "deep": [{"token": "Sekrit2"}]}),
+    "url": "https://x.io/u?e=sekrit3%40corp.io&again=sekrit4%2540corp.io",
+    "markup": "<a href='mailto:sekrit5&#64;corp.io'>x</a>",
+    "mail": base64.b64encode("Xoü\r\nFrom: sekrit6@corp.io\r\n".encode()).decode(),
+    "custom": [{"name": "phone", "value": "Sekrit7"}, {"key": "api_key", "value": "Sekrit8"}],
+    "first_name": {"value": "Sekrit9"},
+    "sent": "Bearer Sekrit10abcdef",
+    "said": "then send Bearer Sekrit11abcdef to it",
+    "form": "password=Sekrit12&a=1",
+    "note_html": "<p>Sekrit13</p>",
+    "phones": ["Sekrit14"],
+    "surName": "Sekrit15",
+    "address_lines": ["Sekrit16"],
+    "otp": "Sekrit17",
+    "sk_live_Sekrit18abcdefgh": 1,
+}
+HIDDEN_XML = b"""<rows><!-- password: Sekrit1 --><row><id>1</id>
+<first_name><![CDATA[Sekrit2 <b>]]></first_name><note>call <b>Sekrit3</b> now</note>
+<x password = "Sekrit4's"/></row></rows>"""
+HIDDEN_CSV = b'id;First Name;pw;memo\n1;Sekrit1;Sekrit2;"{""token"": ""Sekrit3""}"\n'
+ODD_PLACES = shop_spec("""
+config: {base: {}}
+defaults: {baseUrl: "{{base}}"}
+endpoints:
+  - {id: json, url: /json, responseRowsPath: data}
+  - {id: xml, url: /xml, responseFormat: xml, responseRowsPath: rows.row}
+  - {id: csv, url: /csv, responseFormat: csv, csv: {delimiter: ";"}}
+read: {streams: [{name: json}, {name: xml}, {name: csv}]}
+""")
+
+
+def test_secrets_and_people_in_odd_places_are_in_no_file(project, cli):
+    answers = {
+        "/json": {"data": [{"id": 1, "file_names": ["a.txt"], **HIDDEN}]},
+        "/xml": (200, HIDDEN_XML, {"content-type": "application/xml"}),
+        "/csv": (200, HIDDEN_CSV, {"content-type": "text/csv"}),
+    }
+    (project / "shop.yaml").write_text(ODD_PLACES)
+    with serving(lambda asked: answers[asked.path]) as server:
+        values = ("--config", f"base={server.origin}", "--allow-private", server.host)
+        done = cli("record", "shop.yaml", *values)
+    assert done.code == 0, done.err
+    files = [one for one in (project / "shop.recording").rglob("*") if one.is_file()]
+    told = "".join(one.read_text() for one in files)
+    assert re.findall(r"(?i)sekrit\d+", told) == []
+    assert HIDDEN["mail"] not in told
+    assert "a.txt" in told
+    assert cli("test", "shop.yaml", "--replay").code == 0

@@ -18,7 +18,7 @@ from connector_assets.load.urls import destination_from_url
 from tests.load.contract import TABLE, Store
 from tests.load.crash import store_of
 
-KILLS = [pytest.param(6, id="some"), pytest.param(250, id="many", marks=pytest.mark.slow)]
+KILLS = [pytest.param(3, id="some"), pytest.param(250, id="many", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("kills", KILLS)

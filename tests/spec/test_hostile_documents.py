@@ -65,7 +65,7 @@ def test_a_document_that_is_too_much_is_refused_in_bounded_time_and_memory(text)
     assert time.process_time() - started < 10
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.text() | st.binary())
 def test_any_text_is_a_spec_or_a_spec_error(text):
     for fault in faults(text):
@@ -110,7 +110,7 @@ YAML_PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(YAML_PIECES, max_size=40).map("".join))
 def test_any_heap_of_yaml_is_a_spec_or_a_spec_error(text):
     for fault in faults(text):
@@ -210,7 +210,7 @@ def _places(value, path=()):
             yield from _places(value[step], (*path, step))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), st.sampled_from([(CONNECTOR, parse_connector), (CONNECTION, parse_connection)]))
 def test_a_valid_document_with_anything_anywhere_is_a_spec_or_a_spec_error(data, kind):
     valid, parse = kind
@@ -230,6 +230,29 @@ def test_a_valid_document_with_anything_anywhere_is_a_spec_or_a_spec_error(data,
         assert fault.message
         assert not re.search(r"pydantic|Input should|validation error", str(fault))
         assert render_fault(fault, text)
+
+
+FORMATS = CONNECTOR.replace("pageSize: 5", "pageSize: 5, totalHeader: x-total").replace(
+    "    retry: {maxAttempts: 2}\n",
+    "    retry: {maxAttempts: 2}\n    responseFormat: csv\n    csv: {header: [a, b]}\n",
+)
+
+
+@pytest.mark.parametrize("wrong", [{"a": {}}, [[]], 5, ""], ids=repr)
+def test_a_value_of_another_type_is_a_fault_in_every_place(wrong):
+    assert faults(FORMATS) == []
+    plain = json.loads(
+        json.dumps(read_yaml(FORMATS.replace("cursorField: u", "tokenField: t")).data)
+    )
+    for path in list(_places(plain))[1:]:
+        document = json.loads(json.dumps(plain))
+        parent = document
+        for step in path[:-1]:
+            parent = parent[step]
+        parent[path[-1]] = wrong
+        text = json.dumps(document)
+        for fault in faults(text):
+            assert render_fault(fault, text), path
 
 
 def test_a_document_with_any_line_cut_swapped_or_repeated_is_a_spec_or_a_spec_error():

@@ -19,11 +19,12 @@ from connector_assets.authoring.imports.spec_parts import Parts, less
 
 Pairs = Sequence[tuple[str, str]]
 
-_OF_A_BROWSER = re.compile(
+USUAL_HEADERS = re.compile(
     r"accept.*|user-agent|referer|origin|host|connection|content-length|cache-control|pragma|dnt|te"
     r"|priority|upgrade-insecure-requests|sec-.*|if-none-match|if-modified-since|:.*|expect|range",
     re.IGNORECASE,
 )
+"""Headers that every client sends of itself."""
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?|%([A-Za-z_]\w*)%|<([A-Za-z_][\w -]*)>")
 _ONE_VARIABLE = re.compile(rf"^(?:{_VARIABLE.pattern})$")
 
@@ -36,15 +37,20 @@ class Credentials:
     auth: list[dict[str, Any]] = field(default_factory=list)
 
     def headers(self, given: Pairs) -> dict[str, Any]:
-        """The headers to send, without those of the auth and those that browsers add."""
+        """The headers to send, without those of the auth and those that browsers add.
+
+        Authorization is taken first: what else is secret is sent beside it.
+        """
         kept: dict[str, Any] = {}
-        for name, value in given:
+        for name, value in sorted(given, key=lambda pair: pair[0].lower() != "authorization"):
             if name.lower() == "authorization":
                 self._authorization(value)
+            elif name.lower() == "cookie" and not isinstance(value, AsWritten):
+                self._cookies(value, kept)
             elif name.lower() == "content-type":
                 if not re.match(r"application/(?:json|x-www-form-urlencoded)|multipart/", value):
                     kept[name] = template_text(value)
-            elif _OF_A_BROWSER.fullmatch(name):
+            elif USUAL_HEADERS.fullmatch(name):
                 continue
             elif is_secret_name(name) or looks_secret(value):
                 self._key("header", name, value, kept)
@@ -99,13 +105,17 @@ class Credentials:
         """A token in the Authorization header."""
         self._add({"type": "bearer", "tokenRef": self.secret("token", token, "The API token")})
 
-    def cookies(self, given: Pairs) -> None:
+    def _cookies(self, sent: str, kept: dict[str, Any]) -> None:
         """Cookies: one is the auth's key, several are a header as a whole."""
-        if len(given) == 1:
-            self._key("cookie", *given[0], {})
-        elif given:
-            whole = "; ".join(f"{name}={value}" for name, value in given)
-            self._key("header", "Cookie", whole, {})
+        given = [one.strip().partition("=") for one in sent.split(";") if one.strip()]
+        if len(given) != 1:
+            self._key("header", "Cookie", sent, kept)
+            return
+        name, _, value = given[0]
+        beside: dict[str, Any] = {}
+        self._key("cookie", name, value, beside)
+        if beside:
+            kept["Cookie"] = AsWritten(f"{template_text(name)}={beside[name]}")
 
     def secret(self, name: str, value: str, about: str = "") -> str:
         """The template that reads a secret; a variable in its place names it."""
@@ -151,8 +161,15 @@ class Credentials:
             kept[name] = AsWritten(ref)
 
     def _add(self, made: dict[str, Any]) -> None:
-        if made not in self.auth:
-            self.auth.append(made)
+        if made in self.auth:
+            return
+        self.auth.append(made)
+        if len(self.auth) > 1:
+            kinds = " or ".join(dict.fromkeys(str(one["type"]) for one in self.auth))
+            says = (
+                f"requests are signed in more than one way ({kinds}), and a load takes one for all"
+            )
+            self.parts.say("question", "", "auth", says)
 
 
 def _in_authorization(ref: str, prefix: str) -> dict[str, Any]:

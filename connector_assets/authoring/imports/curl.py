@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from connector_assets.authoring.imports.curl_options import FLAGS, IGNORED, SHORT
+from connector_assets.authoring.imports.curl_options import FLAGS, IGNORED, LEFT_OUT, SHORT
 from connector_assets.authoring.imports.draft import Draft
 from connector_assets.authoring.imports.importers import WantedDraft
 from connector_assets.authoring.imports.read_data import read_data
@@ -33,6 +33,7 @@ _CONTINUED = re.compile(r"\\\r?\n|\^\r?\n|`\r?\n")
 _ANSI = re.compile(r"(?<![\w'\"])\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _WINDOWS = re.compile(r"\^([\"%^&<>|{}\[\]()!\\])")
 _VARIABLE_FIRST = re.compile(r"\$\{?([A-Za-z_]\w*)\}?(?=[/?]|$)")
+_BRACES = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _ENDS = frozenset((";", "&&", "||", "|", "&"))
 _ESCAPES = {
     "n": "\n",
@@ -224,8 +225,7 @@ class _Command:
         if "=" not in value:
             self._unknown("-b FILE")
             return
-        pairs = [one.strip().partition("=") for one in value.split(";") if one.strip()]
-        self.drafting.credentials.cookies([(name, rest) for name, _, rest in pairs])
+        self.headers.append(("Cookie", value.strip()))
 
     def _data(self, value: str) -> None:
         if value.startswith("@"):
@@ -256,6 +256,8 @@ class _Command:
             self._file(rest)
         else:
             self.form.append((name, rest))
+        says = "-F sends parts of a form, which is not known here: it is drafted as a plain form"
+        self.drafting.parts.say("question", "", "body", says)
 
     def _credentials(self) -> None:
         credentials = self.drafting.credentials
@@ -279,6 +281,8 @@ class _Command:
         scheme, mark, rest = url.partition("://")
         if mark and scheme.lower() in ("http", "https"):
             host, slash, path = rest.partition("/")
+            path, mark, query = path.partition("?")
+            path = _BRACES.sub(lambda found: f"{{{camel(found[1])}}}", path) + mark + query
             return f"{scheme.lower()}://{host.lower()}{slash}{path}"
         return url if url.startswith("{{") or mark else f"https://{url}"
 
@@ -320,6 +324,13 @@ def _named_header(name: str) -> Callable[[_Command, str], None]:
     return put
 
 
+def _left_out(name: str, where: str, says: str) -> Callable[[_Command, str], None]:
+    def ask(command: _Command, _: str) -> None:
+        command.drafting.parts.say("question", "", where, f"--{name} is left out: {says}")
+
+    return ask
+
+
 def _bearer(command: _Command, value: str) -> None:
     command.headers.append(("Authorization", f"Bearer {value}"))
 
@@ -347,4 +358,5 @@ _VALUES: dict[str, Callable[[_Command, str], None]] = {
     "user-agent": _named_header("User-Agent"),
     "referer": _named_header("Referer"),
     **dict.fromkeys(IGNORED, _Command._ignored),  # noqa: SLF001
+    **{name: _left_out(name, *about) for name, about in LEFT_OUT.items()},
 }

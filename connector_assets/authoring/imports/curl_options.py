@@ -4,17 +4,16 @@ from __future__ import annotations
 
 IGNORED = frozenset(
     (
-        *("output", "write-out", "proxy", "connect-timeout", "max-time", "retry"),
-        *("cacert", "cert", "key", "cookie-jar", "resolve", "max-redirs"),
+        *("output", "write-out", "connect-timeout", "max-time", "retry"),
+        *("cacert", "cookie-jar", "resolve", "max-redirs"),
         *("dump-header", "retry-delay", "limit-rate", "retry-max-time", "capath", "ciphers"),
         *("interface", "proxy-user", "noproxy", "dns-servers", "range", "stderr"),
         *("trace", "trace-ascii", "tls-max", "proto", "proto-default", "proto-redir"),
-        *("config", "netrc-file", "output-dir", "connect-to", "local-port", "doh-url"),
-        *("pinnedpubkey", "crlfile", "curves", "max-filesize", "time-cond", "upload-file"),
+        *("output-dir", "connect-to", "local-port", "doh-url"),
+        *("pinnedpubkey", "crlfile", "curves", "max-filesize", "time-cond"),
         *("pass", "engine", "socks5", "socks5-hostname", "socks4", "preproxy"),
         *(
             "proxy-header",
-            "aws-sigv4",
             "rate",
             "happy-eyeballs-timeout-ms",
             "expect100-timeout",
@@ -26,6 +25,17 @@ IGNORED = frozenset(
     )
 )
 """Options with a value that is of how curl behaves, and not of what it asks."""
+
+LEFT_OUT = {
+    "aws-sigv4": ("auth", "write the auth as aws_sigv4"),
+    "cert": ("network", "set network.clientCertificate in the connection"),
+    "key": ("network", "set network.clientKey in the connection"),
+    "proxy": ("network", "set network.proxy in the connection, or --proxy"),
+    "config": ("curl", "the file is not opened; write its options into the command"),
+    "netrc-file": ("auth", "the file is not opened; write its login as -u USER:PASSWORD"),
+    "upload-file": ("body", "the file is not opened; write it into body"),
+}
+"""Options that change what is asked and are not drafted: where it belongs, and how."""
 
 FLAGS = frozenset(
     (

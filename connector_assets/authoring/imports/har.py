@@ -49,6 +49,9 @@ class Har:
             )
         parts = Parts("har", source.name)
         drafting = RecordedDraft(parts, urlsplit(chosen[0].url).hostname or "api", wanted.id)
+        if _has_cookies(entries):
+            says = "the browser sent cookies, which are not copied: the API may go by one of them"
+            parts.say("question", "", "auth", says)
         made = drafting.draft(chosen)
         host = urlsplit(str(made.data["defaults"]["baseUrl"])).hostname
         if not wanted.id and host:
@@ -87,6 +90,12 @@ def _request(
         )
     except ValueError:
         return None
+
+
+def _has_cookies(entries: list[Any]) -> bool:
+    requests = (one.get("request") for one in entries if isinstance(one, Mapping))
+    named = (_pairs(one.get("headers")) for one in requests if isinstance(one, Mapping))
+    return any(name.lower() == "cookie" for pairs in named for name, _ in pairs)
 
 
 def _pairs(listed: Any) -> Iterator[tuple[str, str]]:

@@ -11,13 +11,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_plus
 
 import msgspec
 
 from connector_assets.authoring.imports.draft import AsWritten, Draft, Outcome, template_text
 from connector_assets.authoring.imports.importers import WantedDraft
 from connector_assets.authoring.imports.read_data import read_mapping
-from connector_assets.authoring.imports.recorded import Recorded, RecordedDraft, recorded
+from connector_assets.authoring.imports.recorded import (
+    Recorded,
+    RecordedDraft,
+    recorded,
+    without_login,
+)
 from connector_assets.authoring.imports.secret_values import camel, is_secret_name, looks_secret
 from connector_assets.authoring.imports.selection import is_selected
 from connector_assets.authoring.imports.source import Source
@@ -61,6 +67,7 @@ class _Collection:
         self.drafting = RecordedDraft(self.parts, title, wanted.id)
         self.variables = dict(_named(data.get("variable")))
         self.scripts = 0
+        self.kind = ""
 
     def draft(self) -> Draft:
         items = list(self._items(self.data, self.data.get("auth"), (), 0))
@@ -102,11 +109,15 @@ class _Collection:
         method = str(item.request.get("method") or "GET").upper()
         url, params = self._url(item.request.get("url"))
         if method not in ("GET", "POST"):
-            self.parts.outcomes.append(Outcome("", f"{method} {url}"[:200], "skipped", "it writes"))
+            self.parts.outcomes.append(
+                Outcome("", f"{method} {without_login(url)}"[:200], "skipped", "it writes")
+            )
             return None
         if method == "POST" and not _reads(url, item.request):
             why = "it is a POST that is not called like a search"
-            self.parts.outcomes.append(Outcome("", f"{method} {url}"[:200], "skipped", why))
+            self.parts.outcomes.append(
+                Outcome("", f"{method} {without_login(url)}"[:200], "skipped", why)
+            )
             return None
         self._auth(item.auth)
         headers = [(name, self._text(value)) for name, value in _active(item.request.get("header"))]
@@ -122,19 +133,20 @@ class _Collection:
             )
         except ValueError:
             why = "its URL is not valid"
-            self.parts.outcomes.append(Outcome("", f"{method} {url}"[:200], "skipped", why))
+            self.parts.outcomes.append(
+                Outcome("", f"{method} {without_login(url)}"[:200], "skipped", why)
+            )
             return None
 
     def _url(self, said: Any) -> tuple[str, list[tuple[str, Any]]]:
         """The URL with variables as values, and its parameters that are not switched off."""
         if isinstance(said, Mapping):
             raw = str(said.get("raw") or _joined(said))
-            params = [(name, self._text(value)) for name, value in _active(said.get("query"))]
+            query = said.get("query")
         else:
-            raw, params = str(said or ""), []
-            query = raw.partition("?")[2]
-            pairs = (one.partition("=") for one in query.split("&") if one)
-            params = [(name, self._text(value)) for name, _, value in pairs]
+            raw, query = str(said or ""), None
+        pairs = _active(query) if isinstance(query, list) else _written(raw)
+        params = [(name, self._text(value)) for name, value in pairs]
         base, rest = self._base(raw.partition("?")[0].partition("#")[0])
         path = "/".join(
             f"{{{part[1:]}}}" if part.startswith(":") and len(part) > 1 else self._segment(part)
@@ -194,8 +206,12 @@ class _Collection:
     def _auth(self, said: Any) -> None:
         """The auth that a request inherits; the first one is the connector's."""
         kind = str(said.get("type")) if isinstance(said, Mapping) else "noauth"
-        if kind == "noauth" or self.drafting.credentials.auth:
+        if kind == "noauth":
             return
+        if self.drafting.credentials.auth:
+            self._other_auth(kind)
+            return
+        self.kind = kind
         given = dict(_named(said.get(kind)))
         values = {name: self._text(str(one)) for name, one in given.items() if one is not None}
         credentials = self.drafting.credentials
@@ -216,18 +232,35 @@ class _Collection:
         else:
             self.parts.say("question", "", "auth", f"the auth {kind} of Postman has to be written")
 
+    def _other_auth(self, kind: str) -> None:
+        says = f"some requests have the auth {kind}, and {self.kind} is taken for all"
+        known = any(one.says == says for one in self.parts.remarks)
+        if kind != self.kind and not known:
+            self.parts.say("question", "", "auth", says)
+
     def _oauth2(self, values: Mapping[str, Any]) -> None:
         secret = self.drafting.credentials.secret
         token_url = str(values.get("accessTokenUrl") or "")
         if not token_url.startswith("https://") or "{{" in token_url:
             self.drafting.credentials.bearer(values.get("accessToken", ""))
             return
-        made = {"type": "oauth2", "tokenUrl": token_url}
-        grant = {"client_credentials": "client_credentials"}.get(str(values.get("grant_type")))
+        made: dict[str, Any] = {"type": "oauth2", "tokenUrl": token_url}
+        grant = _GRANTS.get(str(values.get("grant_type")))
         made |= {"grant": grant} if grant else {}
+        if grant is None and str(values.get("authUrl", "")).startswith("https://"):
+            made["authorizeUrl"] = str(values["authUrl"])
+        scopes = str(values.get("scope") or "").split()
+        if scopes and "{{" not in "".join(scopes):
+            made["scopes"] = scopes
+        if values.get("client_authentication") == "header":
+            made["clientAuth"] = "basic"
         made["clientIdRef"] = secret("clientId", values.get("clientId", ""), "The client's id")
         value = values.get("clientSecret", "")
         made["clientSecretRef"] = secret("clientSecret", value, "The client's secret")
+        if grant == "password":
+            made["usernameRef"] = secret("username", values.get("username", ""), "The user's name")
+            given = values.get("password", "")
+            made["passwordRef"] = secret("password", given, "The user's password")
         self.drafting.credentials.auth.append(made)
 
     def _body(self, said: Any) -> Any:
@@ -253,6 +286,9 @@ class _Collection:
         return [self._tree(one) for one in value] if isinstance(value, list) else value
 
 
+_GRANTS = {"client_credentials": "client_credentials", "password_credentials": "password"}
+
+
 def _named(listed: Any) -> Iterator[tuple[str, Any]]:
     """Pairs of `key` and `value`, or those of a mapping as version 2.0 has them."""
     if isinstance(listed, Mapping):
@@ -268,6 +304,13 @@ def _active(listed: Any) -> Iterator[tuple[str, str]]:
             key = one.get("key")
             if isinstance(key, str) and key:
                 yield key, str(one.get("value") or "")
+
+
+def _written(url: str) -> list[tuple[str, str]]:
+    """The parameters in the text of a URL."""
+    query = url.partition("?")[2].partition("#")[0]
+    pairs = (one.partition("=") for one in query.split("&") if one)
+    return [(unquote_plus(name), unquote_plus(value)) for name, _, value in pairs]
 
 
 def _joined(url: Mapping[str, Any]) -> str:

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from connector_assets.authoring.imports.credentials import Credentials, Pairs
-from connector_assets.authoring.imports.draft import Draft, Outcome
+from connector_assets.authoring.imports.credentials import USUAL_HEADERS, Credentials, Pairs
+from connector_assets.authoring.imports.draft import AsWritten, Draft, Outcome
 from connector_assets.authoring.imports.lists.compose import Composer
 from connector_assets.authoring.imports.lists.found import Details, ListIndex, found_lists
 from connector_assets.authoring.imports.lists.operation import (
@@ -28,14 +28,16 @@ from connector_assets.authoring.imports.lists.paging_proof import proof_of
 from connector_assets.authoring.imports.lists.rows import FoundRows, rows_of
 from connector_assets.authoring.imports.lists.schema import Schemas, View, schema_of
 from connector_assets.authoring.imports.lists.together import habits_of, needed
-from connector_assets.authoring.imports.secret_values import is_secret_name, looks_secret
+from connector_assets.authoring.imports.secret_values import camel, is_secret_name, looks_secret
 from connector_assets.authoring.imports.spec_parts import Parts
+from connector_assets.authoring.recording.personal_fields import kind_of
 from connector_assets.errors import ConfigError
 
 _ID = re.compile(
     r"\d+|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}"
     r"|(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{20,}"
 )
+_LOGIN = re.compile(r"(?<=:)//([^/?#\s@]*)@")
 _READS = ("GET", "POST")
 
 
@@ -57,6 +59,8 @@ class Recorded:
     name: str = ""
     personal: bool = False
     order: int = 0
+    login: tuple[str, str] | None = None
+    """User name and password that stood in the URL."""
 
     @property
     def origin(self) -> str:
@@ -75,7 +79,21 @@ def recorded(method: str, url: str, **more: Any) -> Recorded:
     query = urlsplit(url).query if "{{" not in url else url.partition("?")[2].partition("#")[0]
     inner = tuple(parse_qsl(query, keep_blank_values=True))
     params = (*inner, *more.pop("params", ()))
-    return Recorded(method.upper(), re.split(r"[?#]", url)[0], params=params, **more)
+    login = _LOGIN.search(url)
+    more["login"] = _login(login[1]) if login else None
+    whole = without_login(re.split(r"[?#]", url)[0])
+    return Recorded(method.upper(), whole, params=params, **more)
+
+
+def without_login(url: str) -> str:
+    """The URL without a user name and password in it."""
+    return _LOGIN.sub("//", url, count=1)
+
+
+def _login(text: str) -> tuple[str, str]:
+    user, _, password = text.partition(":")
+    parts = [AsWritten(one) if "{{" in one else unquote(one) for one in (user, password)]
+    return parts[0], parts[1]
 
 
 class RecordedDraft:
@@ -148,6 +166,9 @@ class RecordedDraft:
         first = group.requests[0]
         answers = [one.answer for one in group.requests if one.answer is not ...]
         headers = {n.lower(): v for one in group.requests for n, v in one.answer_headers.items()}
+        if first.login:
+            self.credentials.basic(*first.login)
+        sent_headers = self.credentials.headers(self._own_headers(first))
         sent = self.credentials.params(first.params)
         changing = _changing(group.requests)
         query = [
@@ -155,9 +176,14 @@ class RecordedDraft:
             for name, value in sent.items()
             if _is_copied(name, value, first)
         ]
-        query += [Param(n, "query", _view_of(v, changes=True)) for n, v in sent.items()
-                  if not _is_copied(n, v, first)]  # fmt: skip
-        body = self.credentials.body(first.body)
+        query += [
+            Param(name, "query", _view_of(value, changes=True))
+            if name in changing
+            else Param(name, "query", required=True)
+            for name, value in sent.items()
+            if not _is_copied(name, value, first)
+        ]
+        body = self.credentials.body(self._own_body(first.body, first))
         return Operation(
             method=first.method,
             path=group.path,
@@ -167,8 +193,30 @@ class RecordedDraft:
             answer={"allOf": [schema_of(one) for one in answers[:5]]} if answers else None,
             headers={n: v for n, v in headers.items() if n != "link" or "next" in v},
             has_body=first.method == "POST" and isinstance(body, Mapping) and "json" in body,
-            extra={"body": body, "headers": self.credentials.headers(first.headers)},
+            extra={"body": body, "headers": sent_headers},
         )
+
+    def _own_headers(self, one: Recorded) -> Pairs:
+        """The headers without those whose values may be somebody's."""
+        given = [pair for pair in one.headers if _is_sent_header(*pair, one)]
+        for name, value in one.headers:
+            if (name, value) not in given:
+                says = f"{name} was sent, and its value is not copied: add it where it is needed"
+                self.parts.say("note", "", "headers", says)
+        return given
+
+    def _own_body(self, body: Any, one: Recorded, name: str = "") -> Any:
+        """A body in which texts that may be somebody's are values of the connection."""
+        if isinstance(body, Mapping):
+            return {key: self._own_body(inner, one, str(key)) for key, inner in body.items()}
+        if isinstance(body, list):
+            return [self._own_body(inner, one, name) for inner in body]
+        if not isinstance(body, str) or not name or _is_copied(name, body, one):
+            return body
+        if looks_secret(body) or _GRAPHQL.match(body):
+            return body
+        about = {"description": f"What was sent as {name} in {one.path}"[:150]}
+        return AsWritten(f"{{{{{self.parts.value(camel(name), about)}}}}}")
 
 
 _UNSEEN = "no answer was seen: say where its rows are and how it pages, or give --answer FILE"
@@ -200,7 +248,8 @@ def _templated(path: str) -> str:
     """The path with ids as parameters: `/orders/17/lines` → `/orders/{order_id}/lines`."""
     made: list[str] = []
     for part in path.split("/"):
-        if part and (_ID.fullmatch(part) or looks_secret(part)) and not re.fullmatch(r"v\d+", part):
+        is_own = _ID.fullmatch(part) or looks_secret(part) or re.search("@|%40", part)
+        if part and is_own and not re.fullmatch(r"v\d+", part):
             before = next((one for one in reversed(made) if one and "{" not in one), "item")
             made.append(f"{{{singular(snake(before)) or 'item'}_id}}")
         else:
@@ -219,14 +268,32 @@ def _changing(requests: Sequence[Recorded]) -> set[str]:
 
 
 _WORD = re.compile(r"[\w.,:+-]{0,40}")
+_GRAPHQL = re.compile(r"\s*(?:query\b|\{|fragment\b|mutation\b)")
+_NAMES_ONE = re.compile(r"(?:^|[_.\[-])id\]?$|[a-z]I[dD]$", re.ASCII)
 
 
 def _is_copied(name: str, value: Any, request: Recorded) -> bool:
     """Whether a value may be copied: of what people did only words are, and no addresses."""
     if not request.personal or is_secret_name(name):
         return True
+    if kind_of(name) or _NAMES_ONE.search(name):
+        return False
     texts = value if isinstance(value, list) else [value]
-    return all(isinstance(one, str) and "@" not in one and _WORD.fullmatch(one) for one in texts)
+    return all(isinstance(one, str) and _is_word(one) for one in texts)
+
+
+def _is_word(text: str) -> bool:
+    is_id = _ID.fullmatch(text) and not text.isdigit()
+    return bool("@" not in text and _WORD.fullmatch(text) and not is_id)
+
+
+def _is_sent_header(name: str, value: Any, request: Recorded) -> bool:
+    """Whether a header may be copied, or becomes a secret or nothing at all."""
+    is_usual = bool(USUAL_HEADERS.fullmatch(name)) or name.lower() in (
+        "authorization",
+        "content-type",
+    )
+    return is_usual or looks_secret(str(value)) or _is_copied(name, value, request)
 
 
 def _view_of(value: Any, changes: bool = False) -> View:

@@ -7,7 +7,8 @@ import re
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET = re.compile(
     r"auth|cookie|session|credential|password|passwd|pwd|secret|token|api[-_.]?key|apikey|access[-_.]?key"
-    r"|private[-_.]?key|subscription[-_.]?key|signature|^sig$|(?:^|[-_.])key$|^pat$|bearer|csrf|xsrf|jwt",
+    r"|private[-_.]?key|subscription[-_.]?key|signature|^sig$|(?:^|[-_.])key$|^pat$|bearer|csrf|xsrf|jwt"
+    r"|passcode|passphrase|^(?:pass|pw|pin|otp|tok)$",
     re.IGNORECASE,
 )
 _HARMLESS = re.compile(
@@ -17,6 +18,7 @@ _HARMLESS = re.compile(
 )
 _LOOKS_SECRET = re.compile(
     r"^(?:sk|pk|rk|ghp|gho|ghs|ghu|pat|xox[abprs]|glpat|shpat|key|tok|AKIA|AIza|eyJ)[-_]?[A-Za-z0-9_\-.]{12,}$"
+    r"|^(?:Bearer|Basic|Token|ApiKey)\s+\S{8,}$"
 )
 
 

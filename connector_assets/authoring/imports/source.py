@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from connector_assets.errors import BlockedError, ConfigError
+from connector_assets.errors import BlockedError, ConfigError, SpecError
 from connector_assets.spec.names.url import join
 
 if TYPE_CHECKING:
@@ -90,18 +90,19 @@ def fetched_by(runtime: HttpRuntime) -> Fetch:
             "maxResponseBytes": MAX_BYTES,
             "timeoutSeconds": 120,
         }
-        spec = parse_connector(
-            json.dumps(
-                {
-                    "kind": "connector",
-                    "version": "1.0",
-                    "id": "import",
-                    "displayName": "import",
-                    "endpoints": [endpoint],
-                    "read": {"primary": "document"},
-                }
-            )
-        )
+        document = {
+            "kind": "connector",
+            "version": "1.0",
+            "id": "import",
+            "displayName": "import",
+            "endpoints": [endpoint],
+            "read": {"primary": "document"},
+        }
+        try:
+            spec = parse_connector(json.dumps(document))
+        except SpecError as error:
+            fault = error.faults[0]
+            raise ConfigError(fault.message, where=shown(url)) from None
         values = Values("import", {}, Secrets())
         http = runtime.http(spec, spec.streams[0], values, stats=Stats(), cancel=Event())
         return http.get().content

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from connector_assets.authoring.recording.scrub import Scrubber
+from connector_assets.authoring.recording.scrubbed_xml import scrubbed_xml
 from connector_assets.authoring.recording.written_json import read_json, write_json
 from connector_assets.spec.request.formats import Csv
-
-_LEAF = re.compile(r"(<([\w:.-]+)(?:\s[^<>]*)?>)(<!\[CDATA\[)?([^<>]+?)(\]\]>)?(</)")
-_ATTRIBUTE = re.compile(r"(\s)([\w:.-]+)=(\"|')([^<>\"']*)\3")
 
 
 class NoText(Exception):
@@ -73,7 +69,7 @@ class KeptBody:
         if table is not None:
             return KeptBody("text", _scrubbed_table(text, table, scrubber))
         if text.lstrip()[:1] == "<":
-            return KeptBody("text", _scrubbed_elements(text, scrubber))
+            return KeptBody("text", scrubbed_xml(text, scrubber))
         return KeptBody("text", "".join(map(scrubber.text, text.splitlines(keepends=True))))
 
 
@@ -101,24 +97,3 @@ def _scrubbed_rows(rows: Iterator[list[str]], form: Csv, scrubber: Scrubber) -> 
     for row in rows:
         called = [*names, *[""] * (len(row) - len(names))]
         yield [scrubber.value(cell, name) for cell, name in zip(row, called, strict=False)]
-
-
-def _scrubbed_elements(text: str, scrubber: Scrubber) -> str:
-    """XML with what is in its leaves and attributes replaced by their names."""
-
-    def leaf(found: re.Match[str]) -> str:
-        opening, name, cdata, inner, close, end = found.groups()
-        plain = inner if cdata else html.unescape(inner)
-        made = scrubber.value(plain, name.rpartition(":")[2]) if plain.strip() else plain
-        written = inner if made == plain else made if cdata else html.escape(made, quote=False)
-        return f"{opening}{cdata or ''}{written}{close or ''}{end}"
-
-    def attribute(found: re.Match[str]) -> str:
-        before, name, mark, inner = found.groups()
-        if name.startswith("xmlns"):
-            return found[0]
-        plain = html.unescape(inner)
-        made = scrubber.value(plain, name.rpartition(":")[2]) if plain else plain
-        return f"{before}{name}={mark}{inner if made == plain else html.escape(made)}{mark}"
-
-    return _ATTRIBUTE.sub(attribute, _LEAF.sub(leaf, text))

@@ -140,6 +140,23 @@ def _compared(stream: Stream, told: Told, recorded: Sequence[bytes]) -> Iterator
         yield Point("recorded rows", stream.name, "failed", told.error)
     else:
         yield _rows_point(stream, recorded, told.rows)
+        yield from _key_point(stream, told.rows)
+
+
+def _key_point(stream: Stream, lines: Sequence[bytes]) -> Iterator[Point]:
+    """Whether every row has the primary key, as a load needs it, and a key of its own."""
+    if not stream.primary_key:
+        return
+    keys = [list(row_key(msgspec.json.decode(line), stream.primary_key)) for line in lines]
+    named = ", ".join(stream.primary_key)
+    without = sum(any(part is None for part in key) for key in keys)
+    twice = len(keys) - len({json.dumps(key, default=str) for key in keys})
+    if without:
+        message = f"{without} of {len(keys)} rows have no {named}"
+        yield Point("primary key", stream.name, "failed", message)
+    elif twice:
+        message = f"{twice} of {len(keys)} rows have a {named} that came before: is it the key?"
+        yield Point("primary key", stream.name, "not judged", message)
 
 
 def _point(what: str, name: str, *found: Sequence[str]) -> Point:

@@ -18,14 +18,24 @@ from urllib.parse import quote, unquote
 from connector_assets.authoring.imports.secret_values import looks_secret
 from connector_assets.authoring.recording.made_up_values import Kind, MadeUpValues
 from connector_assets.authoring.recording.personal_fields import kind_of
-from connector_assets.authoring.recording.written_json import Number, made_anew, members
+from connector_assets.authoring.recording.written_json import (
+    Number,
+    made_anew,
+    members,
+    read_json,
+    write_json,
+)
 
 _EMAIL = re.compile(r"[\w.+%'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_ENCODED_EMAIL = re.compile(
+    r"[\w.+%'-]{1,64}(?P<at>%(?:25)?40|&#(?:64|x40);)[\w-]{1,63}(?:\.[\w-]{1,63})+", re.IGNORECASE
+)
+_LOGIN = re.compile(r"(?<!\w)((?:Bearer|Basic)\s+)(?=\S*\d|\S{20})([\w.~+/=-]{8,})")
 _PHONE = re.compile(r"(?<![\w+])\+\d[\d ().-]{7,20}\d(?!\w)")
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
 _IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
 _USER_OF_URL = re.compile(r"(?<=://)[^/@\s?#]+@")
-_URL_PARAM = re.compile(r"([?&;])([\w.\-\[\]%]+)=([^&#\s\"'<>;]+)")
+_URL_PARAM = re.compile(r"(\A|[?&;])([\w.\-\[\]%]+)=([^&#\s\"'<>;]+)")
 _SIGNED = re.compile(
     r"x-amz-(?:signature|credential|security-token)|sig|signature|policy", re.IGNORECASE
 )
@@ -33,6 +43,10 @@ _SIGNED = re.compile(
 _PIECE = re.compile(r"[^\s,;:/|\"'()\[\]{}<>=&?#]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _SHORTEST, _FEWEST_DIGITS = 4, 6
+_LABELS = frozenset(("name", "key", "field", "label", "property", "attribute", "header", "id"))
+_VALUES = frozenset(
+    ("value", "values", "text", "raw", "formatted", "current", "old", "new", "before", "after")
+)
 
 
 class Scrubber:
@@ -62,14 +76,33 @@ class Scrubber:
         """Plain data with its values replaced; `name` is what it is called."""
         pairs = members(tree)
         if pairs is not None:
-            below = name if self._kind(name) == "secret" else ""
-            inner = [(self._key(key), self.data(one, below or key)) for key, one in pairs]
-            return made_anew(tree, inner)
+            return made_anew(tree, self._members(list(pairs), name))
         if isinstance(tree, list | tuple):
             return [self.data(one, name) for one in tree]
         if isinstance(tree, str):
             return self.value(tree, name)
         return tree
+
+    def _members(self, pairs: list[tuple[str, Any]], name: str) -> list[tuple[str, Any]]:
+        """The pairs of an object; what is called `value` is judged by what it is the value of."""
+        label = self._label(pairs)
+        made = []
+        for key, one in pairs:
+            called = key
+            if self._kind(name) == "secret":
+                called = name
+            elif key.lower() in _VALUES and self._kind(key) is None:
+                called = label or name
+            is_label = bool(label) and one == label and key.lower() in _LABELS
+            made.append((self._key(key), one if is_label else self.data(one, called)))
+        return made
+
+    def _label(self, pairs: list[tuple[str, Any]]) -> str:
+        """The field of which an object such as {"name": "phone", "value": …} has the value."""
+        if not any(key.lower() in _VALUES for key, _ in pairs):
+            return ""
+        texts = (one for key, one in pairs if key.lower() in _LABELS and isinstance(one, str))
+        return next((one for one in texts if self._kind(one)), "")
 
     def value(self, value: str, name: str = "") -> str:
         """One value of a field, a parameter or an element of that name."""
@@ -93,10 +126,28 @@ class Scrubber:
         text = self._mask(text)
         if len(text) >= _SHORTEST and text in self._made:
             return self._made[text]
+        if (nested := self._nested(text)) is not None:
+            return nested
+        core = text.rstrip("=")
+        if "/" in core and _BASE64.fullmatch(text) and self._tells(core):
+            return self._made.of("secret", core) + text[len(core) :]
         return _PIECE.sub(lambda found: self._piece(found[0]), self._patterns(text))
+
+    def _nested(self, text: str) -> str | None:
+        """JSON within a text, by the names of its fields; None where it is none."""
+        if text.lstrip()[:1] not in ("{", "["):
+            return None
+        try:
+            tree = read_json(text)
+        except (ValueError, RecursionError):
+            return None
+        made = self.data(tree)
+        return text if made == tree else write_json(made, step="")
 
     def _key(self, key: str) -> str:
         """A key of an object: names of fields stay, whoever is called like one."""
+        if looks_secret(key) and key not in self._kept:
+            return self._made.of("secret", key)
         return self._patterns(self._mask(key))
 
     def _patterns(self, text: str) -> str:
@@ -105,6 +156,9 @@ class Scrubber:
             text = _URL_PARAM.sub(self._param, text)
         if "@" in text:
             text = _EMAIL.sub(self._email, text)
+        if "40" in text or "&#" in text:
+            text = _ENCODED_EMAIL.sub(self._encoded_email, text)
+        text = _LOGIN.sub(lambda found: found[1] + self._made.of("secret", found[2]), text)
         if "+" in text:
             text = _PHONE.sub(lambda found: self._made.of("phone", found[0]), text)
         text = _IPV4.sub(self._address, text)
@@ -137,6 +191,12 @@ class Scrubber:
         one = found[0]
         return one if one in self._kept or self._is_made(one) else self._made.of("email", one)
 
+    def _encoded_email(self, found: re.Match[str]) -> str:
+        """An address whose @ is written as %40 or &#64;, in the same way."""
+        plain = unquote(unquote(found[0].replace(found["at"], "@")))
+        made = _EMAIL.sub(self._email, plain)
+        return found[0] if made == plain else quote(made, safe="").replace("%40", found["at"])
+
     def _is_made(self, email: str) -> bool:
         return re.fullmatch(r"user\d+@example\.com", email) is not None
 
@@ -167,7 +227,7 @@ class Scrubber:
             text = raw.decode("utf-8")
         except (binascii.Error, ValueError):
             return False
-        return text.isprintable() and self.text(text) != text
+        return "".join(text.split()).isprintable() and self.text(text) != text
 
 
 def said_by(spec: Any) -> set[str]:

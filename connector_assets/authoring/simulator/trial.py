@@ -18,6 +18,7 @@ from connector_assets.authoring.simulator.report import Point, Report, Verdict
 from connector_assets.authoring.simulator.simulated import ServedSpec, Simulated, simulated
 from connector_assets.authoring.simulator.tables import Compared, compared
 from connector_assets.authoring.simulator.wire import CannotSimulate
+from connector_assets.spec.endpoint import RateLimit
 from connector_assets.spec.request.counted import OffsetPagination, PagePagination
 from connector_assets.spec.request.followed import CursorPagination
 from connector_assets.spec.request.pagination import NonePagination
@@ -217,28 +218,44 @@ def _served(log: Sequence[Served]) -> dict[str, int]:
 
 
 def _ordered(trial: _Trial) -> Iterator[Point]:
-    log = trial.fake.api.log
     for stream in trial.streams:
-        own = [n for n, one in enumerate(log) if one.stream == stream.name]
-        for parent in stream.parents:
-            above = [n for n, one in enumerate(log) if one.stream == parent]
-            late = own and above and min(own) < max(above) and parent != stream.name
-            message = f"it was read before {parent}, whose rows it needs" if late else ""
-            yield Point("parents first", stream.name, "failed" if late else "held", message)
+        yield from parents_first(stream, trial.fake.api.log)
+
+
+def parents_first(stream: Stream, log: Sequence[Served]) -> Iterator[Point]:
+    """A point for each parent: whether its last page was asked for before the stream's first."""
+    own = [n for n, one in enumerate(log) if one.stream == stream.name]
+    for parent in stream.parents:
+        above = [n for n, one in enumerate(log) if one.stream == parent]
+        late = own and above and min(own) < max(above) and parent != stream.name
+        message = f"it was read before {parent}, whose rows it needs" if late else ""
+        yield Point("parents first", stream.name, "failed" if late else "held", message)
 
 
 def _limited(trial: _Trial) -> Iterator[Point]:
-    limit = trial.fake.spec.rate_limit
+    """The limit of the whole API, and that of each endpoint that has one of its own."""
+    spec, log = trial.fake.spec, trial.fake.api.log
+    yield from requests_within("", spec.rate_limit, log)
+    for endpoint in {
+        spec.endpoint_of(one).id: spec.endpoint_of(one) for one in trial.streams
+    }.values():
+        names = {one.name for one in spec.streams if spec.endpoint_of(one).id == endpoint.id}
+        own = [one for one in log if one.stream in names]
+        yield from requests_within(min(names), endpoint.rate_limit, own)
+
+
+def requests_within(name: str, limit: RateLimit | None, log: Sequence[Served]) -> Iterator[Point]:
+    """A point for a limit: whether no time had more requests than it allows."""
     if limit is None or limit.requests_per_second is None:
         return
-    times = sorted(one.asked.at_s for one in trial.fake.api.log)
+    times = sorted(one.asked.at_s for one in log)
     worst = 0.0
     for start in range(len(times)):
         for end in range(start + 1, len(times)):
             allowed = limit.burst_size + limit.requests_per_second * (times[end] - times[start])
             worst = max(worst, end - start + 1 - allowed)
     message = f"{worst:.0f} requests more than the limit allows" if worst > _JITTER else ""
-    yield Point("limit kept", "", "failed" if message else "held", message)
+    yield Point("limit kept", name, "failed" if message else "held", message)
 
 
 def _killed(trial: _Trial) -> Iterator[Point]:
@@ -283,9 +300,14 @@ def _repeated(trial: _Trial) -> Iterator[Point]:
     trial.streams = told[:1]
     trial.fake.api.faults.plan("repeat@2")
     load = trial.load()
-    fine = load.status != 0 or not trial.fake.api.faults.fired
-    message = "" if fine else "the load says that all is well, though the list went round"
-    yield Point("circles are errors", told[0].name, "held" if fine else "failed", message)
+    name = told[0].name
+    if not trial.fake.api.faults.fired:
+        yield Point("circles are errors", name, "not judged", "the list ended before it went round")
+    elif load.status != 0:
+        yield Point("circles are errors", name, "held", "")
+    else:
+        message = "the load says that all is well, though the list went round"
+        yield Point("circles are errors", name, "failed", message)
 
 
 def _by_row(pagination: Any) -> bool:

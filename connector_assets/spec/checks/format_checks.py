@@ -37,7 +37,8 @@ def _tokens_of_lines(data: Mapping[str, Any]) -> Iterator[Finding]:
     for kind in ("streams", "dynamic"):
         for number, stream in enumerate(items(at(data, "read", kind))):
             endpoint = endpoints.get(endpoint_read_by(stream, endpoints, data))
-            shape = at(endpoint, "responseFormat") or at(data, "defaults", "responseFormat")
+            shape = text(at(endpoint, "responseFormat"))
+            shape = shape or text(at(data, "defaults", "responseFormat"))
             if shape in OF_LINES and at(stream, "incremental", "tokenField") is not None:
                 path: Path = ("read", kind, number, "incremental", "tokenField")
                 yield Finding(path, f"cannot be read: {shape} has rows only", on_key=True)

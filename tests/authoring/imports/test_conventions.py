@@ -239,6 +239,13 @@ CASES = {
     "a cursor and no parameter for it": (
         lists(thing(data=rows(), next_cursor=TEXT)), OPEN, {},
     ),
+    "a page in a header": (
+        lists(rows(), {"name": "X-Page", "in": "header", "schema": WHOLE}), OPEN, {},
+    ),
+    "a next page in a header": (
+        lists(rows(), headers={"X-Next-Page": {"schema": WHOLE}}), OPEN, {},
+    ),
+    "a key to go on from": (lists(rows(), query("since_id", WHOLE), LIMIT), OPEN, {"limit": 100}),
     "more rows and no parameter": (lists(thing(data=rows(), has_more=FLAG)), OPEN, {}),
     # The same word with another meaning.
     "after and before as times": (

@@ -189,3 +189,46 @@ def test_options_with_values_and_odd_beginnings_leave_the_url_what_it_is(command
 def test_a_url_that_is_none_is_an_error():
     with pytest.raises(ConfigError, match="names a URL that is not valid"):
         drafted("curl 'http://[/x'")
+
+
+SEVERAL = [
+    (f"-u admin:{KEY} -b 'sid={KEY}2' 'https://a.example/x?api_key={KEY}3'",
+     ["basic"], {"api_key": "{{secrets.apiKey}}"}, {"Cookie": "sid={{secrets.sid}}"}),
+    (f"-H 'X-Key: {KEY}' -H 'Authorization: Bearer {KEY}2' 'https://a.example/x?token={KEY}3'",
+     ["bearer"], {"token": "{{secrets.token2}}"}, {"X-Key": "{{secrets.xKey}}"}),
+    (f"-H 'X-Odd: Bearer {KEY}' 'https://a.example/x?pw={KEY}2'",
+     ["api_key"], {"pw": "{{secrets.pw}}"}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "kinds", "params", "headers"), SEVERAL)
+def test_all_credentials_of_a_request_are_sent_with_it(said, kinds, params, headers):
+    draft = drafted(f"curl {said}", [{"id": 1}])
+    data = yaml.safe_load(draft.text)
+    assert [one["type"] for one in data["auth"]] == kinds
+    assert data["endpoints"][0]["params"] == params
+    assert data["endpoints"][0].get("headers") == headers
+    assert KEY not in draft.text + json.dumps(draft.plain())
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        (f"curl -u a:{KEY} --aws-sigv4 aws:amz:eu:es https://a.example/x", "write the auth as aws_sigv4"),
+        (f"curl -F pw={KEY} https://a.example/x", "-F sends parts of a form"),
+        ("curl --cert c.pem https://a.example/x", "network.clientCertificate"),
+        (f"curl -x http://u:{KEY}@p:1 https://a.example/x", "network.proxy"),
+        (f"curl -u a:{KEY} https://a.example/x; curl -H 'Authorization: Bearer {KEY}2' https://a.example/y",
+         "signed in more than one way (basic or bearer)"),
+    ],
+)  # fmt: skip
+def test_what_a_draft_cannot_send_is_asked(said, asked):
+    draft = drafted(said)
+    assert any(asked in one.says for one in draft.remarks if one.kind == "question")
+    assert KEY not in draft.text + json.dumps(draft.plain())
+
+
+def test_braces_in_a_path_are_values_that_the_path_reads():
+    data = yaml.safe_load(drafted("curl 'https://a.example/v1/{{shop.id}}/x?q={{secrets.y}}'").text)
+    assert list(data["config"]) == ["shopId"]
+    assert data["endpoints"][0]["url"] == "/v1/{{shopId}}/x"

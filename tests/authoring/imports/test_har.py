@@ -159,3 +159,40 @@ def test_a_draft_of_a_recording_reads_all_pages(tmp_path):
             entry(f"{url}?skip=0&take=10", page(0)), entry(f"{url}?skip=10&take=10", page(10))
         )
         assert loaded(draft.text, tmp_path, server.origin)["things"] == sorted(ROWS, key=str)
+
+
+def test_what_somebody_typed_is_a_value_and_the_request_asks_the_same():
+    person, key = "eve@shop.example", "6f1d2c3e4b5a69788796a5b4c3d2e1f0"
+    draft = drafted(
+        entry(
+            f"https://eve:Passw0rd-77@app.shop.example/api/users/{person}/orders?owner={person}&last_name=Doe&shop={key}"
+            "&customer_id=4711&state=open",
+            [{"id": 1}],
+            headers=[("X-Customer", "Eve Doe"), ("X-App", "web-2"), ("Cookie", "sid=1")],
+        ),
+        entry(
+            f"{HOST}/api/notes/search", {"items": [{"id": 1}]}, "POST",
+            posted={"text": "Eve Doe is ill", "sort": "name", "account_id": key},
+        ),
+    )  # fmt: skip
+    shown = draft.text + json.dumps(draft.plain()) + repr(draft)
+    hidden = [person, "Eve", "Doe", key, "4711", "Passw0rd", "sid=1"]
+    assert [one for one in hidden if one in shown] == []
+    orders, notes = yaml.safe_load(draft.text)["endpoints"]
+    assert orders["url"] == "/api/users/{{user_id}}/orders"
+    assert orders["params"] == {
+        "owner": "{{owner}}",
+        "last_name": "{{last_name}}",
+        "shop": "{{shop}}",
+        "customer_id": "{{customer_id}}",
+        "state": "open",
+    }
+    assert orders["headers"] == {"X-App": "web-2"}
+    assert notes["body"]["json"] == {
+        "text": "{{text}}",
+        "sort": "name",
+        "account_id": "{{accountId}}",
+    }
+    said = " ".join(one.says for one in draft.remarks)
+    assert "X-Customer was sent" in said
+    assert "the browser sent cookies" in said

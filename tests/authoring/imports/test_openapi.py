@@ -264,7 +264,10 @@ def test_two_keys_that_are_both_needed_are_both_sent_and_alternatives_are_a_list
         components={"securitySchemes": schemes},
         security=[{"a": [], "b": []}, {"c": []}],
     )
-    data = data_of(drafted(made))
+    draft = drafted(made)
+    data = data_of(draft)
+    said = "b is needed with a only, and sent with all"
+    assert any(one.says == said for one in draft.remarks if one.kind == "question")
     assert [one["type"] for one in data["auth"]] == ["api_key", "bearer"]
     assert data["defaults"]["headers"] == {"X-Other": "{{secrets.b}}"}
 

@@ -154,3 +154,39 @@ def test_a_draft_of_a_collection_reads_what_its_server_has(tmp_path):
             auth={"type": "bearer", "bearer": pairs(token=KEY)},
         )
         assert loaded(draft.text, tmp_path, server.origin, token=KEY)["things"] == rows
+
+
+def test_a_login_in_a_url_is_the_auth_and_in_no_report():
+    draft = drafted(
+        request("Things", {"raw": f"https://eve:{KEY}@a.example/things?limit=5&q=a%20b"}, ROWS),
+        request("Other", f"https://eve:{KEY}@b.example/others"),
+        request("Drop", f"https://eve:{KEY}@a.example/things", method="DELETE"),
+    )
+    data = yaml.safe_load(draft.text)
+    assert [one["type"] for one in data["auth"]] == ["basic"]
+    assert data["endpoints"][0]["params"] == {"limit": "5", "q": "a b"}
+    assert KEY not in draft.text + json.dumps(draft.plain()) + repr(draft)
+
+
+def test_oauth_asks_as_the_collection_does_and_another_auth_is_a_question():
+    oauth = pairs(
+        accessTokenUrl="https://a.example/t", clientId="c", clientSecret=KEY, scope="a b",
+        grant_type="password_credentials", username="eve", password=f"{KEY}2",
+        client_authentication="header",
+    )  # fmt: skip
+    other = request(
+        "Other", "https://a.example/others", ROWS, auth={"type": "bearer", "bearer": []}
+    )
+    draft = drafted(
+        request("Things", "https://a.example/things", ROWS),
+        other,
+        auth={"type": "oauth2", "oauth2": oauth},
+    )
+    (auth,) = yaml.safe_load(draft.text)["auth"]
+    assert auth["grant"] == "password"
+    assert auth["scopes"] == ["a", "b"]
+    assert auth["clientAuth"] == "basic"
+    assert auth["usernameRef"] == "{{secrets.username}}"
+    said = [one.says for one in draft.remarks if one.kind == "question"]
+    assert "some requests have the auth bearer, and oauth2 is taken for all" in said
+    assert KEY not in draft.text + json.dumps(draft.plain())

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from connector_assets.authoring.simulator.trial import tried
-from connector_assets.spec.document import read_connector
+from connector_assets.authoring.simulator.api import Served
+from connector_assets.authoring.simulator.trial import parents_first, requests_within, tried
+from connector_assets.authoring.simulator.wire import ApiRequest
+from connector_assets.spec.document import parse_connector, read_connector
+from connector_assets.spec.endpoint import RateLimit
 from tests.shop import shop_spec
 
 ROOT = Path(__file__).parents[3]
@@ -63,13 +66,21 @@ def points(text, *streams, **given):
 
 @pytest.mark.parametrize("path", SPECS, ids=[one.stem for one in SPECS])
 def test_every_spec_of_ours_holds(path):
-    data = read_connector(path.read_text(), source=str(path)).yaml.data
-    report = tried(data, looks=["twice"])
+    report = tried(data_of(path), looks=["twice"])
     assert report.ok, report.lines()
-    streams = [one.stream for one in report.points if one.name == "complete"]
-    rest = tried(data, streams[:2], looks=["killed", "disturbed", "repeated"])
-    assert streams
-    assert rest.ok, rest.lines()
+    assert [one.stream for one in report.points if one.name == "complete"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SPECS, ids=[one.stem for one in SPECS])
+def test_every_spec_of_ours_holds_where_things_go_wrong(path):
+    report = tried(data_of(path), looks=["killed", "disturbed", "repeated"])
+    assert report.ok, report.lines()
+    assert report.points
+
+
+def data_of(path):
+    return read_connector(path.read_text(), source=str(path)).yaml.data
 
 
 def test_parents_windows_tokens_and_expanded_lists_hold():
@@ -168,3 +179,41 @@ def test_it_finds_what_is_wrong(old, new, look, point):
 
 def test_it_finds_nothing_where_nothing_is_wrong():
     assert points(shop_spec(ITEMS))[0].ok
+
+
+def test_the_limit_of_an_endpoint_is_judged_beside_that_of_the_api():
+    limited = ITEMS.replace("endpoints:", "rateLimit: {requestsPerSecond: 90}\nendpoints:").replace(
+        "    responseRowsPath",
+        "    rateLimit: {requestsPerSecond: 40, burstSize: 3}\n    responseRowsPath",
+    )
+    _, found = points(shop_spec(limited), looks=["twice"])
+    assert {name for name in found if name[0] == "limit kept"} == {
+        ("limit kept", ""),
+        ("limit kept", "items"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("apart_s", "count", "verdict"),
+    [(0.1, 200, "held"), (0.05, 12, "held"), (0.05, 40, "failed"), (0.0, 9, "failed")],
+)
+def test_more_requests_than_a_limit_allows_are_counted(apart_s, count, verdict):
+    limit = RateLimit.model_validate({"requestsPerSecond": 10, "burstSize": 5})
+    log = [Served(ApiRequest("GET", "/items", at_s=apart_s * n), 200) for n in range(count)]
+    (point,) = requests_within("items", limit, log)
+    assert point.verdict == verdict
+
+
+def test_a_list_that_ends_before_it_goes_round_is_not_judged():
+    ends = "    errors: [{when: '{{ response.next }}', action: end}]\n    responseRowsPath"
+    _, found = points(shop_spec(ITEMS.replace("    responseRowsPath", ends)), looks=["repeated"])
+    assert found["circles are errors", "items"].verdict == "not judged"
+
+
+def test_a_child_that_is_read_before_its_parent_is_found():
+    spec = parse_connector(shop_spec(SHOP))
+    asked = ["customers", "customers", "orders"]
+    for log, verdict in ((asked, "held"), ([*asked, "customers"], "failed")):
+        served = [Served(ApiRequest("GET", "/"), 200, stream=name) for name in log]
+        (point,) = parents_first(spec.stream("orders"), served)
+        assert point.verdict == verdict

@@ -81,7 +81,9 @@ def destination(tmp_path: Path) -> LoadedAhead:
 
 
 class TestAhead(DestinationContract):
-    """The whole contract, where each first load is begun ahead."""
+    """The contract, where each first load is begun ahead."""
+
+    every_value_is_slow = True
 
 
 def dumped(path: Path) -> Any:

@@ -176,11 +176,11 @@ def test_a_row_that_moved_to_another_partition_leaves_the_old(store: Store, root
 
 def test_many_loads_of_few_rows_make_few_files(store: Store, root: Path) -> None:
     most = 0
-    for number in range(40):
+    for number in range(24):
         merge(store, *rows(number), mode="append" if number % 2 else "merge")
         most = max(most, len(names(root)))
-    assert most <= 16 + 40 // 4
-    assert sorted(store.values("id")) == list(range(40))
+    assert most <= 16 + 24 // 4
+    assert sorted(store.values("id")) == list(range(24))
 
 
 def test_a_type_that_widens_is_written_in_all_files(store: Store, root: Path) -> None:

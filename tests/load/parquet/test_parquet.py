@@ -26,11 +26,14 @@ from tests.load.contract import KEYED, TABLE, DestinationContract, Store, many_o
 
 
 class TestLocalParquet(DestinationContract):
+    every_value_is_slow = True
+
     @pytest.fixture
     def destination(self, tmp_path: Path) -> Destination:
         return ParquetDestination(LocalFolder(tmp_path / "lake"))
 
 
+@pytest.mark.slow  # the same code as the local folder, but for its files
 class TestObjectStore(DestinationContract):
     every_value_is_slow = True
 

@@ -127,6 +127,7 @@ def test_every_load_leaves_exactly_the_table(store: Store, root: Path) -> None:
     require_seen(root, {"id": 9, "v": "z"})
 
 
+@pytest.mark.slow  # a load for each character
 def test_partitions_are_what_they_are_called(store: Store, root: Path) -> None:
     """All of Hive's characters, in one table."""
     for number, value in enumerate(VALUES):

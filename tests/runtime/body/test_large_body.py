@@ -222,14 +222,14 @@ documents = st.recursive(
 paths = st.sampled_from([None, "a", "b", "a.b", "a.b.c", "c.a", "a[*].b"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(documents, paths, st.sampled_from([None, 1]), st.booleans())
 @example({"a": [{"a": 1}]}, None, None, False)
 def test_any_document_is_read_as_a_small_one(document, path, indent, ascii_only):
     same(json.dumps(document, indent=indent, ensure_ascii=ascii_only).encode(), "json", path)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(documents, paths, st.data())
 def test_any_damage_is_told_as_of_a_small_body(document, path, data):
     body = bytearray(json.dumps({"a": [document, document], "b": document}).encode())

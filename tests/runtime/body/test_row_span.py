@@ -130,7 +130,7 @@ paths = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(documents(), paths)
 @example('{"x":"\\"rows\\":[","rows":[{"id":1},{"id":2},{"id":3}]}', ("rows", None))
 @example('{"data":{"rows":[{"id":1},{"id":2}]},"rows":[{"id":3}]}', ("rows", None))
@@ -143,7 +143,7 @@ def test_one_pass_finds_what_a_look_at_the_whole_body_finds(text: str, at) -> No
     same(text, *at)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(damaged(), paths)
 @example('{"rows":[{"id":1} {"id":2}],"next":1}', ("rows", None))
 @example('{"rows":[{"id":1},,{"id":2}],"next":1}', ("rows", None))

@@ -134,7 +134,7 @@ PIECES = (
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), st.booleans())
 @example("https://a.example.com\\@127.0.0.1/", False)
 def test_what_is_accepted_has_one_reading_in_every_parser(text, bare):

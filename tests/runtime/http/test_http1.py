@@ -351,7 +351,7 @@ def test_it_is_stricter_than_another_library_on_purpose(name):
     assert by_h11([data]) is not None
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(spoiled())
 def test_what_it_refuses_another_library_refuses_and_the_other_way_round(data):
     """Where both read, they read the same; what only we refuse is listed above."""

@@ -102,7 +102,7 @@ def test_the_next_request_is_sent_before_a_page_is_handed_on():
         assert not any(name.startswith("pages") for name in threads)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     rows=st.integers(0, 120),
     auth=st.sampled_from(sorted(AUTHS)),

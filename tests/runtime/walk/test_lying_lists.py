@@ -197,7 +197,7 @@ def outcome(liar, concurrency, start=None):
     return got, error, stats.complete
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(liars)
 def test_a_list_comes_whole_and_once_or_with_a_red_sign(liar):
     if liar.told == "pages":

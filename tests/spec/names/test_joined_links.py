@@ -47,7 +47,7 @@ REFERENCES = st.builds(
 )
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(base=BASES, reference=REFERENCES)
 @example(base="https://h.example/v1//items/", reference="next//3")
 @example(base="https://h.example/v1//items/?page=1", reference="../..//x/")

@@ -39,6 +39,9 @@ LAST_ROW = frozenset(
 )
 """Those that may be the key of the last row."""
 
+BY_ID = frozenset(words_in("sinceid beforeid maxid minid fromid idgt idlt idafter olderthanid"))
+"""Those that take a key of a row, in one direction or the other."""
+
 NEXT_CURSORS = words_in(
     "nextcursor nextpagetoken nexttoken nextmarker nextpage nextoffset nextkey endcursor "
     "cursor iterator marker continuationtoken continuation after startingafter nextpagecursor "

@@ -308,10 +308,31 @@ def _nothing(facts: ListFacts) -> Paging:
             f"{sign} says that there may be more, and no parameter is declared that asks for it"
         )
         return Paging({"type": "none"}, "", question, facts.size_params)
+    asked = _asked_of_headers(facts) or _asked_of_ids(facts)
+    if asked:
+        return Paging({"type": "none"}, "", asked, facts.size_params)
     if facts.size:
         why = f"only {facts.size.name} is declared: one answer is taken for the whole list"
         return Paging({"type": "none"}, why, params=facts.size_params)
     return Paging({"type": "none"}, "nothing that pages is declared: one answer is taken for all")
+
+
+def _asked_of_headers(facts: ListFacts) -> str | None:
+    """A page, an offset or a cursor that is sent or given in a header."""
+    for param in facts.operation.of("header"):
+        word = replace(param, name=re.sub(r"(?i)^x-", "", param.name))
+        if words.is_page(word) or words.is_offset(word) or words.is_cursor(word):
+            return f"{param.name} pages and is a header: send it by a template, as page.number"
+    told = (n for n in facts.operation.headers if plain(n).removeprefix("x") in words.NEXT_CURSORS)
+    name = next(told, None)
+    return f"the header {name} tells the next page, and no parameter takes it" if name else None
+
+
+def _asked_of_ids(facts: ListFacts) -> str | None:
+    """A parameter that may take the key of the last row."""
+    params = facts.operation.of("query", "body")
+    name = next((one.name for one in params if one.word in words.BY_ID), None)
+    return name and f"{name} may take the key of the last row, as lastRecordField, or the first one"
 
 
 RULES: tuple[Callable[[ListFacts], Paging | None], ...] = (

@@ -45,6 +45,11 @@ class Auths:
         made: list[Any] = []
         for names in wanted:
             one = self._all_of([(name, schemes[name]) for name in names])
+            if len(names) > 1 and len(wanted) > 1:
+                says = (
+                    f"{' and '.join(names[1:])} is needed with {names[0]} only, and sent with all"
+                )
+                self.parts.say("question", "", "auth", says)
             if one is not None and bare(one) not in map(bare, made):
                 made.append(one)
         return made

@@ -2,8 +2,8 @@
 
     make pictures        # needs a Chromium, as Debian's package `chromium`
 
-`dg dev` and the studio serve the project beside this file, a headless Chromium opens its pages and clicks what a
-person would click. Nothing but loopback is asked.
+`dg dev` and the studio serve the project beside this file, a headless Chromium opens their pages
+and clicks what a person would click. Nothing but loopback is asked.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from threading import Lock
@@ -23,6 +24,8 @@ from connector_assets.spec.document import Document, parse_connector, read_conne
 from connector_assets.spec.lint.lint import Lint, invalid, lint
 
 _CHANGED = "was changed since it was opened here"
+NAMED = re.compile(r"[a-z][a-z0-9_]{0,62}")
+"""What may be the id of a connector, and so the name of its file."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,10 @@ class Documents:
         return {"ok": True, "yaml": formatted(text)}
 
     def saved(self, connector: str) -> dict[str, Any]:
-        """The document of a connector of the project, and a mark of what it says now."""
-        text = self.bench.folder.text_of(connector)
+        """The document of a connector of the project, also a broken one, and a mark of it."""
+        text = self._before(connector) if NAMED.fullmatch(connector) else None
+        if text is None:
+            text = self.bench.folder.text_of(connector)  # which says what there is
         return {"ok": True, "id": connector, "yaml": text, "seen": _mark(text)}
 
     def difference(self, text: str) -> dict[str, Any]:

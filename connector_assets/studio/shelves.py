@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from connector_assets.authoring.workbench import Workbench
@@ -14,6 +15,7 @@ from connector_assets.plugins.shipped import SHIPPED
 from connector_assets.project.connection import Connection
 from connector_assets.project.project import Project
 from connector_assets.reading.yaml_connector import YamlConnector
+from connector_assets.studio.documents import NAMED
 
 Place = Literal["catalogue", "project", "plugin"]
 _SHIPPED = {
@@ -36,6 +38,8 @@ class Card:
     proven: tuple[str, ...] = ()
     state: str = ""
     errors: tuple[str, ...] = ()
+    page: str = ""
+    """The address of its page, "" where it has none."""
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""
@@ -65,7 +69,7 @@ class Shelves:
 
     def _of_project(self, words: list[str]) -> Iterator[Card]:
         found = self.bench.project()
-        cards = [*map(_of_connection, found.connections), *_broken(found)]
+        cards = [*map(_of_connection, found.connections), *_broken(found, self.bench.folder.path)]
         cards += [_of_plugin(name) for name in SHIPPED]
         for card in cards:
             said = f"{card.id} {card.display_name} {card.category} {card.description}".casefold()
@@ -82,6 +86,7 @@ def _of_entry(entry: Entry) -> Card:
         entry.description.partition("\n")[0],
         len(entry.streams),
         tuple(map(str, entry.proofs)),
+        page=f"/catalogue/{entry.id}",
     )
 
 
@@ -98,17 +103,36 @@ def _of_connection(one: Connection) -> Card:
         state, errors = "broken", (message(str(error)),)
     about = connector.description.partition("\n")[0]
     return Card(
-        "project", one.id, connector.display_name, category, about, streams, (), state, errors
+        "project",
+        one.id,
+        connector.display_name,
+        category,
+        about,
+        streams,
+        state=state,
+        errors=errors,
+        page=f"/project/{one.id}",
     )
 
 
-def _broken(found: Project) -> Iterator[Card]:
-    """Files that cannot be used, with their faults."""
+def _broken(found: Project, specs: Path) -> Iterator[Card]:
+    """Files that cannot be used, with their faults; a spec is mended in the builder."""
     for one in found.broken:
         faults = one.error.faults if isinstance(one.error, SpecError) else [one.error]
         errors = tuple(message(str(fault)) for fault in faults[:5])
         name = one.path.name
-        yield Card("project", one.id or one.path.stem, name, "broken", "", 0, (), "broken", errors)
+        is_spec = one.path == specs / f"{one.path.stem}.yaml" and NAMED.fullmatch(one.path.stem)
+        yield Card(
+            "project",
+            one.id or one.path.stem,
+            name,
+            "broken",
+            "",
+            0,
+            state="broken",
+            errors=errors,
+            page=f"/builder?spec={one.path.stem}" if is_spec else "",
+        )
 
 
 def _of_plugin(name: str) -> Card:

@@ -249,6 +249,19 @@ def test_saving_shows_the_difference_and_never_writes_over_another_tab(studio, s
     assert list(studio.folder.rglob("*.tmp")) == []
 
 
+def test_a_broken_file_is_opened_mended_and_saved(studio, spec):
+    file = studio.folder / "specs" / "shop.yaml"
+    file.write_text(spec.replace("primaryKey", "primaryKye"))
+    home = studio.send("GET", "/")[2]
+    assert '<a href="/builder?spec=shop">shop.yaml</a>' in home
+    assert "did you mean" in home
+    opened = studio.ask("specs/shop", "GET")
+    assert "primaryKye" in opened["yaml"]
+    assert studio.ask("documents/save", yaml=spec, seen="")["ok"] is False
+    assert studio.ask("documents/save", yaml=spec, seen=opened["seen"])["ok"]
+    assert file.read_text() == spec
+
+
 def test_what_is_not_valid_is_not_saved(studio, spec):
     told = studio.ask("documents/save", yaml=spec.replace("id: shop", "id: ../shop"))
     assert told["ok"] is False

@@ -35,6 +35,36 @@ read:
 KEY = "harbour-key-88c1"
 
 
+# What is offered where "|" stands, as far as it is said here.
+COMPLETED = {
+    "|": ["kind", "version", "id"],
+    "kind: |": ["connector"],
+    "version: |": ['"1.0"'],
+    "auth:\n  - type: |": ["none", "api_key", "basic"],
+    "auth:\n- type: bearer\n  |": ["tokenRef"],
+    "endpoints:\n  - {id: a, pagination: {type: |}}": ["none", "cursor", "next_url"],
+    "endpoints:\n  - id: a\n    pagination:\n      type: offset\n      |": ["offsetParam"],
+    "read:\n  streams: [{name: a, writeMode: |": ["append", "replace", "merge", "scd2"],
+    "read:\n  streams:\n    - name: a\n      incremental:\n        |\n    - name: b": [
+        "cursorField"
+    ],
+    "secrets: {key: {|": ["description"],
+    "# kind: |": [],
+    "endpoints:\n  - id: a\n    url: https://a.example/{{|": [],
+}
+_COMPLETES = """(async () => {
+  const { completions } = await import("/static/completion.js");
+  const { schema } = await (await fetch("/api/v1/schema")).json();
+  window.completes = (marked) => {
+    const [before, after] = marked.split("|");
+    const row = before.split("\\n").length - 1;
+    const column = before.split("\\n").at(-1).length;
+    const found = completions(schema, (before + after).split("\\n"), row, column);
+    return (found?.options ?? []).map((one) => one.label);
+  };
+})()"""
+
+
 def boats(request):
     if request.headers.get("authorization") != f"Bearer {KEY}":
         return 401, {"error": "no"}
@@ -189,3 +219,6 @@ def test_tabs_obey_the_keyboard_and_completion_knows_the_schema(outside):
         browser.wait("document.querySelector('.cm-tooltip-autocomplete li')")
         shown = browser.value("document.querySelector('.cm-tooltip-autocomplete').innerText")
         assert json.dumps(shown).count("bearer") == 1
+        browser.value(_COMPLETES)
+        for text, first in COMPLETED.items():
+            assert browser.value(f"completes({json.dumps(text)})")[: len(first)] == first, text

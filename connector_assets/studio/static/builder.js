@@ -61,6 +61,20 @@ function streams(all) {
   if (all.some((one) => one.name === before)) select.value = before;
 }
 
+let saved = seen ? pen.text() : "";
+addEventListener("beforeunload", (event) => {
+  if (![saved, $("source").value].includes(pen.text())) event.preventDefault();
+});
+addEventListener("pagehide", () => {
+  if (preview) fetch(`/api/v1/previews/${preview}`, { method: "DELETE", keepalive: true });
+});
+addEventListener("keydown", (event) => {
+  if (event.key === "s" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    $("save").click();
+  }
+});
+
 $("format").addEventListener("click", async () => {
   const told = await ask("documents/format", { yaml: pen.text() });
   if (told.ok && told.yaml !== pen.text()) pen.replace(told.yaml);
@@ -247,6 +261,7 @@ $("write").addEventListener("click", async () => {
   $("changes").replaceChildren(...faults(told.errors).map((one) => el("li", {}, one)));
   if (!told.ok) return;
   seen = told.seen;
+  saved = pen.text();
   $("lines").replaceChildren();
   $("changes").append(el("li", {}, el("a", { href: `/project/${encodeURIComponent(told.id)}` }, "Open it in the catalogue")));
   history.replaceState(null, "", `/builder?spec=${encodeURIComponent(told.id)}`);

@@ -175,6 +175,21 @@ def test_a_draft_cannot_take_the_values_of_a_connection_elsewhere(studio, api, s
     assert len(api.seen) == before
 
 
+def test_nor_those_of_a_connector_of_the_catalogue(studio, fish):
+    studio.environ["FISH__KEY"] = "fish-key-17d2"
+    own = FISH.replace("ORIGIN", fish.origin)
+    assert studio.ask("previews", yaml=own)["ok"]
+    with serving(lambda asked: []) as other:
+        studio.environ["CONNECTOR_ASSETS_ALLOW_PRIVATE"] += f",{other.host}"
+        moved = FISH.replace("ORIGIN", other.origin)
+        for path, more in (("previews", {}), ("documents/save", {"seen": ""})):
+            told = studio.ask(path, yaml=moved, **more)
+            says = f'the values of "fish" of the catalogue would go to {other.origin} too'
+            assert told["errors"] == [f"id: {says}; choose another id"]
+        assert other.seen == []
+    assert studio.ask("documents/save", yaml=own)["ok"]
+
+
 def test_nor_where_the_studio_wrote_the_connector_itself(studio, api, spec):
     assert studio.ask("documents/save", yaml=spec)["ok"]
     (studio.folder / "connections").mkdir()

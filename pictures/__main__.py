@@ -187,7 +187,7 @@ def studio(desk: Desk) -> None:
     desk.take("studio-builder")
     page.emulate_media(color_scheme="dark")
     page.get_by_label("the simulator").check()
-    page.get_by_text("Faults of the simulator").click()
+    page.get_by_text("settings of the simulator").click()
     page.locator("#fault").select_option("drift")
     page.get_by_role("button", name="Add").click()
     page.get_by_role("button", name="Load the first page").click()

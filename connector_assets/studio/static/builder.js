@@ -96,6 +96,15 @@ function chips() {
   }, `${one} ×`))));
 }
 
+/** The settings that were written as NAME=VALUE, NAME=VALUE: what the simulator cannot make up. */
+function given() {
+  const pairs = $("given").value.split(",").map((one) => one.trim()).filter(Boolean);
+  return Object.fromEntries(pairs.map((one) => {
+    const [name, ...value] = one.split("=");
+    return [name.trim(), value.join("=").trim()];
+  }));
+}
+
 let pages = { rows: [], requests: [], answers: [] };
 let stopped = false;
 
@@ -110,6 +119,7 @@ $("read").addEventListener("submit", async (event) => {
     stream: $("stream").value,
     source,
     faults: source === "simulated" ? planned : [],
+    config: source === "simulated" ? given() : {},
   });
 });
 $("next").addEventListener("click", () => take(`previews/${preview}/next`, {}));

@@ -88,7 +88,6 @@ def _plain(connection: Connection) -> dict[str, Any]:
         "id": connection.id,
         "connector": connection.connector.id,
         "displayName": connection.connector.display_name,
-        "newer": _newer(connection),
         "source": str(connection.source) if connection.source else None,
         "streams": [],
         "sendsTo": connection.sends_to(),
@@ -96,6 +95,8 @@ def _plain(connection: Connection) -> dict[str, Any]:
         "set": [],
         "missing": [],
     }
+    if newer := _newer(connection):
+        plain["newer"] = newer
     try:
         plain["streams"] = [stream.name for stream in connection.streams()]
         plain["reads"] = connection.reads()

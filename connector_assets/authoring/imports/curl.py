@@ -71,6 +71,11 @@ class Curl:
         return drafting.draft(requests)
 
 
+def curl_requests(source: Source, drafting: RecordedDraft) -> list[Recorded]:
+    """The requests of all curl commands in a text; what signs them goes into `drafting`."""
+    return [one for words in _commands(source) for one in _Command(drafting).requests(words)]
+
+
 def _commands(source: Source) -> Iterator[list[str]]:
     """The words of each command, without `curl` itself."""
     try:

@@ -19,6 +19,8 @@ from connector_assets.errors import BlockedError, ConfigError, SpecError
 from connector_assets.spec.names.url import join
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from connector_assets.runtime.runtime import HttpRuntime
 
 MAX_BYTES = 64 << 20
@@ -70,9 +72,18 @@ def open_source(
     return _Places(refs, fetch).file(Path(given), root=_resolved(Path(), given).parent)
 
 
-def fetched_by(runtime: HttpRuntime) -> Fetch:
-    """A fetch through `runtime`: guarded, bounded in size and time, without credentials."""
-    from threading import Event
+def fetched_by(
+    runtime: HttpRuntime,
+    *,
+    most: int = MAX_BYTES,
+    seconds: float = 120,
+    cancel: Event | None = None,
+) -> Fetch:
+    """A fetch through `runtime`: guarded, bounded in size and time, without credentials.
+
+    `cancel` ends one that is under way.
+    """
+    import threading
 
     from connector_assets.redact import Secrets
     from connector_assets.runtime.stats import Stats
@@ -87,8 +98,8 @@ def fetched_by(runtime: HttpRuntime) -> Fetch:
             "url": bare,
             "params": dict(parse_qsl(parts.query)),
             "headers": {"Accept": "application/json, application/yaml, text/yaml, */*"},
-            "maxResponseBytes": MAX_BYTES,
-            "timeoutSeconds": 120,
+            "maxResponseBytes": most,
+            "timeoutSeconds": seconds,
         }
         document = {
             "kind": "connector",
@@ -104,7 +115,7 @@ def fetched_by(runtime: HttpRuntime) -> Fetch:
             fault = error.faults[0]
             raise ConfigError(fault.message, where=shown(url)) from None
         values = Values("import", {}, Secrets())
-        http = runtime.http(spec, spec.streams[0], values, stats=Stats(), cancel=Event())
+        http = runtime.http(spec, spec.streams[0], values, stats=Stats(), cancel=cancel or threading.Event())
         return http.get().content
 
     return fetch

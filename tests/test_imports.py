@@ -17,6 +17,7 @@ PACKAGE = ROOT / "connector_assets"
 ONLY_IN = {
     "dagster": {"assets", "definitions", "plugins/kafka/assets"},
     "mcp": {"authoring"},
+    "pydantic_ai": {"authoring"},
     "typer": {"cli"},
     "rich": {"cli"},
 }
@@ -27,8 +28,9 @@ MADE_FOR = {
     "dlt": {"dlt"},
     "pyarrow": {"sql", "snowflake"},
     "snowflake": {"snowflake"},
+    "pydantic_ai": {"by_model"},
 }
-HEAVY = ("duckdb", "pyarrow", "dagster", "mcp", "dlt", "psycopg", "redis")
+HEAVY = ("duckdb", "pyarrow", "dagster", "mcp", "dlt", "psycopg", "redis", "pydantic_ai")
 
 
 @cache

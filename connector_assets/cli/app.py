@@ -19,6 +19,7 @@ from connector_assets.cli.check import check
 from connector_assets.cli.diff import diff
 from connector_assets.cli.discover import discover
 from connector_assets.cli.docs import docs
+from connector_assets.cli.draft import draft
 from connector_assets.cli.fmt import fmt
 from connector_assets.cli.imports import imports
 from connector_assets.cli.lint import lint
@@ -69,6 +70,7 @@ app.command()(add)
 app.command()(schema)
 app.command()(docs)
 app.add_typer(imports, name="import")
+app.command()(draft)
 app.command()(new)
 app.command()(migrate)
 app.command()(fmt)

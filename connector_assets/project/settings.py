@@ -34,6 +34,7 @@ DEFAULTS = {
     "CLIENT_KEY": "",
     "CLIENT_KEY_PASSWORD": "",
     "MCP_TOKEN": "",
+    "AI_MODEL": "",
 }
 """Each setting, and its value where no variable gives it; paths are relative to the project."""
 

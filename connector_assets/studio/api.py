@@ -22,6 +22,7 @@ from connector_assets.studio.asks import (
     Ask,
     ConnectionAsk,
     DocumentAsk,
+    DraftAsk,
     ImportAsk,
     Nothing,
     PlanAsk,
@@ -57,6 +58,7 @@ def routes(desk: Desk) -> list[Route]:
         *(Route(f"{V1}/{path}", _post(kind, act), methods=["POST"]) for path, kind, act in asked),
         Route(f"{V1}/previews/{{name}}/next", _post(Nothing, desk.previews.next), methods=["POST"]),
         Route(f"{V1}/previews/{{name}}", _delete(desk.previews.end), methods=["DELETE"]),
+        Route(f"{V1}/ai/generate-yaml-connector", _drafts(desk), methods=["POST"]),
         Route(f"{V1}/catalogue", _get(api.catalogue), methods=["GET"]),
         Route(f"{V1}/specs/{{name}}", _get(api.spec), methods=["GET"]),
         Route(f"{V1}/schema", _get(api.schema), methods=["GET"]),
@@ -120,6 +122,19 @@ def _post(kind: type[Asked], act: Callable[[Any], Told]) -> Any:
         except _Unfit as error:
             return JSONResponse({"ok": False, "errors": error.args[0]}, 400)
         return await _done(lambda: act(request.path_params.get("name", asked)))
+
+    return answer
+
+
+def _drafts(desk: Desk) -> Any:
+    """The address of drafts from documentation, which may answer in lines."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            asked = _body(DraftAsk, request, await request.body())
+        except _Unfit as error:
+            return JSONResponse({"ok": False, "errors": error.args[0]}, 400)
+        return await desk.drafting.answer(request, asked)
 
     return answer
 

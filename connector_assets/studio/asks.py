@@ -53,6 +53,14 @@ class ImportAsk(Ask):
     id: Name = ""
 
 
+class DraftAsk(Ask):
+    """Documentation by its address or as text, and what of it is wanted."""
+
+    url: Annotated[str, Field(max_length=4_000)] = ""
+    text: Annotated[str, Field(max_length=16 << 20)] = ""
+    wish: Name = ""
+
+
 class PreviewAsk(Ask):
     """A read of one stream, of a document or of a connector of the project.
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from connector_assets.authoring.workbench import Workbench
 from connector_assets.studio.documents import Documents
+from connector_assets.studio.drafted import Drafting
 from connector_assets.studio.previews import Previews
 from connector_assets.studio.shelves import Shelves
 from connector_assets.studio.usage import Usage
@@ -22,6 +23,11 @@ class Desk:
     def documents(self) -> Documents:
         """Documents that are being written."""
         return Documents(self.bench)
+
+    @cached_property
+    def drafting(self) -> Drafting:
+        """Drafts from documentation."""
+        return Drafting(self.bench)
 
     @cached_property
     def previews(self) -> Previews:

@@ -22,6 +22,7 @@ from connector_assets.authoring.simulator.faults import NAMES
 from connector_assets.catalogue.shelf import file_of
 from connector_assets.errors import ConfigError, ConnectorError
 from connector_assets.legible import legible
+from connector_assets.project.settings import setting
 from connector_assets.spec.yaml.yaml_text import read_file
 from connector_assets.studio import described
 from connector_assets.studio.desk import Desk
@@ -151,7 +152,8 @@ class _Pages:
         elif copy:
             text = _copied(copy)
         # The document itself, to be edited: escaped for HTML, and otherwise as it is.
-        return {"text": escape(text), "seen": seen, "kinds": KINDS, "faults": NAMES, "opened": spec}
+        told = {"text": escape(text), "seen": seen, "kinds": KINDS, "faults": NAMES, "opened": spec}
+        return told | {"model": setting("AI_MODEL", self.desk.bench.environ)}
 
 
 def _form(raw: bytes) -> _Form:

@@ -48,7 +48,7 @@ class Spent:
     def say(self, text: str) -> None:
         """Tell a step; raises Cancelled where the draft is not wanted any more."""
         if self.cancel.is_set():
-            raise Cancelled
+            raise Cancelled("the draft was cancelled")
         self.told(text)
 
     @property

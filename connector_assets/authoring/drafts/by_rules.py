@@ -86,7 +86,9 @@ class _Drafting:
         origin = counted.most_common(1)[0][0] if counted else origins[0]
         others = [one for one in counted if one != origin]
         if others:
-            says = f"examples send to {', '.join(others)} too: only {origin} is drafted; is it right?"
+            says = (
+                f"examples send to {', '.join(others)} too: only {origin} is drafted; is it right?"
+            )
             self.parts.say("question", "", "defaults.baseUrl", says)
         return self._prefixed(origin)
 

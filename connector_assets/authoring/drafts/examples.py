@@ -1,4 +1,4 @@
-"""The requests that pages give as examples, with what stands around each: parameters and answers."""
+"""The requests that pages give as examples, with the parameters and answers around each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from connector_assets.errors import ConnectorError
 
 _CALL = re.compile(r"(?<![\w-])(GET|POST)`?\s+`?(https?://[^\s/`\"'<>]+)?(/[^\s`\"'|)]*)")
 _BASE = re.compile(r"https?://[^\s`\"'<>|)\],]+")
-_IS_BASE = re.compile(r"base url|base address|all (?:requests|urls|endpoints)|served from", re.I)
+_IS_BASE = re.compile(
+    r"base url|base address|all (?:requests|urls|endpoints)|served from", re.IGNORECASE
+)
 _PAGING = re.compile(r"paginat|paging", re.IGNORECASE)
 _LINKED = re.compile(r"\blink\b[`*]*\s+(?:response\s+)?header|\blink:\s*<", re.IGNORECASE)
 
@@ -241,11 +243,15 @@ def _fits(one: str, other: str) -> bool:
     first, second = one.split("/"), other.split("/")
     if len(first) != len(second):
         return False
-    return all(a == b or _stands_for(a, b) or _stands_for(b, a) for a, b in zip(first, second, strict=True))
+    return all(
+        a == b or _stands_for(a, b) or _stands_for(b, a) for a, b in zip(first, second, strict=True)
+    )
 
 
 def _stands_for(one: str, other: str) -> bool:
-    return "{" in one and ("{" in other or bool(re.search(r"\d", other)) and not re.fullmatch(r"v\d+", other))
+    return "{" in one and (
+        "{" in other or (bool(re.search(r"\d", other)) and not re.fullmatch(r"v\d+", other))
+    )
 
 
 def _title(heading: str) -> str:

@@ -46,14 +46,14 @@ class Docs:
 
 
 def kind_of(raw: bytes) -> str:
-    """openapi or postman where the bytes are such a document, else an empty text."""
+    """Openapi or postman where the bytes are such a document, else an empty text."""
     if _POSTMAN.search(raw[:200_000]):
         return "postman"
     return "openapi" if _SIGN.match(raw[:2_000]) else ""
 
 
 def read_docs(url: str, fetch: Fetch, spent: Spent, wish: str = "") -> Docs:
-    """The documentation that begins at `url`; raises a ConnectorError where that page is not had."""
+    """The documentation that begins at `url`; a ConnectorError where that page is not had."""
     if not url.lower().startswith(("http://", "https://")):
         raise ConfigError("is no http or https URL", where="url")
     reading = _Reading(url, fetch, spent, tuple(re.findall(r"[a-z]{4,}", wish.lower())))
@@ -76,12 +76,16 @@ class _Reading:
         self._ask_robots()
         if not self.robots.can_fetch(AGENT, self.start):
             fix = "save the page and give it with --text"
-            raise ConfigError("its robots.txt asks not to read it", where=shown(self.start), fix=fix)
+            raise ConfigError(
+                "its robots.txt asks not to read it", where=shown(self.start), fix=fix
+            )
         self._page(self.start, first=True)
         while self.ahead and not self.docs.document and self.spent.may_read:
             self._page(self.ahead.pop(0), first=False)
         if self.ahead and not self.docs.document:
-            what = f"{len(self.ahead)} more pages were linked, and not read: the bounds were reached"
+            what = (
+                f"{len(self.ahead)} more pages were linked, and not read: the bounds were reached"
+            )
             self.docs.left.append(what)
 
     def _ask_robots(self) -> None:

@@ -15,7 +15,9 @@ _STATUS = re.compile(r"HTTP/[\d.]+ (\d{3})")
 _REQUEST = re.compile(r"(GET|POST) (\S+) HTTP/[\d.]+\s*$")
 _COMMENT = re.compile(r"^\s*(?://|#).*$|(?<=[,\[{\]}\"\d])\s+//.*$", re.MULTILINE)
 _LEFT_OUT = re.compile(r",?\s*(?:\.\.\.|…)\s*(?=[\]},\n]|$)")
-_ITEM = re.compile(r"[-*] `?([A-Za-z$][\w\[\].$-]*)`?\s*(?:\(([^)]*)\))?\s*(?::|-|\u2013|\u2014)\s*(.+)")
+_ITEM = re.compile(
+    r"[-*] `?([A-Za-z$][\w\[\].$-]*)`?\s*(?:\(([^)]*)\))?\s*(?::|-|\u2013|\u2014)\s*(.+)"
+)
 _DEFAULT = re.compile(r"\bdefaults?(?: is| to| value)?:?\s+`?(\w+)`?", re.IGNORECASE)
 _NAMES = frozenset(("parameter", "parameters", "name", "argument", "query parameter", "param"))
 _ANSWERED = frozenset(("field", "attribute", "property", "column"))
@@ -59,7 +61,8 @@ def params_of(table: str) -> list[Param]:
     head = [one.lower().strip("` ") for one in rows[0]]
     if head[0] in _ANSWERED or head[0] not in _NAMES:
         return []
-    return [_param(dict(zip(head, row, strict=False))) for row in rows[1:] if row and not _is_rule(row)]
+    kept = [row for row in rows[1:] if row and not _is_rule(row)]
+    return [_param(dict(zip(head, row, strict=False))) for row in kept]
 
 
 def param_of(text: str) -> Param | None:

@@ -115,7 +115,8 @@ def fetched_by(
             fault = error.faults[0]
             raise ConfigError(fault.message, where=shown(url)) from None
         values = Values("import", {}, Secrets())
-        http = runtime.http(spec, spec.streams[0], values, stats=Stats(), cancel=cancel or threading.Event())
+        ended = cancel or threading.Event()
+        http = runtime.http(spec, spec.streams[0], values, stats=Stats(), cancel=ended)
         return http.get().content
 
     return fetch

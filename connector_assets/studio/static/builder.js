@@ -1,6 +1,7 @@
 // The builder: a document at the left, and what comes of it at the right. All that is known comes from the API.
 import { completions } from "./completion.js";
 import { editor } from "./editor.js";
+import { drafted } from "./draft.js";
 import { $, ask, el, faults, plural, table, tabs } from "./page.js";
 
 const PAUSE_MS = 350;
@@ -243,6 +244,13 @@ $("importing").addEventListener("submit", async (event) => {
   if (!told.ok) return;
   seen = "";
   pen.replace(told.yaml);
+});
+
+// --- draft from documentation ---
+
+drafted((yaml) => {
+  seen = "";
+  pen.replace(yaml);
 });
 
 // --- save: the difference first ---

@@ -67,7 +67,7 @@ Judge = Callable[[str], tuple[Mapping[str, Any], Sequence[str]]]
 class ModelDrafting:
     """Asks a model, until its draft passes or rounds and tokens are spent."""
 
-    model: Model | str
+    model: Model
     judge: Judge
     spent: Spent
     usage: RunUsage = field(default_factory=RunUsage)
@@ -114,7 +114,8 @@ class ModelDrafting:
             return given
 
         limits = UsageLimits(request_limit=bounds.rounds, total_tokens_limit=bounds.tokens)
-        result = await agent.run(text, usage_limits=limits, usage=self.usage)
+        async with self.model:
+            result = await agent.run(text, usage_limits=limits, usage=self.usage)
         self._count_cost(result)
         return passed[-1]
 

@@ -181,10 +181,8 @@ def _answer(
     document = read_connector(text)
     if draft.secrets.holds(text):
         raise ConfigError("a secret of the pages would be in the draft", where=draft.source)
-    open_ = [
-        *questions,
-        *(f"{path}: no source says it; is it right?" for path in provenance.unsourced),
-    ]
+    places = [_place(document.yaml.data, path) for path in provenance.unsourced]
+    open_ = [*questions, *(f"{one}: no source says it; is it right?" for one in places)]
     if spent.model is None:
         found = _trial(document.yaml.data, wanted, spent)
         open_ += [f"the trial on the simulator failed: {one}" for one in found]
@@ -197,6 +195,16 @@ def _answer(
         ],
         "usage": spent.plain(),
     }
+
+
+def _place(data: Mapping[str, Any], path: str) -> str:
+    """A path with the list's name in it, as questions have it: `orders.pagination.type`."""
+    parts = path.split(".")
+    if parts[0] == "endpoints":
+        return ".".join((str(data["endpoints"][int(parts[1])]["id"]), *parts[2:]))
+    if parts[:2] == ["read", "streams"]:
+        return ".".join((str(data["read"]["streams"][int(parts[2])]["name"]), *parts[3:]))
+    return path
 
 
 def _trial(data: Mapping[str, Any], wanted: Wanted, spent: Spent) -> list[str]:

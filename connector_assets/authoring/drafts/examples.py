@@ -29,6 +29,11 @@ _IS_BASE = re.compile(
     r"base url|base address|all (?:requests|urls|endpoints)|served from", re.IGNORECASE
 )
 _PAGING = re.compile(r"paginat|paging", re.IGNORECASE)
+_PART = re.compile(
+    r"(?:query |path |url )?param|request|response|answer|example|return|error|header|attribute",
+    re.IGNORECASE,
+)
+"""Headings of the parts of one request."""
 _LINKED = re.compile(r"\blink\b[`*]*\s+(?:response\s+)?header|\blink:\s*<", re.IGNORECASE)
 
 
@@ -104,6 +109,8 @@ class _Page:
     current: Example | None = None
     heading: str = ""
     paging: bool = False
+    ahead: list[Param] = field(default_factory=list)
+    """Parameters that stand before the request they belong to."""
 
     def read(self) -> None:
         for block in self.page.blocks:
@@ -121,8 +128,10 @@ class _Page:
         self.paging = bool(_PAGING.search(text))
         found = _CALL.search(text)
         if found:
+            self.ahead.clear()
             self._call(found)
-        elif self.paging or re.match(r"auth", text, re.IGNORECASE):
+        elif not _PART.match(text):
+            self.ahead.clear()
             self.current = None
 
     def _text(self, text: str) -> None:
@@ -162,6 +171,8 @@ class _Page:
             self.current.params |= {one.name: one for one in params}
         elif self.paging:
             self.all.shared |= {one.name: one for one in params}
+        else:
+            self.ahead += params
 
     def _code(self, code: str) -> None:
         if re.match(r"\$?\s*curl\s", code):
@@ -216,7 +227,9 @@ class _Page:
         self._sent([(name, str(value)) for name, value in kept.items()])
 
     def _sent(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Parameters that an example sends, of which nothing else may be said."""
+        """Parameters of the request: those said before it, and those that an example sends."""
+        self._params(self.ahead)
+        self.ahead = []
         for name, value in pairs:
             kind = frozenset({"integer" if value.isdigit() else "string"})
             if self.current is not None:

@@ -26,7 +26,7 @@ _UNSOURCED = "UNSOURCED: no sentence of the pages says so"
 _LONGEST = 130
 _WORDS = {
     "bearer": r"bearer",
-    "basic": r"\bbasic\b|curl.* -u|--user",
+    "basic": r"\bbasic\b|(?:^|\s)-u\b|--user",
     "oauth2": r"client_credentials|oauth",
     "client_credentials": r"client_credentials|client credentials",
     "link_header": r"\blink\b",
@@ -35,7 +35,7 @@ _WORDS = {
     "offset": r"offset|skip|start",
     "page": r"\bpage",
     "api_key": r"key|token|header",
-    "secret": r"token|key|secret|password|user|curl.* -u|authorization",
+    "secret": r"token|key|secret|password|user|(?:^|\s)-u\b|authorization",
     "header": r"header|-H ",
     "query": r"query|parameter|\?",
 }
@@ -156,6 +156,8 @@ def _words_of(path: Path, value: Any) -> re.Pattern[str] | None:
         return _word(str(path[4]))
     if "secrets" in path or "{{secrets." in text:
         return re.compile(_WORDS["secret"], re.IGNORECASE)
+    if text == "@":
+        return re.compile(r"^\[")
     if key in ("url", "baseUrl", "tokenUrl"):
         return _path_pattern(text)
     if key in ("type", "grant", "in") and text in _WORDS:
@@ -174,7 +176,7 @@ def _named(path: Path, key: str, texts: Sequence[str]) -> re.Pattern[str] | None
 
 def _word(text: str) -> re.Pattern[str]:
     """The value, or the last part of a path, as a word by itself."""
-    last = re.split(r"\.(?=[^.]*$)", text)[-1].strip('"') or text
+    last = re.split(r"\.(?=[^.]*$)", text.strip())[-1].strip('"') or text
     return re.compile(rf"(?<![A-Za-z0-9]){re.escape(last)}(?![A-Za-z0-9])", re.IGNORECASE)
 
 
@@ -185,5 +187,5 @@ def _spaced(text: str) -> str:
 def _path_pattern(text: str) -> re.Pattern[str]:
     """A URL or path in a sentence; what templates stand for may be anything there."""
     parts = re.split(r"\{\{[^{}]*\}\}", text)
-    pattern = r"[^/\s]+".join(re.escape(one) for one in parts)
+    pattern = r"[^/\s]+".join(re.escape(one.removeprefix("https://")) for one in parts)
     return re.compile(rf"{pattern}(?![\w-])")

@@ -148,7 +148,7 @@ def _links(base: str, raw: bytes) -> Iterator[str]:
             break
         try:
             known.setdefault(join(base, unescape(found[1])).partition("#")[0])
-        except ValueError:
+        except (ValueError, ConnectorError):
             continue
     return iter(known)
 

@@ -59,15 +59,20 @@ def _plain(origin: str) -> str:
 
 
 def _secrets(data: Mapping[str, Any], known: Sequence[str]) -> Iterator[str]:
-    """Secrets stand in `auth`, and are as many as examples show."""
+    """Secrets are those that examples show, by the names that the draft of the rules has.
+
+    Where no example shows one, what signs requests may have a name, and stands in `auth` alone.
+    """
     signed = {name for text in _texts(data.get("auth")) for name in _SECRET.findall(text)}
-    rest = {key: value for key, value in data.items() if key != "auth"}
-    for name in sorted({n for text in _texts(rest) for n in _SECRET.findall(text)} - set(known)):
-        yield f"secrets.{name}: is sent outside of auth, and no example does so; leave it out"
+    allowed = set(known) or signed
     declared = data.get("secrets")
-    for name in declared if isinstance(declared, Mapping) else ():
-        if name not in signed and name not in known:
-            yield f"secrets.{name}: no request is signed with it; leave it out"
+    named = set(declared) if isinstance(declared, Mapping) else set()
+    rest = {key: value for key, value in data.items() if key not in ("auth", "secrets")}
+    elsewhere = {name for text in _texts(rest) for name in _SECRET.findall(text)}
+    for name in sorted((signed | named | elsewhere) - allowed):
+        yield f"secrets.{name}: no example is signed with it; leave it out"
+    for name in sorted(elsewhere & allowed - set(known)):
+        yield f"secrets.{name}: is sent outside of auth; leave it out there"
 
 
 def _texts(value: Any, *less: str) -> Iterator[str]:

@@ -56,7 +56,7 @@ def scored(name, answer):
             continue
         stream = streams[found["id"]]
         name = found["id"]
-        rows = found.get("responseRowsPath", "")
+        rows = found.get("responseRowsPath", "").replace("@", "")
         yield "rows", _said(rows == wanted["rows"], f"{name}.responseRowsPath", asked)
         yield "key", _key(wanted["key"], stream.get("primaryKey"), f"{name}.primaryKey", asked)
         yield "pagination", _paging(wanted["pagination"], found, f"{name}.pagination", asked)
@@ -68,7 +68,7 @@ def scored(name, answer):
 
 
 def _said(right, field, asked):
-    told = any(one.startswith(f"{field}:") for one in asked)
+    told = any(one.startswith((f"{field}:", f"{field}.")) for one in asked)
     return "right" if right and not told else "asked" if told else "wrong"
 
 

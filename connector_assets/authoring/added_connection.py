@@ -17,6 +17,7 @@ from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import load_connector, read_connection
 from connector_assets.spec.names.names import variable_names
 from connector_assets.spec.stream.stream import Stream
+from connector_assets.spec.templates.plain_data import as_text
 
 _WIDTH = 96
 _NEAREST = 5
@@ -123,7 +124,9 @@ class _Draft:
 
     def _value(self, name: str) -> Wanted:
         said = self.spec.config.get(name)
-        return Wanted(variable_names(self.id, name)[0], said.description if said else "", False)
+        example = f", as {as_text(said.example)}" if said and said.example is not None else ""
+        told = f"{said.description}{example}" if said else ""
+        return Wanted(variable_names(self.id, name)[0], told.removeprefix(", "), False)
 
 
 def _values(wanted: Sequence[Wanted]) -> Iterator[str]:

@@ -40,6 +40,10 @@ class ConfigField(Model):
     """What the value means and where to find it, for whoever sets it."""
     default: Any = None
     """Used where a connection gives no value; null: there is no default."""
+    example: Any = None
+    """A value that fits, as acme.example.com: shown to whoever sets it, and what the simulator
+    uses where there is no default.
+    """
     enum: Many[Any] = ()
     """The only values allowed, as [eu, us]; default: any."""
     pattern: str | None = None

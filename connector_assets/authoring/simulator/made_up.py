@@ -37,14 +37,17 @@ def config_of(spec: ConnectorSpec, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _made(name: str, field: ConfigField) -> str:
-    if field.default is not None and not isinstance(field.default, list | dict):
-        return as_text(field.default)
+    for value in (field.default, field.example):
+        if value is not None and not isinstance(value, list | dict):
+            return as_text(value)
     if field.enum:
         return as_text(field.enum[0])
     tried = (_BY_TYPE.get(field.type, name), *_TRIED)
     found = next((one for one in tried if _fits(field.pattern, one)), None)
     if found is None:
-        raise CannotSimulate(f"config.{name} has a pattern; give a value: --config {name}=…")
+        raise CannotSimulate(
+            f"config.{name} has a pattern; give it an example or a value: --config {name}=…"
+        )
     return found
 
 

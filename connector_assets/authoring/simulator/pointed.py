@@ -46,9 +46,19 @@ def pointed(data: Mapping[str, Any]) -> Pointed:
     if "origins" in made.data:
         made.data["origins"] = []
     config: dict[str, Any] = {f"simulator_{n}": {} for n in range(len(made.origins))}
-    made.data["config"] = {**made.data.get("config", {}), **config}
+    declared = {
+        name: _anywhere(one) if name in made.given else one
+        for name, one in made.data.get("config", {}).items()
+    }
+    made.data["config"] = {**declared, **config}
     made.data = _hastened(made.data)
     return made
+
+
+def _anywhere(declared: Any) -> Any:
+    """A config value that may hold the simulator's address, too."""
+    bound = ("pattern", "enum", "default", "example")
+    return {key: one for key, one in (declared or {}).items() if key not in bound}
 
 
 def _moved(tree: Any, made: Pointed, key: str = "") -> Any:

@@ -64,9 +64,14 @@ class StreamRows:
 
     def _made(self, item: tuple[str, ...], number: int) -> Iterator[Row]:
         count = self._count(item, number)
-        for index in range(count + (self.grown if count else 0)):
+        for index in range(count + (self.grown if count and self._grows else 0)):
             is_new = index >= count
             yield self._row(item, index, count, is_new=is_new)
+
+    @property
+    def _grows(self) -> bool:
+        """Whether items get rows later: not where a parent tells its changes, as none changes."""
+        return not any(one.changed for each in self.stream.for_each for one in each.parents)
 
     def _row(self, item: tuple[str, ...], index: int, count: int, *, is_new: bool) -> Row:
         at = self._position(index, count, is_new=is_new)

@@ -8,13 +8,14 @@ import pytest
 
 from connector_assets.authoring.simulator.api import Served
 from connector_assets.authoring.simulator.trial import parents_first, requests_within, tried
-from connector_assets.authoring.simulator.wire import ApiRequest
+from connector_assets.authoring.simulator.wire import ApiRequest, CannotSimulate
 from connector_assets.spec.document import parse_connector, read_connector
 from connector_assets.spec.endpoint import RateLimit
 from tests.shop import shop_spec
 
 ROOT = Path(__file__).parents[3]
-SPECS = sorted((ROOT / "specs").rglob("*.yaml"))
+SPECS = sorted((ROOT / "specs").glob("*.yaml"))
+CATALOGUE = sorted((ROOT / "specs" / "catalogue").glob("*.yaml"))
 
 SHOP = """
 auth:
@@ -71,6 +72,15 @@ def test_every_spec_of_ours_holds(path):
     assert [one.stream for one in report.points if one.name == "complete"]
 
 
+@pytest.mark.slow  # what is proven of each stands in proofs.json, bound to the spec as it is
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("path", CATALOGUE, ids=[one.stem for one in CATALOGUE])
+def test_every_spec_of_the_catalogue_holds(path):
+    report = tried(data_of(path), looks=["twice"])
+    assert report.ok, report.lines()
+    assert [one.stream for one in report.points if one.name == "complete"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SPECS, ids=[one.stem for one in SPECS])
 def test_every_spec_of_ours_holds_where_things_go_wrong(path):
@@ -94,6 +104,44 @@ def test_parents_windows_tokens_and_expanded_lists_hold():
     assert found["token renewed", ""].verdict == "held"
     assert found["circles are errors", "customers"].verdict == "held"
     assert found["limit kept", ""].verdict == "held"
+
+
+FLEET = """
+config:
+  site: {pattern: 'https://[a-z]+\\.fleet\\.example', example: "https://acme.fleet.example"}
+  area: {pattern: '[A-Z]{3}-[0-9]', example: ABC-1}
+defaults: {baseUrl: "{{config.site}}", pagination: {type: link_header}}
+endpoints:
+  - {id: cars, url: "/{{config.area}}/cars", params: {limit: 4}}
+  - {id: trips, url: "/cars/{{car}}/trips", params: {limit: 2}}
+  - {id: faults, url: /faults, params: {kind: "{{kind}}", limit: 2}}
+read:
+  streams:
+    - name: cars
+      primaryKey: [id]
+      incremental: {cursorField: seen, startParam: since, format: iso, start: "2024-01-01"}
+    - name: trips
+      primaryKey: [car, id]
+      writeMode: merge
+      forEach: [{parent: {stream: cars, field: id, as: car, changed: true}}]
+      fields: {add: {car: "{{item.car}}"}}
+    - name: faults
+      primaryKey: [id]
+      forEach: [{values: [brake, light], as: kind}]
+"""
+
+
+def test_values_with_a_pattern_have_an_example_and_links_keep_the_parameters_of_items():
+    report, found = points(shop_spec(FLEET), looks=["twice", "killed"])
+    assert report.ok, report.lines()
+    for stream in ("cars", "trips", "faults"):
+        for name in ("complete", "second load", "killed and resumed"):
+            assert found[name, stream].verdict == "held"
+
+
+def test_a_value_that_cannot_be_made_up_is_asked_for():
+    with pytest.raises(CannotSimulate, match=r"config.area has a pattern; give it an example"):
+        points(shop_spec(FLEET.replace(", example: ABC-1", "")), looks=["twice"])
 
 
 ITEMS = """

@@ -1,9 +1,9 @@
-"""Takes the pictures of docs/img: Dagster's UI in real processes, as a user sees it.
+"""Takes the pictures of docs/img: Dagster's UI and the studio in real processes, as users see them.
 
     make pictures        # needs a Chromium, as Debian's package `chromium`
 
-`dg dev` serves the project beside this file, a headless Chromium opens its pages and clicks what a
-person would click. Nothing but loopback is asked.
+`dg dev` and the studio serve the project beside this file, a headless Chromium opens their pages
+and clicks what a person would click. Nothing but loopback is asked.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from pictures.bookshop import PORT, serving
 HERE = Path(__file__).resolve().parent
 IMAGES = HERE.parent / "docs" / "img"
 UI_PORT = 3333
+STUDIO_PORT = 3344
 UI = f"http://127.0.0.1:{UI_PORT}"
 WIDTH, HEIGHT, COLORS = 1280, 800, 96
 _PATIENCE_S = 300
@@ -44,8 +45,8 @@ launchPartitionBackfill(backfillParams: $params)
 class Desk:
     """A browser at the UI, and what is asked of Dagster beside it."""
 
-    def __init__(self, page: Page, wanted: Sequence[str]) -> None:
-        self.page, self.wanted = page, wanted
+    def __init__(self, page: Page, wanted: Sequence[str], link: str = "") -> None:
+        self.page, self.wanted, self.link = page, wanted, link
 
     def ask(self, query: str, **variables: Any) -> Any:
         body = json.dumps({"query": query, "variables": variables}).encode()
@@ -174,7 +175,31 @@ def failed(desk: Desk) -> None:
     desk.take("failed-step")
 
 
-STEPS = {one.__name__: one for one in (before, loaded, watched, partitioned, failed)}
+def studio(desk: Desk) -> None:
+    page = desk.page
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    page.goto(desk.link)
+    page.get_by_text("Is your API here?").wait_for()
+    desk.take("studio-catalogue")
+    page.goto(f"http://127.0.0.1:{STUDIO_PORT}/builder?spec=bookshop")
+    page.get_by_role("button", name="Load the first page").click()
+    page.get_by_text("50 rows; the list goes on").wait_for()
+    desk.take("studio-builder")
+    page.emulate_media(color_scheme="dark")
+    page.get_by_label("the simulator").check()
+    page.get_by_text("settings of the simulator").click()
+    page.locator("#fault").select_option("drift")
+    page.get_by_role("button", name="Add").click()
+    page.get_by_role("button", name="Load the first page").click()
+    page.get_by_text("; the list goes on").wait_for()
+    page.get_by_role("button", name="To the end").click()
+    page.get_by_text("this is the whole list").wait_for()
+    page.get_by_role("tab", name="Columns").click()
+    desk.take("studio-simulator")
+    page.emulate_media(color_scheme="light")
+
+
+STEPS = {one.__name__: one for one in (before, loaded, watched, partitioned, failed, studio)}
 
 
 def main() -> None:
@@ -209,16 +234,23 @@ def main() -> None:
         command = [str(project / ".venv/bin/python"), "-c", _DG, "dev"]
         command += ["-m", "connector_assets.definitions"]
         command += ["--host", "127.0.0.1", "--port", str(UI_PORT)]
-        log = project / "dg.log"
-        with log.open("wb") as output, running(command, env=environ, output=output, folder=project):
+        page = [str(project / ".venv/bin/connector-assets"), "studio", "--no-open"]
+        page += ["--port", str(STUDIO_PORT)]
+        log, link = project / "dg.log", project / "studio.log"
+        with (
+            log.open("wb") as output,
+            running(command, env=environ, output=output, folder=project),
+            link.open("wb") as said,
+            running(page, env=environ, output=said, folder=project),
+        ):
             try:
-                _take(asked)
+                _take(asked, link)
             except BaseException:
                 sys.stderr.write(log.read_text(errors="replace")[-3000:])
                 raise
 
 
-def _take(asked: argparse.Namespace) -> None:
+def _take(asked: argparse.Namespace, link: Path) -> None:
     _await_ui()
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=asked.chromium, args=["--no-sandbox"])
@@ -226,7 +258,7 @@ def _take(asked: argparse.Namespace) -> None:
             viewport={"width": WIDTH, "height": HEIGHT}, timezone_id="UTC", locale="en-GB"
         )
         page.set_default_timeout(_PATIENCE_S * 1000)
-        desk = Desk(page, asked.only)
+        desk = Desk(page, asked.only, link.read_text().strip())
         for name in asked.steps:
             print(name, flush=True)
             STEPS[name](desk)

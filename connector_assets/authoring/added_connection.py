@@ -17,7 +17,6 @@ from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import load_connector, read_connection
 from connector_assets.spec.names.names import variable_names
 from connector_assets.spec.stream.stream import Stream
-from connector_assets.spec.templates.plain_data import as_text
 
 _WIDTH = 96
 _NEAREST = 5
@@ -76,7 +75,10 @@ class _Draft:
 
     def made(self) -> AddedConnection:
         text = "\n".join([*self._head(), *self._body(), ""])
-        read_connection(text, source=f"{self.id}.yaml")
+        said = read_connection(text, source="the connection").spec
+        if said.id != self.id or tuple(said.streams or ()) != self.streams:
+            what = "an id or a stream would say something else in YAML"
+            raise ConfigError(what, where=self.spec.id, fix="give plain names")
         return AddedConnection(self.id, text, self._ways(), self._config())
 
     def _head(self) -> Iterator[str]:
@@ -124,9 +126,7 @@ class _Draft:
 
     def _value(self, name: str) -> Wanted:
         said = self.spec.config.get(name)
-        example = f", as {as_text(said.example)}" if said and said.example is not None else ""
-        told = f"{said.description}{example}" if said else ""
-        return Wanted(variable_names(self.id, name)[0], told.removeprefix(", "), False)
+        return Wanted(variable_names(self.id, name)[0], said.about if said else "", False)
 
 
 def _values(wanted: Sequence[Wanted]) -> Iterator[str]:

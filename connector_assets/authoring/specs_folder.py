@@ -10,13 +10,14 @@ from threading import Lock
 from typing import Any
 
 from connector_assets.authoring.whole_file import write_whole
+from connector_assets.catalogue.shelf import file_of
 from connector_assets.errors import BlockedError, ConfigError, Fault, SpecError
 from connector_assets.plugins.connector import PluginConnector
 from connector_assets.plugins.registry import ConnectorRegistry, connector_registry
 from connector_assets.project.spec_files import listed, read_specs
 from connector_assets.runtime.guard.origins import spec_origins
 from connector_assets.spec.connector import ConnectorSpec
-from connector_assets.spec.document import parse_connector
+from connector_assets.spec.document import load_connector, parse_connector
 from connector_assets.spec.names.url import origin_of
 from connector_assets.spec.yaml.yaml_source import read_yaml
 from connector_assets.spec.yaml.yaml_text import read_file
@@ -96,6 +97,7 @@ class SpecsFolder:
             raise _taken(spec.id, both, "its operator must say which of them is meant")
         before, found = files.specs.get(spec.id, (None, named))
         if before is None and not named.is_symlink() and not named.exists():
+            _refuse_beyond_catalogue(spec)
             return named
         if found.read_bytes() == raw:
             return None
@@ -136,6 +138,18 @@ def _refuse_new_origins(before: ConnectorSpec | None, after: ConnectorSpec, file
         message = f'the values of "{after.id}" would go to {", ".join(extra)} too'
         fix = f"choose another id, or ask its operator to change {file.name}"
         raise SpecError([Fault("", f"{message}; {fix}")])
+
+
+def _refuse_beyond_catalogue(spec: ConnectorSpec) -> None:
+    """What was given for a connector of the catalogue goes where that one sends it."""
+    shipped = file_of(spec.id)
+    if shipped is None:
+        return
+    allowed = spec_origins(load_connector(shipped))
+    extra = [one for one in spec_origins(spec) if one not in allowed]
+    if extra:
+        told = f'the values of "{spec.id}" of the catalogue would go to {", ".join(extra)} too'
+        raise SpecError([Fault("id", f"{told}; choose another id")])
 
 
 def _written_origins(file: Path) -> list[str]:

@@ -26,13 +26,15 @@ from connector_assets.authoring.simulator.wire import CannotSimulate
 from connector_assets.authoring.specs_folder import MAX_LISTED, SpecsFolder
 from connector_assets.errors import BlockedError, Cancelled, ConfigError, ConnectorError
 from connector_assets.project.connection import Connection
-from connector_assets.project.project import discover
+from connector_assets.project.project import Project, discover
 from connector_assets.project.settings import folders, private_hosts, setting
 from connector_assets.project.spec_files import refuse_id_of_connection
 from connector_assets.reading.connector import Batch, Check, ReadContext, lasting
 from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.reading.yielded import closing_if_closable
 from connector_assets.runtime.runtime import HttpRuntime
+from connector_assets.runtime.session import Observe
+from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.document import read_connector
 
 PATIENCE_S = 60.0
@@ -53,11 +55,22 @@ class Workbench:
     @cached_property
     def runtime(self) -> HttpRuntime:
         """What sends all requests: the operator's guard and limits hold."""
+        return self.observed(None)
+
+    def observed(self, observe: Observe | None) -> HttpRuntime:
+        """Such a runtime that tells `observe` each exchange."""
         return HttpRuntime(
             allow_private=private_hosts(self.environ),
             state=setting("STATE", self.environ),
             max_attempts=_TRIES,
+            observe=observe,
         )
+
+    def close(self) -> None:
+        """Close what the runtime has open."""
+        made = self.__dict__.get("runtime")
+        if made:
+            made.close()
 
     @property
     def fetch(self) -> Fetch:
@@ -90,9 +103,9 @@ class Workbench:
         more = False
         try:
             read = connection.connector.read(reading)
-            with _patient(reading), closing_if_closable(read):
+            with patient(reading), closing_if_closable(read):
                 for batch in lasting(read):
-                    rows += _rows(batch, limit - len(rows))
+                    rows += first_rows(batch, limit - len(rows))
                     more = len(rows) >= limit and not (batch.complete and batch.count <= limit)
                     if len(rows) >= limit:
                         break
@@ -111,7 +124,7 @@ class Workbench:
         """Whether the connection works, and if not, which part of it."""
         try:
             reading = self._opened(connection, stream)
-            with _patient(reading):
+            with patient(reading):
                 outcome = connection.connector.check(reading)
             message = reading.secrets.mask(outcome.message)
         except ConnectorError as error:
@@ -175,17 +188,31 @@ class Workbench:
 
     def _drafted(self, yaml: str) -> Connection:
         spec = self.folder.tried(yaml)
+        known = self.project().connection(spec.id)
+        if known is not None and known.document and self._is_of(known, spec):
+            return _redrafted(known, YamlConnector(spec, self.runtime))
         refuse_id_of_connection(read_connector(yaml), folders(self.environ)[1])
         return Connection(spec.id, YamlConnector(spec, self.runtime), environ=self.environ)
 
-    def _known(self, connector: str) -> Connection:
-        project = discover(
+    def project(self) -> Project:
+        """The connections that there are, and the files that cannot be used."""
+        return discover(
             self.folder.path,
             folders(self.environ)[1],
             runtime=self.runtime,
             environ=self.environ,
             plugins=self.folder.registry.connectors(self.runtime),
         )
+
+    def _is_of(self, connection: Connection, spec: ConnectorSpec) -> bool:
+        """Whether a connection reads the spec of this id in the folder, and no other of that id."""
+        file, folder = connection.spec, self.folder.path.resolve()
+        return connection.connector.id == spec.id and bool(
+            file and file.resolve().is_relative_to(folder)
+        )
+
+    def _known(self, connector: str) -> Connection:
+        project = self.project()
         found = project.connection(connector)
         if found is not None:
             return found
@@ -210,8 +237,26 @@ class Workbench:
         return path
 
 
+def _redrafted(connection: Connection, connector: YamlConnector) -> Connection:
+    """The connection with another text of its own connector, all streams of it.
+
+    What it gives may go where its file's text sends it, and nowhere else; also where that text was
+    written by whoever asks, since the connection was made by its operator.
+    """
+    extra = [one for one in connector.sends_to() if one not in connection.sends_to()]
+    if extra:
+        what = f"the values of the connection would go to {', '.join(extra)} too"
+        raise BlockedError(what, where=connection.id, fix="save it first, if that is meant")
+    document = connection.document
+    assert document is not None
+    said = document.streams if isinstance(document.streams, dict) else {}
+    streams = {one.name: said.get(one.name) for one in connector.streams()}
+    every = document.model_copy(update={"streams": streams if document.streams else None})
+    return replace(connection, connector=connector, document=every)
+
+
 @contextmanager
-def _patient(reading: ReadContext[Any]) -> Iterator[None]:
+def patient(reading: ReadContext[Any]) -> Iterator[None]:
     """Ends the read where it takes longer than anyone waits."""
     timer = threading.Timer(PATIENCE_S, reading.cancel.set)
     timer.daemon = True
@@ -225,12 +270,18 @@ def _patient(reading: ReadContext[Any]) -> Iterator[None]:
         timer.cancel()
 
 
-def _rows(batch: Batch, limit: int) -> list[Any]:
+def first_rows(batch: Batch, limit: int) -> list[Any]:
     """The first rows of a batch as plain data."""
+    lines = first_lines(batch, limit).split(b"\n")
+    return [msgspec.json.decode(line) for line in lines if line]
+
+
+def first_lines(batch: Batch, limit: int) -> bytes:
+    """The first rows of a batch, a line of JSON each."""
     from connector_assets.load.staging.rows import encode
 
     rows = batch.rows
-    if not isinstance(rows, bytes):
-        plain = rows if isinstance(rows, list | tuple) else rows.slice(0, limit).to_pylist()
-        rows = encode(plain[:limit], len(plain[:limit]), where="preview").data
-    return [msgspec.json.decode(line) for line in rows.split(b"\n", limit)[:limit] if line]
+    if isinstance(rows, bytes):
+        return b"\n".join(rows.split(b"\n", limit)[:limit])
+    plain = rows if isinstance(rows, list | tuple) else rows.slice(0, limit).to_pylist()
+    return encode(plain[:limit], len(plain[:limit]), where="preview").data

@@ -34,6 +34,7 @@ from connector_assets.cli.record import record, replay
 from connector_assets.cli.schema import schema
 from connector_assets.cli.simulate import simulate, try_out
 from connector_assets.cli.state import state
+from connector_assets.cli.studio import studio
 from connector_assets.cli.validate import validate
 
 PROGRAM = "connector-assets"
@@ -73,6 +74,7 @@ app.command()(migrate)
 app.command()(fmt)
 app.command()(diff)
 app.command()(mcp)
+app.command()(studio)
 app.add_typer(agent, name="agent")
 
 

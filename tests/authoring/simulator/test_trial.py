@@ -225,6 +225,7 @@ def test_it_finds_what_is_wrong(old, new, look, point):
     assert found[point, "items"].message
 
 
+@pytest.mark.slow
 def test_it_finds_nothing_where_nothing_is_wrong():
     assert points(shop_spec(ITEMS))[0].ok
 

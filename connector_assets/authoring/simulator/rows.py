@@ -15,11 +15,15 @@ from connector_assets.authoring.simulator.made_up import names_in
 from connector_assets.authoring.simulator.positions import Position
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.stream.stream import Stream
+from connector_assets.spec.templates.template import Template
 
 _DAY = dt.timedelta(days=1)
 _COMPARED = re.compile(
     r"(record\.[\w.]+)\s*(==|!=|>=|<=|>|<)\s*('[^']*'|\"[^\"]*\"|[\d.]+|true|false|null|none)"
 )
+
+
+_COPY = re.compile(r"\{\{\s*record\.([\w.]+)\s*\}\}")
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class StreamRows:
             found[fields.sent_name(name)] = column
         read = {name for name in names_in(stream) if name.startswith("record.")}
         found |= {name.removeprefix("record."): "text" for name in sorted(read)}
+        found |= self._copied()
         found |= dict.fromkeys(self._asked_by_children(), "key")
         pagination = self.spec.endpoint_of(stream).pagination
         last = getattr(pagination, "last_record_field", None)
@@ -128,6 +133,16 @@ class StreamRows:
         found |= {path: "key" for path in self.key_paths if path not in made}
         cut = [path for path in found if any(one.startswith(f"{path}.") for one in found)]
         return {path: kind for path, kind in found.items() if path not in cut}
+
+    def _copied(self) -> dict[str, str]:
+        """The paths that an added field is a copy of, with the type of its column."""
+        types = self.stream.column_types
+        sources = {
+            name: _COPY.fullmatch(value.source)
+            for name, value in self.stream.fields.add.items()
+            if isinstance(value, Template)
+        }
+        return {path[1]: types[name] for name, path in sources.items() if path and name in types}
 
     def _asked_by_children(self) -> Iterator[str]:
         for child in self.spec.streams:

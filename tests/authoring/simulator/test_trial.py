@@ -120,6 +120,8 @@ read:
     - name: cars
       primaryKey: [id]
       incremental: {cursorField: seen, startParam: since, format: iso, start: "2024-01-01"}
+      fields: {add: {built: "{{record.about.built}}", doors: "{{ record.about.doors }}"}}
+      columns: {built: timestamptz, doors: bigint}
     - name: trips
       primaryKey: [car, id]
       writeMode: merge

@@ -14,6 +14,7 @@ from connector_assets.authoring.simulator.documents import get, put, steps_of
 from connector_assets.authoring.simulator.made_up import names_in
 from connector_assets.authoring.simulator.positions import Position
 from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.names import dates
 from connector_assets.spec.stream.stream import Stream
 from connector_assets.spec.templates.template import Template
 
@@ -210,7 +211,19 @@ class StreamRows:
         except positions.NoPosition:
             start = None
         known = isinstance(start, dt.datetime) and start < self.now - 3 * _DAY
-        return start if known and isinstance(start, dt.datetime) else self.now - 30 * _DAY
+        if known and isinstance(start, dt.datetime):
+            return start
+        return self.now - 30 * _DAY - 2 * self._lookback
+
+    @property
+    def _lookback(self) -> dt.timedelta:
+        """How far back a second load reads again: not all rows may be so new."""
+        text = getattr(self.stream.incremental, "lookback", None)
+        if not isinstance(text, str):
+            return dt.timedelta(0)
+        before = dates.duration(text).before(self.now)
+        assert isinstance(before, dt.datetime)
+        return self.now - before
 
 
 def _second(element: Any) -> Any:

@@ -110,10 +110,12 @@ FLEET = """
 config:
   site: {pattern: 'https://[a-z]+\\.fleet\\.example', example: "https://acme.fleet.example"}
   area: {pattern: '[A-Z]{3}-[0-9]', example: ABC-1}
+  start: {type: date, default: "2024-01-01"}
 defaults: {baseUrl: "{{config.site}}", pagination: {type: link_header}}
 endpoints:
   - {id: cars, url: "/{{config.area}}/cars", params: {limit: 4}}
   - {id: trips, url: "/cars/{{car}}/trips", params: {limit: 2}}
+  - {id: checks, url: /checks, params: {limit: 4}}
   - {id: faults, url: /faults, params: {kind: "{{kind}}", limit: 2}}
 read:
   streams:
@@ -127,6 +129,11 @@ read:
       writeMode: merge
       forEach: [{parent: {stream: cars, field: id, as: car, changed: true}}]
       fields: {add: {car: "{{item.car}}"}}
+    - name: checks
+      primaryKey: [id]
+      incremental:
+        {startParam: from, endParam: to, start: "{{config.start}}", format: date, window: P30D,
+          lookback: P30D, granularity: P1D}
     - name: faults
       primaryKey: [id]
       forEach: [{values: [brake, light], as: kind}]
@@ -136,7 +143,7 @@ read:
 def test_values_with_a_pattern_have_an_example_and_links_keep_the_parameters_of_items():
     report, found = points(shop_spec(FLEET), looks=["twice", "killed"])
     assert report.ok, report.lines()
-    for stream in ("cars", "trips", "faults"):
+    for stream in ("cars", "trips", "checks", "faults"):
         for name in ("complete", "second load", "killed and resumed"):
             assert found[name, stream].verdict == "held"
 

@@ -31,8 +31,9 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 
 def config_of(spec: ConnectorSpec, given: Mapping[str, str]) -> dict[str, str]:
     """A value for each config value of `spec`; CannotSimulate names those that must be given."""
-    values = {name: given.get(name) or _made(name, one) for name, one in spec.config.items()}
-    undeclared = {name: given.get(name, "demo") for name in _bare_names(spec) - values.keys()}
+    wanted = {k: f for k, f in spec.config.items() if f.needed or f.default is not None}
+    values = {name: given.get(name) or _made(name, one) for name, one in wanted.items()}
+    undeclared = {name: given.get(name, "demo") for name in _bare_names(spec) - spec.config.keys()}
     return {**undeclared, **values, **given}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from zlib import crc32
 
 from connector_assets.authoring.simulator import positions
 from connector_assets.authoring.simulator.documents import get, put, steps_of
@@ -15,6 +16,7 @@ from connector_assets.authoring.simulator.made_up import names_in
 from connector_assets.authoring.simulator.positions import Position
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.names import dates
+from connector_assets.spec.stream.incremental import Incremental
 from connector_assets.spec.stream.stream import Stream
 from connector_assets.spec.templates.template import Template
 
@@ -93,10 +95,20 @@ class StreamRows:
             and at is not None
             and not self.stream.made_cursor
         ):
-            value = positions.written(at, incremental.cursor_format)
-            row = put(row, steps_of(incremental.cursor_field.source), value)
+            row = put(
+                row, steps_of(incremental.cursor_field.source), self._written(at, incremental)
+            )
         data, expanded = self._expanded(row)
         return Row(data, tuple(tuple(row_key(one, self.key_paths)) for one in expanded), at)
+
+    def _written(self, at: Position, incremental: Incremental) -> Any:
+        """The cursor as the server writes it: also a number where its column is one."""
+        how, field = incremental.cursor_format, incremental.cursor_field
+        assert field is not None
+        column = self.stream.column_types.get(self.stream.fields.own_name(field.source), "")
+        if how is None and column.lower().startswith(("int", "bigint")):
+            how = incremental.format if incremental.format.startswith("epoch") else "epoch"
+        return positions.written(at, how)
 
     def _expanded(self, row: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The row with its lists, and the rows that it becomes: two for the first list."""
@@ -180,8 +192,11 @@ class StreamRows:
             numbers = typed.startswith(("int", "bigint")) or path in ("id", "Id")
             if sampled is not None:
                 numbers = isinstance(sampled, int)
-            is_number = not item and numbers
-            return index + 1 if is_number else f"{path[:1]}{name}"
+            if numbers and (typed or not item):
+                return (
+                    index + 1 + 1_000 * (crc32("-".join(item).encode()) % 2_000_000 if item else 0)
+                )
+            return f"{path[:1]}{name}"
         if kind == "cast":
             return _CAST.get(self.stream.fields.cast[path], "text")
         return next(

@@ -148,6 +148,37 @@ def test_values_with_a_pattern_have_an_example_and_links_keep_the_parameters_of_
             assert found[name, stream].verdict == "held"
 
 
+NEWS = """
+config: {start: {type: datetime, example: "2001-01-01T00:00:00Z", required: false}}
+endpoints:
+  - {id: top, url: https://news.example.com/top, responseRowsPath: "[].{id: @}"}
+  - id: found
+    url: https://news.example.com/found
+    params: {from: "{{window.start}}", to: "{{window.end}}"}
+    responseRowsPath: "hits[].{number: id, at: about.at}"
+    pagination: {type: page, pageSize: 4, pageSizeParam: size}
+  - {id: story, url: "https://news.example.com/stories/{{id}}"}
+read:
+  streams:
+    - {name: top, primaryKey: [id]}
+    - name: found
+      primaryKey: [number]
+      columns: {number: bigint, at: bigint}
+      incremental: {cursorField: at, start: "{{config.start | default('2020-01-01')}}", format: epoch, window: PT30M}
+    - name: story
+      primaryKey: [id]
+      columns: {id: bigint}
+      forEach: [{parent: {stream: top, field: id}}]
+"""
+
+
+def test_rows_that_a_path_makes_and_small_windows_over_years_are_soon_read():
+    report, found = points(shop_spec(NEWS), looks=["twice"])
+    assert report.ok, report.lines()
+    for stream in ("top", "found", "story"):
+        assert found["complete", stream].verdict == "held"
+
+
 def test_a_value_that_cannot_be_made_up_is_asked_for():
     with pytest.raises(CannotSimulate, match=r"config.area has a pattern; give it an example"):
         points(shop_spec(FLEET.replace(", example: ABC-1", "")), looks=["twice"])

@@ -9,7 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
-from connector_assets.authoring.simulator.documents import EACH, before_choosing, put, steps_of
+from connector_assets.authoring.simulator.documents import (
+    EACH,
+    before_choosing,
+    put,
+    put_at,
+    steps_of,
+)
 from connector_assets.authoring.simulator.wire import CannotSimulate
 from connector_assets.spec.endpoint import Endpoint
 
@@ -57,7 +63,7 @@ def document_of(
         steps = steps[:-1] if steps and steps[-1] is EACH else steps
         document = put(None, steps, listed)
     for where, value in told.items():
-        document = put(document, steps_of(where), value)
+        document = put_at(document, where, value)
     return document
 
 

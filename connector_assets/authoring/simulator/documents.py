@@ -13,6 +13,10 @@ _STEP = re.compile(
     r'\.?(?:(?P<key>[A-Za-z_]\w*)|"(?P<quoted>(?:[^"\\]|\\.)+)"|\[(?P<index>-?\d+)\])'
     r"|\[\*?\]\.?(?P<each>)"
 )
+_FILTERED = re.compile(
+    r"(?P<list>[\w.]+)\[\?(?P<key>\w+)\s*==\s*['`\"]+(?P<is>[^'`\"]*)['`\"]+\]\.(?P<below>[\w.]+)"
+    r"(?:\s*\|\s*\[0\])?"
+)
 _CHOSEN = re.compile(r"(?P<list>.*?)(?:\[\*?\])?\.?\{(?P<pairs>[^{}]+)\}")
 EACH = object()
 
@@ -34,6 +38,15 @@ def steps_of(path: str) -> list[Any]:
             steps.append(found["key"] or EACH)
         at = found.end()
     return steps
+
+
+def put_at(tree: Any, path: str, value: Any) -> Any:
+    """`tree` with `value` where `path` finds it, also by a filter: `links[?rel=='next'].href`."""
+    found = _FILTERED.fullmatch(path.split("||", maxsplit=1)[0].strip())
+    if found is None:
+        return put(tree, steps_of(path), value)
+    one = put({found["key"]: found["is"]}, steps_of(found["below"]), value)
+    return put(tree, steps_of(found["list"]), [] if value is None else [one])
 
 
 def before_choosing(path: str, rows: Sequence[Mapping[str, Any]]) -> tuple[str, Any]:

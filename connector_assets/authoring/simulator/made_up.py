@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -39,8 +40,8 @@ def config_of(spec: ConnectorSpec, given: Mapping[str, str]) -> dict[str, str]:
 
 def _made(name: str, field: ConfigField) -> str:
     for value in (field.default, field.example):
-        if value is not None and not isinstance(value, list | dict):
-            return as_text(value)
+        if value is not None:
+            return json.dumps(value) if isinstance(value, list | dict) else as_text(value)
     if field.enum:
         return as_text(field.enum[0])
     tried = (_BY_TYPE.get(field.type, name), *_TRIED)

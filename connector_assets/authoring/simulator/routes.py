@@ -89,6 +89,8 @@ class Route:
                 continue
             got = [one for n, one in asked.query if n == name]
             wanted = list(value) if isinstance(value, tuple) else [value]
+            if len(got) > len(wanted) == 1:
+                got = [",".join(got)]  # a list repeats the name
             for number, one in enumerate(wanted):
                 source = one.source if isinstance(one, Template) else as_text(one)
                 if one is None:

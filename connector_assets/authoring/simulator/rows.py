@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,7 @@ from connector_assets.spec.stream.stream import Stream
 from connector_assets.spec.templates.template import Template
 
 _DAY = dt.timedelta(days=1)
+_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _COMPARED = re.compile(
     r"(record\.[\w.]+)\s*(==|!=|>=|<=|>|<)\s*('[^']*'|\"[^\"]*\"|[\d.]+|true|false|null|none)"
 )
@@ -196,7 +197,9 @@ class StreamRows:
                 return (
                     index + 1 + 1_000 * (crc32("-".join(item).encode()) % 2_000_000 if item else 0)
                 )
-            return f"{path[:1]}{name}"
+            number = index + (crc32("-".join(item).encode()) % 20_000 if item else 0)
+            made = next((make(number) for kind, make in _KEYS if typed.startswith(kind)), None)
+            return made or f"{path[:1]}{name}"
         if kind == "cast":
             return _CAST.get(self.stream.fields.cast[path], "text")
         return next(
@@ -255,10 +258,7 @@ def _second(element: Any) -> Any:
 def row_key(row: Mapping[str, Any], paths: Sequence[str]) -> Iterator[Any]:
     """The values at `paths`, which are plain."""
     for path in paths:
-        value: Any = row
-        for key in path.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
-        yield value
+        yield get(row, steps_of(path))
 
 
 _BY_TYPE = (
@@ -279,6 +279,11 @@ _BY_TYPE = (
     ("time", lambda index: f"12:0{index % 10}:00"),
     ("json", lambda index: {"n": index}),
     ("uuid", lambda index: f"00000000-0000-4000-8000-{index:012d}"),
+)
+_KEYS: tuple[tuple[str, Callable[[int], str]], ...] = (
+    ("timestamp", lambda number: f"{_EPOCH + dt.timedelta(hours=number):%Y-%m-%dT%H:00:00Z}"),
+    ("date", lambda number: f"{_EPOCH + dt.timedelta(days=number):%Y-%m-%d}"),
+    ("uuid", lambda number: f"00000000-0000-4000-8000-{number:012d}"),
 )
 _CAST = {
     "text": 7,

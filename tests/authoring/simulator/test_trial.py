@@ -149,8 +149,21 @@ def test_values_with_a_pattern_have_an_example_and_links_keep_the_parameters_of_
 
 
 NEWS = """
-config: {start: {type: datetime, example: "2001-01-01T00:00:00Z", required: false}}
+config:
+  areas: {type: list, default: [north, south]}
+  start: {type: datetime, example: "2001-01-01T00:00:00Z", required: false}
 endpoints:
+  - id: works
+    url: https://news.example.com/works
+    params: {cursor: "{{ page.cursor | default('*') }}", rows: 4}
+    responseRowsPath: items
+    pagination: {type: cursor, cursorField: next, cursorIn: template}
+  - id: disputes
+    url: https://news.example.com/disputes
+    params: {size: 4}
+    responseRowsPath: items
+    pagination: {type: next_url, urlField: "links[?rel=='next'].href | [0]"}
+  - {id: days, url: "https://news.example.com/{{path}}/{{area}}"}
   - {id: top, url: https://news.example.com/top, responseRowsPath: "[].{id: @}"}
   - id: found
     url: https://news.example.com/found
@@ -161,6 +174,14 @@ endpoints:
 read:
   streams:
     - {name: top, primaryKey: [id]}
+    - {name: works, primaryKey: ['"a-b".c'], columns: {}}
+    - {name: disputes, primaryKey: [id]}
+    - name: days
+      vars: {path: all/days}
+      primaryKey: [area, day]
+      columns: {day: date}
+      forEach: [{values: "{{config.areas}}", as: area}]
+      fields: {add: {area: "{{item.area}}"}}
     - name: found
       primaryKey: [number]
       columns: {number: bigint, at: bigint}
@@ -175,7 +196,7 @@ read:
 def test_rows_that_a_path_makes_and_small_windows_over_years_are_soon_read():
     report, found = points(shop_spec(NEWS), looks=["twice"])
     assert report.ok, report.lines()
-    for stream in ("top", "found", "story"):
+    for stream in ("top", "works", "disputes", "days", "found", "story"):
         assert found["complete", stream].verdict == "held"
 
 

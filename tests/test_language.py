@@ -13,6 +13,8 @@ from connector_assets.errors import (
     ConnectorError,
     ResponseError,
 )
+from connector_assets.load.duckdb.destination import DuckDBDestination
+from connector_assets.project.connection import Connection
 from connector_assets.reading.yaml_connector import YamlConnector
 from connector_assets.runtime.runtime import HttpRuntime
 from connector_assets.spec.document import parse_connector
@@ -20,6 +22,7 @@ from tests.docs.test_examples_page import document
 from tests.loopback import serving
 from tests.shop import shop_spec
 from tests.spec.documents import lines
+from tests.syncing import sync
 from tests.timeline import START, Now, Project
 
 
@@ -428,3 +431,27 @@ def test_what_can_never_work_is_a_fault(piece, line):
     found = lines(document(json.dumps(piece), "https://api.example.com"))
     assert len(found) == 1
     assert found[0].startswith(line)
+
+
+def test_a_literal_var_of_the_spec_keeps_its_slashes_and_no_other_value_does(tmp_path):
+    text = """
+config: {area: {}, base: {}}
+endpoints: [{id: items, url: "{{base}}/v1/{{path}}/{{area}}"}]
+read:
+  streams: [{name: items, vars: {path: all/items}, primaryKey: [id], fields: {add: {of: "{{path}}"}}}]
+"""
+
+    def load(text, area):
+        config = {"area": area, "base": server.origin}
+        with HttpRuntime(allow_private=(server.host,)) as runtime:
+            connector = YamlConnector(parse_connector(text), runtime)
+            connection = Connection("shop", connector, environ={})
+            sync(connection, "items", destination, staging=tmp_path / "staging", config=config)
+
+    destination = DuckDBDestination(tmp_path / "data.duckdb")
+    with serving(lambda _: [{"id": 1}]) as server:
+        load(shop_spec(text), "a/../b")
+        assert server.seen[0].path == "/v1/all/items/a%2F..%2Fb"
+        assert destination.query("select of from shop.items")[1] == [("all/items",)]
+        with pytest.raises(ConnectorError, match="path segment"):
+            load(shop_spec(text.replace("all/items", "all/../x")), "a")

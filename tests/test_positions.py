@@ -219,7 +219,7 @@ def test_the_window_is_the_position_where_rows_have_no_time(tmp_path):
     )
     project = project_of(tmp_path, spec(stream), lambda _p, query: [{"id": query["from"]}])
     project.load("items")
-    assert [(q["from"], q["to"]) for q in project.asked] == [
+    assert sorted((q["from"], q["to"]) for q in project.asked) == [  # windows are read side by side
         ("2024-05-01", "2024-05-31"),
         ("2024-05-31", "2024-06-01"),
     ]

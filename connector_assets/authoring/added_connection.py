@@ -126,7 +126,7 @@ class _Draft:
 
     def _value(self, name: str) -> Wanted:
         said = self.spec.config.get(name)
-        return Wanted(variable_names(self.id, name)[0], said.description if said else "", False)
+        return Wanted(variable_names(self.id, name)[0], said.about if said else "", False)
 
 
 def _values(wanted: Sequence[Wanted]) -> Iterator[str]:

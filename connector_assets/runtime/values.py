@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from connector_assets.runtime.clock import Clock
 from connector_assets.runtime.http.network import Network
 from connector_assets.spec.connector import ConnectorSpec
 from connector_assets.spec.stream.stream import Stream
+from connector_assets.spec.templates.escaping import Constant
 from connector_assets.spec.templates.template import CLOCK, Template
 from connector_assets.spec.values import config_values
 
@@ -49,7 +50,7 @@ def scope_of(
     own = stream.vars if stream else {}
     if stream is not None:
         # A connection's config may name the stream's literal vars, as {{resourceType}}.
-        scope |= {n: v.source for n, v in own.items() if isinstance(v, Template) and v.is_literal}
+        scope.update(_constants(own))
         scope["stream"] = stream.name
     given = {name: _rendered(value, scope) for name, value in values.params.items()}
     try:
@@ -59,7 +60,15 @@ def scope_of(
     scope = {**config, **scope, "config": config}
     for bound in (own, values.vars):
         scope.update({name: _rendered(value, scope) for name, value in bound.items()})
+        scope.update(_constants(bound) if bound is own else ())
     return scope
+
+
+def _constants(own: Mapping[str, Any]) -> Iterator[tuple[str, Constant]]:
+    """The vars that are literal texts of the spec."""
+    for name, value in own.items():
+        if isinstance(value, Template) and value.is_literal:
+            yield name, Constant(value.source)
 
 
 def _rendered(value: Any, scope: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -20,6 +21,7 @@ from connector_assets.spec.names.names import (
     ValueName,
 )
 from connector_assets.spec.stream.stream import DynamicStream, Stream, StreamDefaults
+from connector_assets.spec.templates.plain_data import as_text
 from connector_assets.spec.templates.template import Template
 
 FORMAT_VERSION = "1.0"
@@ -40,6 +42,10 @@ class ConfigField(Model):
     """What the value means and where to find it, for whoever sets it."""
     default: Any = None
     """Used where a connection gives no value; null: there is no default."""
+    example: Any = None
+    """A value that fits, as acme.example.com: shown to whoever sets it, and what the simulator
+    uses where there is no default.
+    """
     enum: Many[Any] = ()
     """The only values allowed, as [eu, us]; default: any."""
     pattern: str | None = None
@@ -52,6 +58,15 @@ class ConfigField(Model):
     @property
     def needed(self) -> bool:
         return self.default is None if self.required is None else self.required
+
+    @property
+    def about(self) -> str:
+        """The description with the example, for whoever sets the value."""
+        if self.example is None:
+            return self.description
+        is_structure = isinstance(self.example, list | dict)
+        shown = json.dumps(self.example) if is_structure else as_text(self.example)
+        return f"{self.description}, as {shown}" if self.description else f"as {shown}"
 
 
 Release = Annotated[int, Field(ge=1, le=9999)]

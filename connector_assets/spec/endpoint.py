@@ -214,9 +214,10 @@ class Endpoint(EndpointDefaults):
     """Name that streams and `read.primary` use; unique in the connector."""
     url: Template
     """Absolute, or a path below `defaults.baseUrl`. Values are percent-encoded: one can add
-    no `/`, `..` or `?`. A URL that begins with a template, as "{{instance_url}}/query",
-    takes its origin from it. A segment of the path may hold a secret or the page's place, as
-    "/items/{{page.number}}". No query: that is what `params` are for.
+    no `/`, `..` or `?`; only a literal text in the stream's own `vars` may hold a `/`. A URL that
+    begins with a template, as "{{instance_url}}/query", takes its origin from it. A segment of the
+    path may hold a secret or the page's place, as "/items/{{page.number}}". No query: that is what
+    `params` are for.
     """
     description: Prose = ""
     """What the endpoint gives, for readers of the spec."""

@@ -130,7 +130,7 @@ def _about(spec: ConnectorSpec, secret: str) -> str:
 
 def _config(spec: ConnectorSpec, own_id: str) -> Iterator[tuple[str, str, bool]]:
     for name, one in spec.config.items():
-        yield variable_names(own_id, name)[0], one.description, one.needed
+        yield variable_names(own_id, name)[0], one.about, one.needed
 
 
 def _limits(spec: ConnectorSpec) -> Iterator[tuple[str, str]]:

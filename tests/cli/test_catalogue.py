@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from connector_assets.catalogue import shelf
+from connector_assets.catalogue import proofs, shelf
 from connector_assets.catalogue.entries import entries
+from connector_assets.catalogue.shelf import file_of
 from connector_assets.spec.document import load_connector
+from connector_assets.spec.yaml.yaml_source import read_yaml
+from connector_assets.spec.yaml.yaml_text import read_file
 from tests.loopback import serving
 
 SPEC = """kind: connector
@@ -19,7 +22,7 @@ displayName: Fish Market
 category: commerce
 description: What is sold.
 docsUrl: https://fish.example/docs
-{more}config: {{base: {{description: Where your market is}}}}
+{more}config: {{base: {{description: Where your market is, example: "https://cod.example"}}}}
 secrets: {{key: {{description: "Settings, API keys"}}, user: {{}}, password: {{}}}}
 auth:
   - {{type: bearer, tokenRef: "{{{{secrets.key}}}}"}}
@@ -64,7 +67,7 @@ def test_add_writes_a_connection_that_loads(cli, shipped, project, market):
             "# Or, in their place, set:\n#   FISH__PASSWORD\n#   FISH__USER\n"
         ),
     )
-    config = "#   FISH__BASE: Where your market is\n"
+    config = "#   FISH__BASE: Where your market is, as https://cod.example\n"
     assert head + secrets in written
     assert config in written
     assert "FISH__KEY: Settings, API keys" in done.err
@@ -168,3 +171,14 @@ def test_every_entry_is_what_its_spec_says(entry):
     assert entry.docs_url
     assert entry.description
     assert entry.category != "other"
+
+
+def test_no_proof_is_older_than_its_spec():
+    stale = {
+        name
+        for name, found in proofs.written().items()
+        for how in ("simulated", "compared", "server")
+        if any(one["how"] == how for one in found)
+        and not proofs.holding(read_yaml(read_file(file_of(name))).data, found, (how,))
+    }
+    assert not stale

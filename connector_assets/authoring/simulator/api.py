@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import itertools
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import RLock
@@ -135,13 +136,23 @@ class SimulatedApi:
             steps = steps_of(fields.sent_name(parent.field))
             for row in self.truth(parent.stream):
                 yield as_text(get(row.data, steps))
-        if isinstance(each.values, Template):
-            raise CannotSimulate(f"{stream.name}: forEach over a list that a template gives")
-        for value in each.values or ():
+        given = each.values or ()
+        for value in self._of_config(given, stream) if isinstance(given, Template) else given:
             if isinstance(value, Mapping):
                 raise CannotSimulate(f"{stream.name}: forEach over objects")
             source = value.source if isinstance(value, Template) else as_text(value)
             yield filled(source, self.known)
+
+    def _of_config(self, values: Template, stream: Stream) -> list[Any]:
+        """The values of a list that a config value is: those that the simulator made for it."""
+        text = filled(values.source, self.known)
+        try:
+            listed = json.loads(text)
+        except ValueError:
+            listed = [one.strip() for one in text.split(",")]
+        if not isinstance(listed, list):
+            raise CannotSimulate(f"{stream.name}: forEach over what is no list")
+        return listed
 
     def _answer(self, asked: ApiRequest) -> tuple[ApiReply, Served]:
         for door in self.doors.values():

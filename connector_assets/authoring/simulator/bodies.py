@@ -9,7 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
-from connector_assets.authoring.simulator.documents import EACH, put, steps_of
+from connector_assets.authoring.simulator.documents import (
+    EACH,
+    before_choosing,
+    put,
+    put_at,
+    steps_of,
+)
 from connector_assets.authoring.simulator.wire import CannotSimulate
 from connector_assets.spec.endpoint import Endpoint
 
@@ -41,23 +47,23 @@ def document_of(
     endpoint: Endpoint, rows: Sequence[Mapping[str, Any]], told: Mapping[str, Any]
 ) -> Any:
     """The JSON document: rows at their path, and at theirs what is told beside them."""
-    listed: Any = list(rows)
+    path = endpoint.response_rows_path
+    where, listed = before_choosing(path.source if path else "", rows)
     if endpoint.rows_key_as is not None:
         key = endpoint.rows_key_as
         listed = {
             str(row.get(key, f"k{number}")): {n: v for n, v in row.items() if n != key}
             for number, row in enumerate(rows)
         }
-    path = endpoint.response_rows_path
     if path is None:
         document: Any = {"items": listed} if told else listed
     else:
-        steps = steps_of(path.source)
+        steps = steps_of(where)
         # `data[]` lists the rows themselves: what is beyond the last [] is within each row.
         steps = steps[:-1] if steps and steps[-1] is EACH else steps
         document = put(None, steps, listed)
     for where, value in told.items():
-        document = put(document, steps_of(where), value)
+        document = put_at(document, where, value)
     return document
 
 

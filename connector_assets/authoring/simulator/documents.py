@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector_assets.authoring.simulator.wire import CannotSimulate
@@ -12,6 +13,11 @@ _STEP = re.compile(
     r'\.?(?:(?P<key>[A-Za-z_]\w*)|"(?P<quoted>(?:[^"\\]|\\.)+)"|\[(?P<index>-?\d+)\])'
     r"|\[\*?\]\.?(?P<each>)"
 )
+_FILTERED = re.compile(
+    r"(?P<list>[\w.]+)\[\?(?P<key>\w+)\s*==\s*['`\"]+(?P<is>[^'`\"]*)['`\"]+\]\.(?P<below>[\w.]+)"
+    r"(?:\s*\|\s*\[0\])?"
+)
+_CHOSEN = re.compile(r"(?P<list>.*?)(?:\[\*?\])?\.?\{(?P<pairs>[^{}]+)\}")
 EACH = object()
 
 
@@ -32,6 +38,33 @@ def steps_of(path: str) -> list[Any]:
             steps.append(found["key"] or EACH)
         at = found.end()
     return steps
+
+
+def put_at(tree: Any, path: str, value: Any) -> Any:
+    """`tree` with `value` where `path` finds it, also by a filter: `links[?rel=='next'].href`."""
+    found = _FILTERED.fullmatch(path.split("||", maxsplit=1)[0].strip())
+    if found is None:
+        return put(tree, steps_of(path), value)
+    one = put({found["key"]: found["is"]}, steps_of(found["below"]), value)
+    return put(tree, steps_of(found["list"]), [] if value is None else [one])
+
+
+def before_choosing(path: str, rows: Sequence[Mapping[str, Any]]) -> tuple[str, Any]:
+    """The list's path and its elements, where `path` makes rows of them as `[].{id: @}` does."""
+    found = _CHOSEN.fullmatch(path)
+    if found is None:
+        return path, list(rows)
+    pairs = [one.split(":", 1) for one in found["pairs"].split(",")]
+    if any(len(pair) != 2 for pair in pairs):  # noqa: PLR2004 - a name and a path
+        raise CannotSimulate(f'the path "{path}"')
+    elements = []
+    for row in rows:
+        element: Any = None
+        for name, source in pairs:
+            steps = [] if source.strip() == "@" else steps_of(source.strip())
+            element = put(element, steps, row.get(name.strip().strip('"')))
+        elements.append(element)
+    return found["list"], elements
 
 
 def put(tree: Any, steps: list[Any], value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -31,20 +32,24 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 
 def config_of(spec: ConnectorSpec, given: Mapping[str, str]) -> dict[str, str]:
     """A value for each config value of `spec`; CannotSimulate names those that must be given."""
-    values = {name: given.get(name) or _made(name, one) for name, one in spec.config.items()}
-    undeclared = {name: given.get(name, "demo") for name in _bare_names(spec) - values.keys()}
+    wanted = {k: f for k, f in spec.config.items() if f.needed or f.default is not None}
+    values = {name: given.get(name) or _made(name, one) for name, one in wanted.items()}
+    undeclared = {name: given.get(name, "demo") for name in _bare_names(spec) - spec.config.keys()}
     return {**undeclared, **values, **given}
 
 
 def _made(name: str, field: ConfigField) -> str:
-    if field.default is not None and not isinstance(field.default, list | dict):
-        return as_text(field.default)
+    for value in (field.default, field.example):
+        if value is not None:
+            return json.dumps(value) if isinstance(value, list | dict) else as_text(value)
     if field.enum:
         return as_text(field.enum[0])
     tried = (_BY_TYPE.get(field.type, name), *_TRIED)
     found = next((one for one in tried if _fits(field.pattern, one)), None)
     if found is None:
-        raise CannotSimulate(f"config.{name} has a pattern; give a value: --config {name}=…")
+        raise CannotSimulate(
+            f"config.{name} has a pattern; give it an example or a value: --config {name}=…"
+        )
     return found
 
 

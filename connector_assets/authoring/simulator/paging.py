@@ -213,7 +213,7 @@ def _cursor_sent(
         return asked.param(TOKEN)
     where, name = pagination.cursor_in, pagination.cursor_param
     value = value_at(asked, where, name, read, "page.cursor")
-    return None if value in (None, "") else as_text(value)
+    return None if value in (None, "", "*") else as_text(value)  # "*" asks for the first page
 
 
 def _is_placed(pagination: CursorPagination) -> bool:

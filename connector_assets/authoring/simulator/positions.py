@@ -65,4 +65,4 @@ def read(text: str, kind: str, expression: str = "", how: str = "") -> Position:
 
 def is_date(text: str) -> bool:
     """Whether a text is a day without a time, which as an end takes in the whole day."""
-    return re.fullmatch(r"\d{4}-\d\d-\d\d", text) is not None
+    return re.fullmatch(r"\d{4}(-?)\d\d\1\d\d", text) is not None

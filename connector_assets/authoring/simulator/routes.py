@@ -60,8 +60,7 @@ class Route:
         found = path.read(asked.segments.rstrip("/") or "/")
         if found is None or origin != base or asked.method != self.endpoint.method:
             return ""
-        follows = asked.param(TOKEN) is not None or asked.param(SYNC) is not None
-        params = {} if follows else self._params(asked)
+        params = self._params(asked)
         if isinstance(params, str):
             return params
         headers = self._headers(asked)
@@ -84,11 +83,14 @@ class Route:
 
     def _params(self, asked: ApiRequest) -> dict[str, str] | str:
         read: dict[str, str] = {}
+        follows = asked.param(TOKEN) is not None or asked.param(SYNC) is not None
         for name, value in self.endpoint.params.items():
             if "{{" in name:
                 continue
             got = [one for n, one in asked.query if n == name]
             wanted = list(value) if isinstance(value, tuple) else [value]
+            if len(got) > len(wanted) == 1:
+                got = [",".join(got)]  # a list repeats the name
             for number, one in enumerate(wanted):
                 source = one.source if isinstance(one, Template) else as_text(one)
                 if one is None:
@@ -96,8 +98,8 @@ class Route:
                 pattern = Pattern.of(source, self.known)
                 text = got[number] if number < len(got) else None
                 found = pattern.read(text) if text is not None else None
-                if text is None and not pattern.is_literal:
-                    continue  # it may have been null
+                if text is None and (follows or not pattern.is_literal):
+                    continue  # a link may leave it out, and it may have been null
                 if found is None:
                     return f'the parameter "{name}" is missing or another than the endpoint\'s'
                 read |= found

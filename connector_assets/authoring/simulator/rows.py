@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from zlib import crc32
 
 from connector_assets.authoring.simulator import positions
 from connector_assets.authoring.simulator.documents import get, put, steps_of
 from connector_assets.authoring.simulator.made_up import names_in
 from connector_assets.authoring.simulator.positions import Position
 from connector_assets.spec.connector import ConnectorSpec
+from connector_assets.spec.names import dates
+from connector_assets.spec.stream.incremental import Incremental
 from connector_assets.spec.stream.stream import Stream
+from connector_assets.spec.templates.template import Template
 
 _DAY = dt.timedelta(days=1)
+_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _COMPARED = re.compile(
     r"(record\.[\w.]+)\s*(==|!=|>=|<=|>|<)\s*('[^']*'|\"[^\"]*\"|[\d.]+|true|false|null|none)"
 )
+
+
+_COPY = re.compile(r"\{\{\s*record\.([\w.]+)\s*\}\}")
 
 
 @dataclass(frozen=True)
@@ -64,9 +72,14 @@ class StreamRows:
 
     def _made(self, item: tuple[str, ...], number: int) -> Iterator[Row]:
         count = self._count(item, number)
-        for index in range(count + (self.grown if count else 0)):
+        for index in range(count + (self.grown if count and self._grows else 0)):
             is_new = index >= count
             yield self._row(item, index, count, is_new=is_new)
+
+    @property
+    def _grows(self) -> bool:
+        """Whether items get rows later: not where a parent tells its changes, as none changes."""
+        return not any(one.changed for each in self.stream.for_each for one in each.parents)
 
     def _row(self, item: tuple[str, ...], index: int, count: int, *, is_new: bool) -> Row:
         at = self._position(index, count, is_new=is_new)
@@ -83,10 +96,20 @@ class StreamRows:
             and at is not None
             and not self.stream.made_cursor
         ):
-            value = positions.written(at, incremental.cursor_format)
-            row = put(row, steps_of(incremental.cursor_field.source), value)
+            row = put(
+                row, steps_of(incremental.cursor_field.source), self._written(at, incremental)
+            )
         data, expanded = self._expanded(row)
         return Row(data, tuple(tuple(row_key(one, self.key_paths)) for one in expanded), at)
+
+    def _written(self, at: Position, incremental: Incremental) -> Any:
+        """The cursor as the server writes it: also a number where its column is one."""
+        how, field = incremental.cursor_format, incremental.cursor_field
+        assert field is not None
+        column = self.stream.column_types.get(self.stream.fields.own_name(field.source), "")
+        if how is None and column.lower().startswith(("int", "bigint")):
+            how = incremental.format if incremental.format.startswith("epoch") else "epoch"
+        return positions.written(at, how)
 
     def _expanded(self, row: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The row with its lists, and the rows that it becomes: two for the first list."""
@@ -113,6 +136,7 @@ class StreamRows:
             found[fields.sent_name(name)] = column
         read = {name for name in names_in(stream) if name.startswith("record.")}
         found |= {name.removeprefix("record."): "text" for name in sorted(read)}
+        found |= self._copied()
         found |= dict.fromkeys(self._asked_by_children(), "key")
         pagination = self.spec.endpoint_of(stream).pagination
         last = getattr(pagination, "last_record_field", None)
@@ -123,6 +147,16 @@ class StreamRows:
         found |= {path: "key" for path in self.key_paths if path not in made}
         cut = [path for path in found if any(one.startswith(f"{path}.") for one in found)]
         return {path: kind for path, kind in found.items() if path not in cut}
+
+    def _copied(self) -> dict[str, str]:
+        """The paths that an added field is a copy of, with the type of its column."""
+        types = self.stream.column_types
+        sources = {
+            name: _COPY.fullmatch(value.source)
+            for name, value in self.stream.fields.add.items()
+            if isinstance(value, Template)
+        }
+        return {path[1]: types[name] for name, path in sources.items() if path and name in types}
 
     def _asked_by_children(self) -> Iterator[str]:
         for child in self.spec.streams:
@@ -159,8 +193,13 @@ class StreamRows:
             numbers = typed.startswith(("int", "bigint")) or path in ("id", "Id")
             if sampled is not None:
                 numbers = isinstance(sampled, int)
-            is_number = not item and numbers
-            return index + 1 if is_number else f"{path[:1]}{name}"
+            if numbers and (typed or not item):
+                return (
+                    index + 1 + 1_000 * (crc32("-".join(item).encode()) % 2_000_000 if item else 0)
+                )
+            number = index + (crc32("-".join(item).encode()) % 20_000 if item else 0)
+            made = next((make(number) for kind, make in _KEYS if typed.startswith(kind)), None)
+            return made or f"{path[:1]}{name}"
         if kind == "cast":
             return _CAST.get(self.stream.fields.cast[path], "text")
         return next(
@@ -190,7 +229,19 @@ class StreamRows:
         except positions.NoPosition:
             start = None
         known = isinstance(start, dt.datetime) and start < self.now - 3 * _DAY
-        return start if known and isinstance(start, dt.datetime) else self.now - 30 * _DAY
+        if known and isinstance(start, dt.datetime):
+            return start
+        return self.now - 30 * _DAY - 2 * self._lookback
+
+    @property
+    def _lookback(self) -> dt.timedelta:
+        """How far back a second load reads again: not all rows may be so new."""
+        text = getattr(self.stream.incremental, "lookback", None)
+        if not isinstance(text, str):
+            return dt.timedelta(0)
+        before = dates.duration(text).before(self.now)
+        assert isinstance(before, dt.datetime)
+        return self.now - before
 
 
 def _second(element: Any) -> Any:
@@ -207,10 +258,7 @@ def _second(element: Any) -> Any:
 def row_key(row: Mapping[str, Any], paths: Sequence[str]) -> Iterator[Any]:
     """The values at `paths`, which are plain."""
     for path in paths:
-        value: Any = row
-        for key in path.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
-        yield value
+        yield get(row, steps_of(path))
 
 
 _BY_TYPE = (
@@ -231,6 +279,11 @@ _BY_TYPE = (
     ("time", lambda index: f"12:0{index % 10}:00"),
     ("json", lambda index: {"n": index}),
     ("uuid", lambda index: f"00000000-0000-4000-8000-{index:012d}"),
+)
+_KEYS: tuple[tuple[str, Callable[[int], str]], ...] = (
+    ("timestamp", lambda number: f"{_EPOCH + dt.timedelta(hours=number):%Y-%m-%dT%H:00:00Z}"),
+    ("date", lambda number: f"{_EPOCH + dt.timedelta(days=number):%Y-%m-%d}"),
+    ("uuid", lambda number: f"00000000-0000-4000-8000-{number:012d}"),
 )
 _CAST = {
     "text": 7,

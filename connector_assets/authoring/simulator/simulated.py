@@ -71,11 +71,11 @@ def simulated(
     rows of streams as the vendor sends them. CannotSimulate says what of the spec has no meaning
     here.
     """
-    moved = pointed(data)
+    now = now or dt.datetime.now(dt.UTC).replace(microsecond=0)
+    moved = pointed(data, now)
     spec = parse_connector(json.dumps(moved.data, ensure_ascii=False))
     if not spec.streams:
         raise CannotSimulate("the spec has only streams that are discovered")
-    now = now or dt.datetime.now(dt.UTC).replace(microsecond=0)
     with ports(max(len(moved.origins), 1), port) as servers:
         bases = tuple(address_of(one) for one in servers)
         served = served_spec(moved, spec, bases, config or {}, auth)

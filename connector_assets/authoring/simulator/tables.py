@@ -72,6 +72,6 @@ def _read(
         plain = all(types.get(name) in _PLAIN for name in stream.primary_key)
         if not stream.primary_key or not plain:
             return count, None
-        names = ", ".join(f'"{name}"' for name in stream.primary_key)
+        names = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in stream.primary_key)
         rows = db.execute(f"select {names} from {table}{current}").fetchall()  # noqa: S608 - as above
         return count, {tuple(map(as_text, row)) for row in rows}

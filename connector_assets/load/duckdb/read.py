@@ -14,6 +14,7 @@ from connector_assets.load.columns.derived import path_parts
 from connector_assets.load.columns.plan import KeyColumn
 from connector_assets.load.duckdb.confine import confine
 from connector_assets.load.duckdb.errors import refused
+from connector_assets.load.duckdb.interruptible import interruptible
 from connector_assets.load.duckdb.sql import literal, widened
 from connector_assets.load.duckdb.state import DuckDBState
 from connector_assets.load.duckdb.tables import columns_of, count_of, describe, name_of
@@ -97,12 +98,17 @@ class ReadsTables(ABC):
                 raise LoadError("there is no such file", where=self.uri, fix="load something first")
             try:
                 confine(connection)
-                result = connection.execute(one_that_reads(sql))
-                columns = [Column(name, str(type_)) for name, type_, *_ in result.description or ()]
-                rows = result.fetchall() if limit is None else result.fetchmany(limit)
+                return interruptible(connection, lambda: _answered(connection, sql, limit))
             except duckdb.Error as error:
                 raise refused(error, "query") from error
-            return columns, rows
+
+
+def _answered(
+    connection: DuckDBPyConnection, sql: str, limit: int | None
+) -> tuple[list[Column], list[tuple[Any, ...]]]:
+    result = connection.execute(one_that_reads(sql))
+    columns = [Column(name, str(type_)) for name, type_, *_ in result.description or ()]
+    return columns, result.fetchall() if limit is None else result.fetchmany(limit)
 
 
 def one_that_reads(sql: str) -> Statement:

@@ -245,22 +245,23 @@ def _taken(path: Path, named: Any) -> Iterator[Finding]:
 
 
 def _config_field(path: Path, field: Any) -> Iterator[Finding]:
-    """A pattern that cannot be used, and a default that the field itself would refuse."""
-    pattern, default = at(field, "pattern"), at(field, "default")
+    """A pattern that cannot be used; a default and an example that the field would refuse."""
+    pattern = at(field, "pattern")
     if isinstance(pattern, str):
         try:
             compiled(pattern)
         except ConfigError as error:
             yield Finding((*path, "pattern"), f"is {error.what}")
             return
-    if default is None:
-        return
-    try:
-        typed("", default, ConfigField.model_validate(field))
-    except ValidationError:
-        return
-    except ValueError as error:
-        yield Finding((*path, "default"), str(error).removeprefix('"" '))
+    for key in ("default", "example"):
+        value = at(field, key)
+        try:
+            if value is not None:
+                typed("", value, ConfigField.model_validate(field))
+        except ValidationError:
+            return
+        except ValueError as error:
+            yield Finding((*path, key), str(error).removeprefix('"" '))
 
 
 def _addresses(data: Mapping[str, Any]) -> Iterator[Finding]:

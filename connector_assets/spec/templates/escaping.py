@@ -1,7 +1,8 @@
 """Rendered values in their place: what may stand in an origin, a host, a path, a query, a header.
 
 A template's own text stands as its author wrote it. A value is data: it can never change the host,
-add or remove a path segment, start a query or a header line.
+add or remove a path segment, start a query or a header line. A constant of the spec is its author's
+text, too: in a path its slashes part segments.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ class Value:
 
     text: str
     label: str
+    is_constant: bool = False
+
+
+class Constant(str):
+    """A text that stands in the spec itself, as a stream's literal `vars` do."""
+
+    __slots__ = ()
 
 
 Parts = Sequence[str | Value]
@@ -157,15 +165,20 @@ def _segments(parts: Parts) -> Iterator[list[str | Value]]:
     """The parts of each path segment: literal slashes part them."""
     segment: list[str | Value] = []
     for part in parts:
-        if isinstance(part, Value):
-            segment.append(part)
-            continue
-        first, *others = part.split("/")
+        first, *others = _between_slashes(part)
         segment.append(first)
-        for text in others:
+        for piece in others:
             yield segment
-            segment = [text]
+            segment = [piece]
     yield segment
+
+
+def _between_slashes(part: str | Value) -> list[str | Value]:
+    if isinstance(part, str):
+        return [*part.split("/")]
+    if not part.is_constant:
+        return [part]
+    return [Value(text, part.label) for text in part.text.split("/")]
 
 
 def _segment(parts: list[str | Value]) -> str:

@@ -110,7 +110,7 @@ def weighed(value: Any) -> Any:
 def plain(value: Any) -> Any:
     """`value` as JSON data: dates become ISO text, the rest of what is not JSON is an error."""
     if isinstance(value, str):
-        return sound(value)
+        return str(sound(value))  # encoders take no kinds of text
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError("a number that is infinite or NaN cannot be sent")
     if value is None or isinstance(value, bool | int | float):

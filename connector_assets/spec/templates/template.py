@@ -294,7 +294,8 @@ def without_expressions(source: str, by: str = "") -> str:
 def _valued(part: Part, scope: Scope) -> str | escaping.Value:
     if isinstance(part, str):
         return part
-    return escaping.Value(part.value(scope, as_text), part.label)
+    value = part.value(scope, as_text)
+    return escaping.Value(value, part.label, isinstance(value, escaping.Constant))
 
 
 def _text_or_null(value: Any) -> str | None:

@@ -8,13 +8,14 @@ import pytest
 
 from connector_assets.authoring.simulator.api import Served
 from connector_assets.authoring.simulator.trial import parents_first, requests_within, tried
-from connector_assets.authoring.simulator.wire import ApiRequest
+from connector_assets.authoring.simulator.wire import ApiRequest, CannotSimulate
 from connector_assets.spec.document import parse_connector, read_connector
 from connector_assets.spec.endpoint import RateLimit
 from tests.shop import shop_spec
 
 ROOT = Path(__file__).parents[3]
-SPECS = sorted((ROOT / "specs").rglob("*.yaml"))
+SPECS = sorted((ROOT / "specs").glob("*.yaml"))
+CATALOGUE = sorted((ROOT / "specs" / "catalogue").glob("*.yaml"))
 
 SHOP = """
 auth:
@@ -71,6 +72,15 @@ def test_every_spec_of_ours_holds(path):
     assert [one.stream for one in report.points if one.name == "complete"]
 
 
+@pytest.mark.slow  # what is proven of each stands in proofs.json, bound to the spec as it is
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("path", CATALOGUE, ids=[one.stem for one in CATALOGUE])
+def test_every_spec_of_the_catalogue_holds(path):
+    report = tried(data_of(path), looks=["twice"])
+    assert report.ok, report.lines()
+    assert [one.stream for one in report.points if one.name == "complete"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SPECS, ids=[one.stem for one in SPECS])
 def test_every_spec_of_ours_holds_where_things_go_wrong(path):
@@ -94,6 +104,105 @@ def test_parents_windows_tokens_and_expanded_lists_hold():
     assert found["token renewed", ""].verdict == "held"
     assert found["circles are errors", "customers"].verdict == "held"
     assert found["limit kept", ""].verdict == "held"
+
+
+FLEET = """
+config:
+  site: {pattern: 'https://[a-z]+\\.fleet\\.example', example: "https://acme.fleet.example"}
+  area: {pattern: '[A-Z]{3}-[0-9]', example: ABC-1}
+  start: {type: date, default: "2024-01-01"}
+defaults: {baseUrl: "{{config.site}}", pagination: {type: link_header}}
+endpoints:
+  - {id: cars, url: "/{{config.area}}/cars", params: {limit: 4}}
+  - {id: trips, url: "/cars/{{car}}/trips", params: {limit: 2}}
+  - {id: checks, url: /checks, params: {limit: 4}}
+  - {id: faults, url: /faults, params: {kind: "{{kind}}", limit: 2}}
+read:
+  streams:
+    - name: cars
+      primaryKey: [id]
+      incremental: {cursorField: seen, startParam: since, format: iso, start: "2024-01-01"}
+      fields: {add: {built: "{{record.about.built}}", doors: "{{ record.about.doors }}"}}
+      columns: {built: timestamptz, doors: bigint}
+    - name: trips
+      primaryKey: [car, id]
+      writeMode: merge
+      forEach: [{parent: {stream: cars, field: id, as: car, changed: true}}]
+      fields: {add: {car: "{{item.car}}"}}
+    - name: checks
+      primaryKey: [id]
+      incremental:
+        {startParam: from, endParam: to, start: "{{config.start}}", format: date, window: P30D,
+          lookback: P30D, granularity: P1D}
+    - name: faults
+      primaryKey: [id]
+      forEach: [{values: [brake, light], as: kind}]
+"""
+
+
+def test_values_with_a_pattern_have_an_example_and_links_keep_the_parameters_of_items():
+    report, found = points(shop_spec(FLEET), looks=["twice", "killed"])
+    assert report.ok, report.lines()
+    for stream in ("cars", "trips", "checks", "faults"):
+        for name in ("complete", "second load", "killed and resumed"):
+            assert found[name, stream].verdict == "held"
+
+
+NEWS = """
+config:
+  areas: {type: list, default: [north, south]}
+  start: {type: datetime, example: "2001-01-01T00:00:00Z", required: false}
+endpoints:
+  - id: works
+    url: https://news.example.com/works
+    params: {cursor: "{{ page.cursor | default('*') }}", rows: 4}
+    responseRowsPath: items
+    pagination: {type: cursor, cursorField: next, cursorIn: template}
+  - id: disputes
+    url: https://news.example.com/disputes
+    params: {size: 4}
+    responseRowsPath: items
+    pagination: {type: next_url, urlField: "links[?rel=='next'].href | [0]"}
+  - {id: days, url: "https://news.example.com/{{path}}/{{area}}"}
+  - {id: top, url: https://news.example.com/top, responseRowsPath: "[].{id: @}"}
+  - id: found
+    url: https://news.example.com/found
+    params: {from: "{{window.start}}", to: "{{window.end}}"}
+    responseRowsPath: "hits[].{number: id, at: about.at}"
+    pagination: {type: page, pageSize: 4, pageSizeParam: size}
+  - {id: story, url: "https://news.example.com/stories/{{id}}"}
+read:
+  streams:
+    - {name: top, primaryKey: [id]}
+    - {name: works, primaryKey: ['"a-b".c'], columns: {}}
+    - {name: disputes, primaryKey: [id]}
+    - name: days
+      vars: {path: all/days}
+      primaryKey: [area, day]
+      columns: {day: date}
+      forEach: [{values: "{{config.areas}}", as: area}]
+      fields: {add: {area: "{{item.area}}"}}
+    - name: found
+      primaryKey: [number]
+      columns: {number: bigint, at: bigint}
+      incremental: {cursorField: at, start: "{{config.start | default('2020-01-01')}}", format: epoch, window: PT30M}
+    - name: story
+      primaryKey: [id]
+      columns: {id: bigint}
+      forEach: [{parent: {stream: top, field: id}}]
+"""
+
+
+def test_rows_that_a_path_makes_and_small_windows_over_years_are_soon_read():
+    report, found = points(shop_spec(NEWS), looks=["twice"])
+    assert report.ok, report.lines()
+    for stream in ("top", "works", "disputes", "days", "found", "story"):
+        assert found["complete", stream].verdict == "held"
+
+
+def test_a_value_that_cannot_be_made_up_is_asked_for():
+    with pytest.raises(CannotSimulate, match=r"config.area has a pattern; give it an example"):
+        points(shop_spec(FLEET.replace(", example: ABC-1", "")), looks=["twice"])
 
 
 ITEMS = """
@@ -177,6 +286,7 @@ def test_it_finds_what_is_wrong(old, new, look, point):
     assert found[point, "items"].message
 
 
+@pytest.mark.slow
 def test_it_finds_nothing_where_nothing_is_wrong():
     assert points(shop_spec(ITEMS))[0].ok
 

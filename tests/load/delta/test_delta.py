@@ -15,6 +15,7 @@ from connector_assets.load.table import Cursor
 from tests.load.contract import TABLE, DestinationContract, Store
 
 
+@pytest.mark.slow
 class TestDelta(DestinationContract):
     every_value_is_slow = True
 

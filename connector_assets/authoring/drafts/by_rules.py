@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from connector_assets.authoring.drafts.examples import Example, Examples, origin_of
+from connector_assets.authoring.drafts.said import limit_of, token_url
 from connector_assets.authoring.drafts.sourced_text import Sourced
 from connector_assets.authoring.imports.draft import Draft, Outcome, finished
 from connector_assets.authoring.imports.lists.compose import Composer
@@ -16,11 +17,16 @@ from connector_assets.authoring.imports.lists.operation import Operation
 from connector_assets.authoring.imports.lists.rows import FoundRows, rows_of
 from connector_assets.authoring.imports.lists.schema import View
 from connector_assets.authoring.imports.lists.together import habits_of, needed
-from connector_assets.authoring.imports.recorded import Recorded, RecordedDraft
+from connector_assets.authoring.imports.recorded import RecordedDraft
 from connector_assets.authoring.imports.spec_parts import Parts
 from connector_assets.errors import ConfigError
 
 _UNSEEN = "no answer is shown: say where its rows are, and how it pages"
+_OPEN = re.compile(
+    r"\b(?:no (?:authentication|api key|credentials)|without (?:authentication|an api key)"
+    r"|(?:does not|doesn't) (?:need|require) (?:authentication|an api key|credentials))\b",
+    re.IGNORECASE,
+)
 _PROSE = (
     ("bearer", re.compile(r"authorization:\s*bearer|bearer token", re.IGNORECASE)),
     ("basic", re.compile(r"(?:http )?basic auth", re.IGNORECASE)),
@@ -75,7 +81,10 @@ class _Drafting:
         composer.finish()
         self.parts.auth = self._auth()
         host = re.sub(r"^(?:www|api)\.", "", base.partition("://")[2].partition("/")[0])
-        return self.parts.draft(host, self.id or None, defaults={"baseUrl": base})
+        rate = limit_of(self.pages)
+        limit = {"requestsPerSecond": rate} if rate else None
+        more = {"defaults": {"baseUrl": base}, "rateLimit": limit}
+        return self.parts.draft(host, self.id or None, **more)
 
     def _base(self) -> str:
         origins = origins_of(self.examples)
@@ -95,12 +104,17 @@ class _Drafting:
     def _prefixed(self, origin: str) -> str:
         """The origin with the path that calls are written below, where the pages say one."""
         bases = [one for one in self.examples.bases if origin_of(one) == origin]
-        whole = [one.path for one in self.examples.calls.values() if one.origin]
-        for base in bases:
-            path = base[len(origin) :]
-            if path and not any(one.startswith(f"{path}/") for one in whole):
-                return base
-        return origin
+        below = next((one[len(origin) :] for one in bases if one != origin), "")
+        if not below:
+            return origin
+        calls = [one for one in self.examples.calls.values() if one.origin in ("", origin)]
+        for one in calls:
+            if one.origin and not one.path.startswith(f"{below}/"):
+                return origin  # an example that is whole goes before what is said
+        for one in calls:
+            one.path = one.path.removeprefix(below) or "/"
+        self.examples.merge()
+        return origin + below
 
     def _operations(self, base: str) -> list[Operation]:
         origin = origin_of(base)
@@ -132,11 +146,13 @@ class _Drafting:
 
     def _auth(self) -> list[Any]:
         if self.examples.tokens:
-            return [self._oauth(self.examples.tokens[0])]
+            return [self._oauth(self.examples.tokens[0].url)]
+        if url := token_url(self.pages, origins_of(self.examples)):
+            return [self._oauth(url)]
         found = list(self.drafting.credentials.auth)
         return found or self._by_prose()
 
-    def _oauth(self, token: Recorded) -> dict[str, Any]:
+    def _oauth(self, token_url: str) -> dict[str, Any]:
         self.parts.remarks = [one for one in self.parts.remarks if one.field != "auth"]
         kept = {"clientId", "clientSecret"}
         for name in [one for one in self.parts.secrets if one not in kept]:
@@ -146,7 +162,7 @@ class _Drafting:
         return {
             "type": "oauth2",
             "grant": "client_credentials",
-            "tokenUrl": token.url,
+            "tokenUrl": token_url,
             "clientIdRef": client,
             "clientSecretRef": secret,
         }
@@ -159,6 +175,8 @@ class _Drafting:
             for kind, words in _PROSE
             if words.search(sentence)
         }
+        if not kinds and any(_OPEN.search(one) for page in self.pages for one in page.sentences):
+            return [{"type": "none"}]
         if kinds == {"bearer"}:
             return [{"type": "bearer", "tokenRef": self.parts.secret("token", "The API token")}]
         says = "no example shows credentials: say how requests are signed, if they are"

@@ -28,7 +28,7 @@ _BASE = re.compile(r"https?://[^\s`\"'<>|)\],]+")
 _IS_BASE = re.compile(
     r"base url|base address|all (?:requests|urls|endpoints)|served from", re.IGNORECASE
 )
-_PAGING = re.compile(r"paginat|paging", re.IGNORECASE)
+_PAGING = re.compile(r"paginat|paging|^\W*pages\W*$", re.IGNORECASE)
 _PART = re.compile(
     r"(?:query |path |url )?param|request|response|answer|example|return|error|header|attribute",
     re.IGNORECASE,
@@ -100,6 +100,17 @@ class Examples:
             known.path = path
         known.origin = known.origin or origin
         return known
+
+    def merge(self) -> None:
+        """Make one of the calls that have come to the same path."""
+        calls, self.calls = list(self.calls.values()), {}
+        for one in calls:
+            known = self.calls.setdefault((one.method, one.path), one)
+            if known is not one:
+                known.params |= one.params
+                known.answers += one.answers
+                known.headers |= one.headers
+                known.title = one.title or known.title
 
 
 @dataclass

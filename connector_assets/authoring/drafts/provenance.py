@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connector_assets.authoring.drafts.said import LIMIT
 from connector_assets.authoring.drafts.sourced_text import Sourced
 from connector_assets.authoring.imports.commented import Noted, bare
 
@@ -167,6 +168,8 @@ def _words_of(path: Path, value: Any) -> re.Pattern[str] | None:
 
 def _named(path: Path, key: str, texts: Sequence[str]) -> re.Pattern[str] | None:
     """The words of a name, or of a value that stands in the sentence as it is."""
+    if key == "requestsPerSecond":
+        return LIMIT
     if key in ("id", "name", "endpoint", "stream", "description") and "auth" not in path:
         return re.compile(_spaced(texts[0]), re.IGNORECASE) if texts else None
     if any("{{" in one for one in texts):

@@ -23,7 +23,7 @@ EACH = object()
 
 def steps_of(path: str) -> list[Any]:
     """The keys, indexes and EACH of a plain path; CannotSimulate for filters and functions."""
-    path = path.split("||", maxsplit=1)[0].strip()
+    path = path.split("||", maxsplit=1)[0].strip().removeprefix("@").removeprefix(".")
     steps: list[Any] = []
     at = 0
     while at < len(path):

@@ -156,14 +156,14 @@ endpoints:
   - id: works
     url: https://news.example.com/works
     params: {cursor: "{{ page.cursor | default('*') }}", rows: 4}
-    responseRowsPath: items
+    responseRowsPath: "@.items"
     pagination: {type: cursor, cursorField: next, cursorIn: template}
   - id: disputes
     url: https://news.example.com/disputes
     params: {size: 4}
     responseRowsPath: items
     pagination: {type: next_url, urlField: "links[?rel=='next'].href | [0]"}
-  - {id: days, url: "https://news.example.com/{{path}}/{{area}}"}
+  - {id: days, url: "https://news.example.com/{{path}}/{{area}}", responseRowsPath: "@"}
   - {id: top, url: https://news.example.com/top, responseRowsPath: "[].{id: @}"}
   - id: found
     url: https://news.example.com/found

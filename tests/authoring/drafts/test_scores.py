@@ -37,14 +37,9 @@ def test_a_draft_is_valid_and_every_value_has_its_source(name):
     assert len(sourced) >= 0.9 * len(answer["provenance"])
 
 
-# What the simulator does not serve yet as these drafts ask for it: told as a question.
-UNSERVED = ("link_bearer", "query_key_parents")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [one for one in NAMES if one != "silent"])
-def test_a_draft_loads_from_its_simulated_api_or_says_that_it_does_not(name):
+def test_a_draft_loads_from_its_simulated_api(name):
     told = drafted(name, tries=True)
-    failed = [one for one in told["open_questions"] if "the trial on the simulator failed" in one]
-    assert told["usage"]["trial"] == ("failed" if name in UNSERVED else "held")
-    assert bool(failed) == (name in UNSERVED)
+    assert not [one for one in told["open_questions"] if "the trial on the simulator failed" in one]
+    assert told["usage"]["trial"] == "held"

@@ -182,6 +182,40 @@ def test_from_an_empty_document_to_rows_and_a_file(outside, monkeypatch):
     assert file.read_text() == SPEC.replace("ORIGIN", server.origin)
 
 
+_DOCS = """<h1>Mill</h1><h2>List sacks</h2>
+<pre>curl https://api.mill.example/v1/sacks -H "Authorization: Bearer $TOKEN"</pre>
+<pre>{"data": [{"id": 1}], "links": {"next": "https://api.mill.example/v1/sacks?page=2"}}</pre>"""
+
+
+def test_documentation_becomes_the_document_beside_and_undo_brings_the_old_one_back(
+    outside, monkeypatch
+):
+    with serving(lambda one: (200 if one.path == "/docs" else 404, _DOCS.encode())) as server:
+        give(monkeypatch, outside, CONNECTOR_ASSETS_ALLOW_PRIVATE=server.host)
+        with browsing() as browser:
+            browser.open(outside.link, loads=2)
+            browser.wait_for("Is your API here?")
+            browser.click("Builder", loads=True)
+            browser.wait("document.querySelector('.cm-content')")
+            before = browser.value("document.querySelector('.cm-content').innerText")
+            browser.value("document.getElementById('tab-draft').click()")
+            browser.press("document.getElementById('docs')")
+            browser.type(f"{server.origin}/docs")
+            browser.click("Draft it")
+            browser.wait("document.getElementById('draft-said').textContent === 'drafted'")
+            browser.wait("document.getElementById('name').textContent === 'mill_example'")
+            assert "by rules, without a model" in browser.shown()
+            assert "trial: held" in browser.shown()
+            assert "it sends to https://api.mill.example" in browser.shown()
+            browser.value("document.querySelector('.cm-content').focus()")
+            browser.key("z", 90, modifiers=2)
+            browser.wait(
+                f"document.querySelector('.cm-content').innerText === {json.dumps(before)}"
+            )
+            none_left(browser, outside, _BY_THE_BROWSER)
+    assert list((outside.folder / "specs").iterdir()) == []
+
+
 @pytest.mark.parametrize("width", [1280, 360])
 def test_pages_fit_and_every_field_has_a_name(outside, width):
     with browsing(width) as browser:

@@ -134,7 +134,9 @@ class SimulatedApi:
         for parent in each.parents:
             fields = self.spec.stream(parent.stream).fields
             steps = steps_of(fields.sent_name(parent.field))
-            for row in self.truth(parent.stream):
+            # In the order they were made: an item keeps its number, and so its rows.
+            rows = self.truth(parent.stream)
+            for row in reversed(rows) if self.rows[parent.stream].is_descending else rows:
                 yield as_text(get(row.data, steps))
         given = each.values or ()
         for value in self._of_config(given, stream) if isinstance(given, Template) else given:

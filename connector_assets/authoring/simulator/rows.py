@@ -72,9 +72,14 @@ class StreamRows:
 
     def _made(self, item: tuple[str, ...], number: int) -> Iterator[Row]:
         count = self._count(item, number)
-        for index in range(count + (self.grown if count and self._grows else 0)):
-            is_new = index >= count
-            yield self._row(item, index, count, is_new=is_new)
+        order = range(count + (self.grown if count and self._grows else 0))
+        for index in reversed(order) if self.is_descending else order:
+            yield self._row(item, index, count, is_new=index >= count)
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether the newest come first, as the spec says that they do."""
+        return getattr(self.stream.incremental, "order", None) == "descending"
 
     @property
     def _grows(self) -> bool:

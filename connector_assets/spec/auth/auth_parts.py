@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from connector_assets.spec.auth.credentials import AuthContext, CredentialWhere, Flow
 from connector_assets.spec.names.model import Model, fault
@@ -14,6 +14,7 @@ from connector_assets.spec.templates.refs import (
     Lifetime,
     Line,
     secret_names,
+    sources,
     templated,
     templates_in,
 )
@@ -103,6 +104,10 @@ class Signed(Model):
     @classmethod
     def _templates_within(cls, value: dict[str, Any]) -> dict[str, Any]:
         return {key: templated(item, key) for key, item in value.items()}
+
+    @field_serializer("claims", "headers")
+    def _signed_sources(self, value: dict[str, Any]) -> Any:
+        return sources(value)
 
 
 def _origin(url: str) -> str:

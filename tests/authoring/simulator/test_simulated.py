@@ -117,7 +117,7 @@ AUTHS = [
     ),
     (
         '{type: oauth2, grant: jwt_bearer, tokenUrl: "https://login.example.com/token", '
-        'keyRef: "{{secrets.k}}", claims: {iss: me}, tokenPath: a.token}'
+        'keyRef: "{{secrets.k}}", claims: {iss: "{{secrets.e}}", scope: a}, tokenPath: a.token}'
     ),
     (
         '{type: session, login: {url: "https://api.example.com/login", body: {json: {u: "{{secrets.u}}"}}}, '

@@ -142,10 +142,11 @@ def test_a_jwt_bearer_grant_sends_a_signed_assertion(tmp_path, private_keys):
         "grant": "jwt_bearer",
         "tokenUrl": "https://login.example.com/token",
         "keyRef": "{{secrets.key}}",
-        "claims": {"iss": "me@project", "scope": "read"},
+        "claims": {"iss": "{{secrets.email}}", "scope": "read"},
     }
     key = private_keys["RS256"]
-    auth = AUTH.validate_python(fields).flow(context({"key": pem(key)}, tmp_path))
+    given = {"key": pem(key), "email": "me@project"}
+    auth = AUTH.validate_python(fields).flow(context(given, tmp_path))
     flow = auth.sync_auth_flow(httpx.Request("GET", "https://api.example.com"))
     asked = next(flow)
     form = httpx.QueryParams(asked.content.decode())

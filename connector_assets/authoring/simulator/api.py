@@ -294,7 +294,26 @@ class SimulatedApi:
         for expression, value in match.read.items():
             if leading_name(expression) in names:
                 return [one.strip(" \"'[]") for one in value.split(",")] if each.batch else [value]
+        if (shown := self._by_included(match, each)) is not None:
+            return shown
         raise CannotSimulate(f'{route.stream.name}: no request shows the item "{each.bound}"')
+
+    def _by_included(self, match: Match, each: ForEach) -> list[str] | None:
+        """The items of the parents' rows whose included fields the request has."""
+        for parent in each.parents:
+            fields = self.spec.stream(parent.stream).fields
+            paths = {f"parent.{name}": steps_of(fields.sent_name(name)) for name in parent.include}
+            sent = {n: v for n, v in match.read.items() if leading_name(n) in paths}
+            if sent:
+                field = steps_of(fields.sent_name(parent.field))
+                return [
+                    as_text(get(row.data, field))
+                    for row in self.truth(parent.stream)
+                    if all(
+                        as_text(get(row.data, paths[leading_name(n)])) == v for n, v in sent.items()
+                    )
+                ]
+        return None
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ endpoints:
   - {id: cars, url: "/{{config.area}}/cars", params: {limit: 4}}
   - {id: trips, url: "/cars/{{car}}/trips", params: {limit: 2}}
   - {id: checks, url: /checks, params: {limit: 4}}
+  - {id: drivers, url: "/fleet/{{parent.slug}}/drivers"}
   - {id: repairs, url: /repairs, params: {limit: 4}}
   - {id: faults, url: /faults, params: {kind: "{{kind}}", limit: 2}}
 read:
@@ -135,6 +136,11 @@ read:
       incremental:
         {startParam: from, endParam: to, start: "{{config.start}}", format: date, window: P30D,
           lookback: P30D, granularity: P1D}
+    - name: drivers
+      primaryKey: [car, id]
+      forEach: [{parent: {stream: cars, field: id, as: car, include: [slug]}}]
+      fields: {add: {car: "{{item.car}}"}}
+      incremental: {cursorField: since, startParam: from, format: iso, lookback: P30D, start: "2024-01-01"}
     - name: repairs
       primaryKey: [id]
       incremental: {cursorField: done, clientFilter: true, order: descending, format: iso, start: "2024-01-01"}
@@ -147,7 +153,7 @@ read:
 def test_values_with_a_pattern_have_an_example_and_links_keep_the_parameters_of_items():
     report, found = points(shop_spec(FLEET), looks=["twice", "killed"])
     assert report.ok, report.lines()
-    for stream in ("cars", "trips", "checks", "repairs", "faults"):
+    for stream in ("cars", "trips", "checks", "drivers", "repairs", "faults"):
         for name in ("complete", "second load", "killed and resumed"):
             assert found[name, stream].verdict == "held"
 

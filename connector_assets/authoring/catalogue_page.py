@@ -34,7 +34,7 @@ def of_catalogue() -> str:
 
 def _title(category: str) -> str:
     """`crm` and `hr` as they are written."""
-    return category.upper() if len(category) <= len("crm") else category.capitalize()
+    return category.upper() if category in ("crm", "hr") else category.capitalize()
 
 
 def _table(those: Iterator[Entry]) -> Iterator[str]:

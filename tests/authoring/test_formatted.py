@@ -123,11 +123,12 @@ class Commented(yaml.SafeDumper):
 def written(data, chance):
     """A document of the same meaning: keys in any order, any quotes, a comment above each key."""
 
-    def mixed(value):
+    def mixed(value, of=""):
         if isinstance(value, dict):
             keys = list(value)
-            chance.shuffle(keys)
-            return {key: mixed(value[key]) for key in keys}
+            if of != "let":  # whose values read those before them
+                chance.shuffle(keys)
+            return {key: mixed(value[key], key) for key in keys}
         return [mixed(one) for one in value] if isinstance(value, list) else value
 
     style = chance.choice([None, '"', "'"])

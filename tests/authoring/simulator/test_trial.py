@@ -277,8 +277,11 @@ BROKEN = [
 ]  # fmt: skip - a row each
 
 
+SLOW = [pytest.param(*row[1:], id=row[0], marks=pytest.mark.slow) for row in BROKEN[3:]]
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "look", "point"), [row[1:] for row in BROKEN], ids=[r[0] for r in BROKEN]
+    ("old", "new", "look", "point"), [*(pytest.param(*r[1:], id=r[0]) for r in BROKEN[:3]), *SLOW]
 )
 def test_it_finds_what_is_wrong(old, new, look, point):
     wrong = shop_spec(ITEMS.replace(old, new))

@@ -80,6 +80,7 @@ def destination(tmp_path: Path) -> LoadedAhead:
     return LoadedAhead(tmp_path / "data.duckdb")
 
 
+@pytest.mark.slow
 class TestAhead(DestinationContract):
     """The contract, where each first load is begun ahead."""
 

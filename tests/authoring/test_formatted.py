@@ -82,7 +82,8 @@ def says(text):
 
 
 def comments(text):
-    return sorted(re.findall(r"(?:^|\s)(#[^\n]*)", text))
+    # A "#" within a text counts too; its quotes may be others afterwards.
+    return sorted(one.rstrip(" '\"") for one in re.findall(r"(?:^|\s)(#[^\n]*)", text))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -147,11 +148,12 @@ def written(data, chance):
     return "\n".join(lines)
 
 
-SPECS = [read_yaml(file.read_text()).data for file in FILES]
+SPECS = {file.stem: read_yaml(file.read_text()).data for file in FILES}
 
 
-@given(st.sampled_from(SPECS), st.integers(0, 1 << 30))
-def test_documents_in_any_order_say_the_same_in_one_form(data, seed):
+@given(st.sampled_from(sorted(SPECS)), st.integers(0, 1 << 30))
+def test_documents_in_any_order_say_the_same_in_one_form(name, seed):
+    data = SPECS[name]
     before = written(data, random.Random(seed))
     assert says(before) == data
     done = formatted(before)

@@ -79,7 +79,7 @@ class HubSpot:
             return self._error(
                 401, "INVALID_AUTHENTICATION", "Authentication credentials not found"
             )
-        owners = request.path == "/crm/v3/owners/"
+        owners = request.path == "/crm/v3/owners"
         name = "owners" if owners else request.path.removeprefix("/crm/v3/objects/")
         if name not in self.lists or (name == "owners") != owners:
             return self._error(404, "OBJECT_NOT_FOUND", f"Unable to infer object type from: {name}")
